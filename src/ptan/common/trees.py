@@ -1,0 +1,216 @@
+"""Segment trees: sums and minima over changing values, and draws in proportion to them.
+
+`SumSegmentTree` and `MinSegmentTree` hold `capacity` float64 values. Both are the base of
+prioritized replay (Schaul et al. 2016, appendix B.2.1).
+"""
+
+from abc import ABC, abstractmethod
+from functools import cache
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ptan.common import _tree_kernels as kernels
+
+__all__ = ["MinSegmentTree", "SumSegmentTree"]
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+# A prefix sum this much (relatively) above the total is taken for the total: rounding, not a bug.
+_ROUNDING = 1e-6
+
+
+@cache
+def _warm_once() -> None:
+    kernels.warm()
+
+
+def _checked_capacity(capacity: int) -> int:
+    if isinstance(capacity, bool) or not isinstance(capacity, (int, np.integer)):
+        raise TypeError(f"capacity must be an int, got {capacity!r}")
+    if capacity < 1:
+        raise ValueError(f"capacity must be at least 1, got {capacity}")
+    return int(capacity)
+
+
+class _SegmentTree(ABC):
+    """What both trees share: leaves that are read and written by index or array of indices."""
+
+    def __init__(self, capacity: int, neutral: float) -> None:
+        self.capacity = _checked_capacity(capacity)
+        _warm_once()
+        self._tree, self._offsets = kernels.empty_tree(self.capacity, neutral)
+
+    def __len__(self) -> int:
+        return self.capacity
+
+    @overload
+    def __getitem__(self, index: int) -> float: ...
+    @overload
+    def __getitem__(self, index: NDArray[np.integer[Any]] | list[int]) -> Floats: ...
+    def __getitem__(self, index: Any) -> float | Floats:
+        """The value of one leaf, or a new float64 array of values for an array of indices."""
+        indices = self._checked_indices(index)
+        if indices.ndim == 0:
+            return float(self._tree[indices])
+        values: Floats = self._tree[indices]
+        return values
+
+    def __setitem__(self, index: int | ArrayLike, value: ArrayLike) -> None:
+        """Set one leaf or many; where an index stands twice, its last value counts.
+
+        Raises:
+            IndexError: an index outside [0, capacity).
+            ValueError: a value that this tree cannot hold, or not one value per index.
+        """
+        indices = self._checked_indices(index)
+        values = np.asarray(value, np.float64)
+        self._check_values(values)
+        try:
+            values = np.broadcast_to(values, indices.shape)
+        except ValueError:
+            raise ValueError(
+                f"value must have the shape of the indices {indices.shape}, got {values.shape}"
+            ) from None
+        self.set_many(np.ravel(indices), np.array(values).ravel())
+
+    @abstractmethod
+    def set_many(self, indices: Ints, values: Floats) -> None:
+        """Set leaves without checking anything: for callers that have checked already.
+
+        Args:
+            indices: (n,) int64, each in [0, capacity).
+            values: (n,) float64, each one that `tree[i] = value` would take.
+        """
+
+    @abstractmethod
+    def _check_values(self, values: Floats) -> None:
+        """Raise ValueError for values this tree cannot hold."""
+
+    def _checked_indices(self, index: int | ArrayLike) -> Ints:
+        indices = np.asarray(index)
+        if indices.size == 0:
+            return indices.astype(np.int64)
+        if not np.issubdtype(indices.dtype, np.integer):
+            raise TypeError(f"indices must be integers, got {index!r}")
+        low, high = indices.min(), indices.max()
+        if low < 0 or high >= self.capacity:
+            wrong = low if low < 0 else high
+            raise IndexError(f"index must be in [0, {self.capacity}), got {wrong}")
+        return indices.astype(np.int64, copy=False)
+
+    def _checked_range(self, start: int, end: int | None) -> tuple[int, int]:
+        end = self.capacity if end is None else end
+        if not 0 <= start <= end <= self.capacity:
+            raise ValueError(
+                f"start and end must satisfy 0 <= start <= end <= {self.capacity}, "
+                f"got start={start}, end={end}"
+            )
+        return int(start), int(end)
+
+
+class SumSegmentTree(_SegmentTree):
+    """Values >= 0 with sums over ranges and draws in proportion to the values.
+
+    Setting, summing and finding take O(log capacity). Sums are float64 and do not drift: every
+    node is recomputed from its children whenever one of them changes.
+
+    Args:
+        capacity: number of values, at least 1; all are 0 at first.
+
+    Raises:
+        ValueError: capacity below 1.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        super().__init__(capacity, 0.0)
+
+    @property
+    def total(self) -> float:
+        """Sum of all values."""
+        return float(self._tree[-1])
+
+    def sum(self, start: int = 0, end: int | None = None) -> float:
+        """Sum of the values in [start, end); `end=None` means up to the last.
+
+        Raises:
+            ValueError: unless 0 <= start <= end <= capacity.
+        """
+        start, end = self._checked_range(start, end)
+        return float(kernels.range_sum(self._tree, self._offsets, start, end))
+
+    @overload
+    def find_prefixsum_idx(self, x: float) -> int: ...
+    @overload
+    def find_prefixsum_idx(self, x: Floats) -> Ints: ...
+    def find_prefixsum_idx(self, x: float | Floats) -> int | Ints:
+        """The smallest index i with sum(0 … i) > x, or an int64 array of them for an array.
+
+        A value of 0 is never found, also not by x equal to the total, which rounding can make of a
+        uniform draw times the total: that finds a value at the end.
+
+        Args:
+            x: prefix sums in [0, total], a number or an array of any shape.
+
+        Raises:
+            ValueError: x negative, NaN or above the total, or all values are 0.
+        """
+        sums = np.asarray(x, np.float64)
+        total = self.total
+        if total <= 0.0:
+            raise ValueError("nothing to find: all values of the tree are 0")
+        if not ((sums >= 0.0) & (sums <= total * (1.0 + _ROUNDING))).all():
+            raise ValueError(f"x must be in [0, {total}] (the total), got {x}")
+        found: Ints = kernels.find(self._tree, self._offsets, sums.ravel()).reshape(sums.shape)
+        return int(found) if sums.ndim == 0 else found
+
+    def sample(self, uniforms: Floats) -> tuple[Ints, Floats]:
+        """Draw indices in proportion to their values, without checking anything.
+
+        Args:
+            uniforms: (n,) float64 in [0, 1); the tree's total must be above 0.
+
+        Returns:
+            The indices (n,) int64 and their values (n,) float64.
+        """
+        indices, values = kernels.sample(self._tree, self._offsets, uniforms)
+        return indices, values
+
+    def set_many(self, indices: Ints, values: Floats) -> None:  # noqa: D102 (inherited)
+        kernels.set_sums(self._tree, self._offsets, indices, values)
+
+    def _check_values(self, values: Floats) -> None:
+        if not ((values >= 0.0) & (values < np.inf)).all():
+            raise ValueError(f"values of a sum tree must be finite and not negative, got {values}")
+
+
+class MinSegmentTree(_SegmentTree):
+    """Values with minima over ranges, in O(log capacity).
+
+    Args:
+        capacity: number of values, at least 1; all are infinite at first.
+
+    Raises:
+        ValueError: capacity below 1.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        super().__init__(capacity, np.inf)
+
+    def min(self, start: int = 0, end: int | None = None) -> float:
+        """Minimum of the values in [start, end), infinity if there are none.
+
+        Raises:
+            ValueError: unless 0 <= start <= end <= capacity.
+        """
+        start, end = self._checked_range(start, end)
+        return float(kernels.range_min(self._tree, self._offsets, start, end))
+
+    def set_many(self, indices: Ints, values: Floats) -> None:  # noqa: D102 (inherited)
+        kernels.set_minima(self._tree, self._offsets, indices, values)
+
+    def _check_values(self, values: Floats) -> None:
+        if np.isnan(values).any():
+            raise ValueError(f"values of a min tree must not be NaN, got {values}")
