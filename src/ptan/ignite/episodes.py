@@ -1,0 +1,161 @@
+"""From a source's finished episodes to the engine's state, metrics and events."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+from weakref import WeakKeyDictionary
+
+from ignite.engine import Engine, EventEnum, Events
+
+from ptan.ignite.events import EpisodeEvents, check_share, move_last, register
+
+
+class EpisodeSource(Protocol):
+    """What the handlers need from an experience source."""
+
+    def pop_rewards_steps(self) -> Iterable[tuple[float, int]]:
+        """Undiscounted reward and length of every episode finished since the last call."""
+
+
+class _Episode(NamedTuple):
+    """One finished episode, as the engine's state shows it while its events are fired."""
+
+    number: int
+    reward: float
+    steps: int
+    avg_reward: float
+    avg_steps: float
+    events: tuple[EventEnum, ...]
+
+    def show(self, engine: Engine) -> None:
+        state = engine.state
+        state.episode, state.episode_reward, state.episode_steps = self[:3]
+        state.metrics.update(
+            reward=self.reward,
+            steps=self.steps,
+            avg_reward=self.avg_reward,
+            avg_steps=self.avg_steps,
+        )
+
+
+@dataclass
+class _Progress:
+    """What an `EndOfEpisodeHandler` remembers about one engine."""
+
+    latest: _Episode | None = None
+    best: float | None = None
+    above_bound: bool = False
+    waiting: list[_Episode] = field(default_factory=list)
+
+
+class EndOfEpisodeHandler:
+    """Tell the engine about finished episodes.
+
+    After each iteration, for every episode that finished in it, sets `engine.state.episode`
+    (counted from 1), `episode_reward`, `episode_steps` and the metrics `reward`, `steps`,
+    `avg_reward` and `avg_steps`, then fires in this order:
+
+    * `EPISODE_COMPLETED`;
+    * `BOUND_REWARD_REACHED` when `avg_reward` reaches the bound, and again only after it has been
+      below the bound in between;
+    * `BEST_REWARD_REACHED` when `avg_reward` exceeds its best value so far. The first episode sets
+      that value and does not fire.
+
+    The averages are `alpha * average + (1 - alpha) * value`, started with the first episode. They
+    and the episode count go on when the engine runs again.
+
+    Args:
+        exp_source: An experience source, or anything else with `pop_rewards_steps()`.
+        alpha: Share of the old average that one episode keeps, in [0, 1].
+        bound_avg_reward: The bound, a reward per episode; None never fires its event.
+        subsample_end_of_episode: Fire `EPISODE_COMPLETED` only for every k-th episode; None for
+            all. The other two events are not subsampled.
+
+    Raises:
+        TypeError: If `exp_source` has no `pop_rewards_steps`.
+        ValueError: If a number is outside its range.
+    """
+
+    def __init__(
+        self,
+        exp_source: EpisodeSource,
+        alpha: float = 0.98,
+        bound_avg_reward: float | None = None,
+        subsample_end_of_episode: int | None = None,
+    ) -> None:
+        if not callable(getattr(exp_source, "pop_rewards_steps", None)):
+            raise TypeError(f"exp_source must have pop_rewards_steps(), got {type(exp_source)}")
+        check_share("alpha", alpha)
+        if bound_avg_reward is not None and not math.isfinite(bound_avg_reward):
+            raise ValueError(f"bound_avg_reward must be finite or None, got {bound_avg_reward}")
+        if subsample_end_of_episode is not None and (
+            subsample_end_of_episode < 1
+            or subsample_end_of_episode != int(subsample_end_of_episode)
+        ):
+            raise ValueError(
+                "subsample_end_of_episode must be a whole number of at least 1 or None, "
+                f"got {subsample_end_of_episode}"
+            )
+        self._exp_source = exp_source
+        self._alpha = alpha
+        self._bound = bound_avg_reward
+        self._every = int(subsample_end_of_episode or 1)
+        self._progress: WeakKeyDictionary[Engine, _Progress] = WeakKeyDictionary()
+
+    def attach(self, engine: Engine) -> None:
+        """Start handling the episodes of `engine`; attaching it a second time changes nothing."""
+        register(engine, EpisodeEvents, "episode")
+        if engine in self._progress:
+            return
+        self._progress[engine] = _Progress()
+        engine.add_event_handler(Events.STARTED, self._started)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self._fire)
+
+    def __call__(self, engine: Engine) -> None:
+        """Take the finished episodes from the source and show the latest on the engine's state."""
+        progress = self._progress[engine]
+        for reward, steps in self._exp_source.pop_rewards_steps():
+            progress.latest = self._advance(engine, progress, float(reward), int(steps))
+            progress.waiting.append(progress.latest)
+            progress.latest.show(engine)
+
+    def _advance(self, engine: Engine, progress: _Progress, reward: float, steps: int) -> _Episode:
+        """Number the episode, move the averages and decide which events it fires."""
+        avg_reward, avg_steps, counted = reward, float(steps), 0
+        if (before := progress.latest) is not None:
+            avg_reward = self._alpha * before.avg_reward + (1 - self._alpha) * reward
+            avg_steps = self._alpha * before.avg_steps + (1 - self._alpha) * steps
+            counted = before.number
+        # Another source's handler may count on this engine; a fresh State would start at 0 again.
+        number = max(engine.state.episode, counted) + 1
+
+        events: list[EventEnum] = []
+        if number % self._every == 0:
+            events.append(EpisodeEvents.EPISODE_COMPLETED)
+        was_above = progress.above_bound
+        progress.above_bound = self._bound is not None and avg_reward >= self._bound
+        if progress.above_bound and not was_above:
+            events.append(EpisodeEvents.BOUND_REWARD_REACHED)
+        if progress.best is None:
+            progress.best = avg_reward
+        elif avg_reward > progress.best:
+            progress.best = avg_reward
+            events.append(EpisodeEvents.BEST_REWARD_REACHED)
+        return _Episode(number, reward, steps, avg_reward, avg_steps, tuple(events))
+
+    def _fire(self, engine: Engine) -> None:
+        """Show the waiting episodes one after the other and fire the events of each."""
+        waiting = self._progress[engine].waiting
+        while waiting:
+            episode = waiting.pop(0)
+            episode.show(engine)
+            for event in episode.events:
+                engine.fire_event(event)
+
+    def _started(self, engine: Engine) -> None:
+        move_last(engine, Events.ITERATION_COMPLETED, self._fire)
+        latest = self._progress[engine].latest
+        if latest is not None and engine.state.episode <= latest.number:
+            latest.show(engine)  # the engine may have been given a fresh State

@@ -1,0 +1,193 @@
+"""The usual set of handlers, printed lines and TensorBoard, in one call."""
+
+import logging
+import re
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from itertools import count
+from numbers import Real
+from pathlib import Path
+from typing import Any
+
+import torch
+from ignite.engine import Engine, Events
+from ignite.handlers.tensorboard_logger import OutputHandler, TensorboardLogger
+from ignite.metrics import RunningAverage
+from ignite.metrics.metric import MetricUsage
+
+from ptan.ignite.episodes import EndOfEpisodeHandler, EpisodeSource
+from ptan.ignite.events import EpisodeEvents, PeriodEvents, PeriodicEvents, move_last
+from ptan.ignite.speed import EpisodeFPSHandler
+
+_log = logging.getLogger(__name__)
+
+
+def setup_ignite(
+    engine: Engine,
+    exp_source: EpisodeSource,
+    run_name: str,
+    *,
+    stop_reward: float | None = None,
+    extra_metrics: Iterable[str] = (),
+    log_dir: str | Path = "runs",
+) -> TensorboardLogger:
+    """Print and log the training of an engine, and stop it when the task is solved.
+
+    Prints one line per episode. Writes to TensorBoard `episodes/{reward,steps,avg_reward}` at the
+    number of every episode and `train/{avg_loss,avg_fps,…}` at every 100th iteration, into a new
+    folder `{log_dir}/{time}-{run_name}`. The file is closed whenever a run ends, also by an
+    exception; a further run of the engine continues in the same folder.
+
+    The engine's output is the loss, or a mapping that has it under "loss": a number or a tensor
+    with one element. Iterations whose output is None or has no "loss" do not count in `avg_loss`.
+
+    Args:
+        engine: The training engine.
+        exp_source: An experience source, or anything else with `pop_rewards_steps()`.
+        run_name: Names the run; characters that do not fit a folder name become `_`.
+        stop_reward: Smoothed reward per episode (`avg_reward`) at which the run prints that it is
+            solved, and stops. None: never.
+        extra_metrics: Names in `engine.state.metrics` to log beside `avg_loss` and `avg_fps`. One
+            that is not there yet is left out, and named once in a logging message.
+        log_dir: Folder for all runs.
+
+    Returns:
+        The logger, to attach more handlers to; its `writer.log_dir` is the run's folder.
+
+    Raises:
+        ImportError: If TensorBoard is not installed.
+        TypeError: If `exp_source` has no `pop_rewards_steps`, or `extra_metrics` is one string.
+        ValueError: If `run_name` is empty or `stop_reward` is not finite.
+    """
+    if isinstance(extra_metrics, str):
+        raise TypeError(f"extra_metrics must be several names, got the string {extra_metrics!r}")
+    train_metrics = ["avg_loss", "avg_fps", *extra_metrics]
+    episodes = EndOfEpisodeHandler(exp_source, bound_avg_reward=stop_reward)
+    logger = _open_logger(Path(log_dir), run_name)
+
+    _attach_loss_average(engine)
+    EpisodeFPSHandler().attach(engine)
+    episodes.attach(engine)
+    PeriodicEvents().attach(engine)
+    engine.add_event_handler(EpisodeEvents.EPISODE_COMPLETED, _print_episode)
+    engine.add_event_handler(EpisodeEvents.BOUND_REWARD_REACHED, _stop_solved)
+    logger.attach(
+        engine,
+        log_handler=OutputHandler(tag="episodes", metric_names=["reward", "steps", "avg_reward"]),
+        event_name=EpisodeEvents.EPISODE_COMPLETED,
+    )
+    _attach_train_log(engine, logger, train_metrics)
+    _close_after_run(engine, logger)
+    return logger
+
+
+def _open_logger(log_dir: Path, run_name: str) -> TensorboardLogger:
+    """Make a folder of its own for the run and a logger that writes there."""
+    name = re.sub(r"[^\w.-]", "_", run_name.strip())
+    if not name:
+        raise ValueError(f"run_name must not be empty, got {run_name!r}")
+    log_dir.mkdir(parents=True, exist_ok=True)
+    stem = f"{datetime.now().strftime('%Y-%m-%dT%H-%M-%S')}-{name}"
+    for attempt in count(1):
+        folder = log_dir / (stem if attempt == 1 else f"{stem}-{attempt}")
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            continue  # another run of this name began in the same second
+        break
+    try:
+        return TensorboardLogger(log_dir=str(folder))
+    except ModuleNotFoundError as error:
+        folder.rmdir()
+        raise ModuleNotFoundError(
+            'setup_ignite needs TensorBoard: pip install "ptan[ignite]"', name=error.name
+        ) from error
+
+
+def _attach_loss_average(engine: Engine) -> None:
+    """Keep the running average of the loss in the metric `avg_loss`."""
+
+    def with_loss(engine: Engine, _: int) -> bool:
+        return _loss(engine.state.output) is not None
+
+    updated = Events.ITERATION_COMPLETED(event_filter=with_loss)
+    usage = MetricUsage(started=Events.STARTED, iteration_completed=updated, completed=updated)
+    RunningAverage(output_transform=_loss).attach(engine, "avg_loss", usage)
+
+
+def _loss(output: Any) -> float | torch.Tensor | None:
+    """The loss in what an engine's process function returned; None where there is none."""
+    loss = output.get("loss") if isinstance(output, Mapping) else output
+    if loss is None:
+        return None
+    if isinstance(loss, torch.Tensor) and loss.numel() == 1:
+        return loss.detach().reshape(())
+    if isinstance(loss, Real):
+        return float(loss)
+    raise TypeError(
+        'the engine\'s output must be a number, a mapping with a number under "loss" or None, '
+        f"got {output!r}"
+    )
+
+
+def _elapsed(engine: Engine) -> timedelta:
+    return timedelta(seconds=int(engine.state.metrics["time_passed"]))
+
+
+def _print_episode(engine: Engine) -> None:
+    state = engine.state
+    print(  # noqa: T201 - this line is what the function is for
+        f"Episode {state.episode}: reward={round(state.episode_reward, 2):.10g}, "
+        f"steps={state.episode_steps}, speed={state.metrics['avg_fps']:.1f} f/s, "
+        f"elapsed={_elapsed(engine)}",
+        flush=True,
+    )
+
+
+def _stop_solved(engine: Engine) -> None:
+    state = engine.state
+    print(  # noqa: T201 - this line is what the function is for
+        f"Environment solved after {state.episode} episodes and {state.iteration} iterations "
+        f"in {_elapsed(engine)}: average reward {state.metrics['avg_reward']:.3f}",
+        flush=True,
+    )
+    engine.terminate()
+
+
+def _attach_train_log(engine: Engine, logger: TensorboardLogger, names: list[str]) -> None:
+    """Log the metrics `names` every 100 iterations, each from when it first exists."""
+    named: set[str] = set()
+
+    def log(engine: Engine) -> None:
+        present = [name for name in names if name in engine.state.metrics]
+        for name in names:
+            if name not in present and name not in named:
+                named.add(name)
+                _log.warning("metric %r is not in engine.state.metrics yet: not logged", name)
+        handler = OutputHandler(tag="train", metric_names=present)
+        handler(engine, logger, PeriodEvents.ITERS_100_COMPLETED)
+
+    event = PeriodEvents.ITERS_100_COMPLETED
+    engine.add_event_handler(event, log)
+    # The user's own handlers of this event compute metrics that are to be logged.
+    engine.add_event_handler(Events.STARTED, move_last, event, log)
+
+
+def _close_after_run(engine: Engine, logger: TensorboardLogger) -> None:
+    """Close the event file when a run completes, is terminated or interrupted, or raises."""
+
+    def close() -> None:
+        logger.close()
+
+    def close_and_raise(engine: Engine, error: BaseException) -> None:
+        logger.close()
+        # Ignite drops the exception as soon as anyone listens for it. If we are alone, it goes
+        # on; a user's own handler decides for itself.
+        if len(engine._event_handlers[Events.EXCEPTION_RAISED]) == 1:
+            raise error
+
+    for event in (Events.INTERRUPT, Events.TERMINATE, Events.COMPLETED):
+        engine.add_event_handler(event, close)
+        # The user's handlers may still write when a run ends.
+        engine.add_event_handler(Events.STARTED, move_last, event, close)
+    engine.add_event_handler(Events.EXCEPTION_RAISED, close_and_raise)
