@@ -179,11 +179,14 @@ def _close_after_run(engine: Engine, logger: TensorboardLogger) -> None:
     def close() -> None:
         logger.close()
 
-    def close_and_raise(engine: Engine, error: BaseException) -> None:
+    handlers = engine._event_handlers
+
+    # Takes no engine: Ignite also calls it when an interrupted engine is being deleted.
+    def close_and_raise(error: BaseException) -> None:
         logger.close()
         # Ignite drops the exception as soon as anyone listens for it. If we are alone, it goes
         # on; a user's own handler decides for itself.
-        if len(engine._event_handlers[Events.EXCEPTION_RAISED]) == 1:
+        if len(handlers[Events.EXCEPTION_RAISED]) == 1:
             raise error
 
     for event in (Events.INTERRUPT, Events.TERMINATE, Events.COMPLETED):

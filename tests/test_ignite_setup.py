@@ -1,0 +1,383 @@
+"""`setup_ignite`, a textbook script and Ignite's own handlers, read back from event files."""
+
+import contextlib
+import logging
+import re
+import subprocess
+import sys
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from ignite.engine import Engine, Events
+from ignite.handlers import ProgressBar, tensorboard_logger
+from ignite.metrics import RunningAverage
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+import ptan
+from ptan.ignite import EpisodeEvents, PeriodEvents, setup_ignite
+
+
+class ScriptedSource:
+    """Finishes episodes of given rewards, one every `period` iterations, each of seven steps."""
+
+    def __init__(self, *rewards, period=1):
+        self._rewards, self._period, self._calls = iter(rewards), period, 0
+
+    def pop_rewards_steps(self):
+        self._calls += 1
+        if self._calls % self._period:
+            return []
+        return [(reward, 7) for reward in [next(self._rewards, None)] if reward is not None]
+
+
+def scalars(folder):
+    """All scalars of a TensorBoard folder: tag -> [(step, value)]."""
+    events = EventAccumulator(str(folder))
+    events.Reload()
+    return {
+        tag: [(event.step, pytest.approx(event.value, rel=1e-5)) for event in events.Scalars(tag)]
+        for tag in events.Tags()["scalars"]
+    }
+
+
+def steps_of(scalars):
+    return {tag: [step for step, _ in points] for tag, points in scalars.items()}
+
+
+def constant_loss(engine, batch):
+    return {"loss": 2.5}
+
+
+def test_logs_episodes_and_training_at_their_steps(tmp_path):
+    engine = Engine(constant_loss)
+    source = ScriptedSource(1.0, 3.0, 5.0, period=90)
+
+    @engine.on(Events.ITERATION_COMPLETED)
+    def values(engine):
+        engine.state.metrics["values"] = engine.state.iteration / 100
+
+    logger = setup_ignite(engine, source, "test", extra_metrics=["values"], log_dir=tmp_path)
+    engine.run(range(300))
+
+    [folder] = tmp_path.iterdir()
+    assert Path(logger.writer.log_dir) == folder
+    logged = scalars(folder)
+    assert steps_of(logged) == {
+        "episodes/reward": [1, 2, 3],
+        "episodes/steps": [1, 2, 3],
+        "episodes/avg_reward": [1, 2, 3],
+        "train/avg_loss": [100, 200, 300],
+        "train/avg_fps": [100, 200, 300],
+        "train/values": [100, 200, 300],
+    }
+    assert logged["episodes/reward"] == [(1, 1.0), (2, 3.0), (3, 5.0)]
+    assert logged["episodes/steps"] == [(1, 7.0), (2, 7.0), (3, 7.0)]
+    assert logged["episodes/avg_reward"] == [(1, 1.0), (2, 1.04), (3, 1.04 * 0.98 + 0.1)]
+    assert logged["train/avg_loss"] == [(100, 2.5), (200, 2.5), (300, 2.5)]
+    assert logged["train/values"] == [(100, 1.0), (200, 2.0), (300, 3.0)]
+
+
+def test_prints_one_line_per_episode(tmp_path, capsys, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("ptan.ignite.speed.time.perf_counter", lambda: now[0])
+
+    def half_a_minute(engine, batch):
+        now[0] += 30
+
+    engine = Engine(half_a_minute)
+    setup_ignite(engine, ScriptedSource(-21.0, 0.25), "test", log_dir=tmp_path)
+    engine.run(range(3))
+    assert capsys.readouterr().out.splitlines() == [
+        "Episode 1: reward=-21, steps=7, speed=0.0 f/s, elapsed=0:00:30",
+        "Episode 2: reward=0.25, steps=7, speed=0.0 f/s, elapsed=0:01:00",
+    ]
+
+
+def test_stops_when_solved_and_says_so(tmp_path, capsys):
+    engine = Engine(constant_loss)
+    source = ScriptedSource(*[10.0] * 3, *[1000.0] * 97, period=2)
+    setup_ignite(engine, source, "test", stop_reward=25.0, log_dir=tmp_path)
+    state = engine.run(range(500))
+    assert (state.iteration, state.episode) == (8, 4)
+    *episodes, solved = capsys.readouterr().out.splitlines()
+    assert len(episodes) == 4
+    assert "solved after 4 episodes and 8 iterations" in solved
+    [folder] = tmp_path.iterdir()
+    assert steps_of(scalars(folder))["episodes/reward"] == [1, 2, 3, 4]
+
+
+def test_without_a_stop_reward_it_runs_to_the_end(tmp_path, capsys):
+    engine = Engine(constant_loss)
+    setup_ignite(engine, ScriptedSource(1e9), "test", log_dir=tmp_path)
+    assert engine.run(range(5)).iteration == 5
+    assert "solved" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [2, 2.0, np.float32(2), torch.tensor(2.0), torch.tensor([[2.0]], requires_grad=True)],
+    ids=["int", "float", "numpy", "tensor", "tensor with gradient"],
+)
+@pytest.mark.parametrize("key", [None, "loss"])
+def test_the_loss_may_be_a_number_or_a_tensor_alone_or_in_a_mapping(loss, key, tmp_path):
+    output = {key: loss, "other": "x"} if key else loss
+    engine = Engine(lambda engine, batch: output)
+    setup_ignite(engine, ScriptedSource(), "test", log_dir=tmp_path)
+    engine.run(range(100))
+    [folder] = tmp_path.iterdir()
+    assert scalars(folder)["train/avg_loss"] == [(100, 2.0)]
+
+
+def test_iterations_without_a_loss_do_not_count(tmp_path):
+    script = [None, {"loss": 1.0}, {}, {"loss": None}, {"loss": 2.0}, {"other": 5.0}]
+    engine = Engine(lambda engine, batch: batch)
+    setup_ignite(engine, ScriptedSource(), "test", log_dir=tmp_path)
+    assert engine.run(script).metrics["avg_loss"] == pytest.approx(0.98 * 1.0 + 0.02 * 2.0)
+
+
+@pytest.mark.parametrize("output", [(1.0, 2.0), "0.5", {"loss": torch.zeros(3)}])
+def test_an_output_that_is_no_loss_raises(output, tmp_path):
+    engine = Engine(lambda engine, batch: output)
+    setup_ignite(engine, ScriptedSource(), "test", log_dir=tmp_path)
+    with pytest.raises(TypeError, match=r"engine's output must be .* or None, got"):
+        engine.run(range(2))
+
+
+def test_a_metric_that_comes_late_is_reported_once_and_logged_from_then_on(tmp_path, caplog):
+    engine = Engine(constant_loss)
+    setup_ignite(
+        engine, ScriptedSource(), "test", extra_metrics=("values", "never"), log_dir=tmp_path
+    )
+
+    # Attached after the logger, as scripts do: what it sets at iteration 300 is logged there.
+    @engine.on(PeriodEvents.ITERS_100_COMPLETED)
+    def evaluate(engine):
+        if engine.state.iteration >= 300:
+            engine.state.metrics["values"] = float(engine.state.iteration)
+
+    with caplog.at_level(logging.WARNING, logger="ptan.ignite"):
+        engine.run(range(400))
+    assert [record.args for record in caplog.records] == [("values",), ("never",)]
+    [folder] = tmp_path.iterdir()
+    logged = scalars(folder)
+    assert logged["train/values"] == [(300, 300.0), (400, 400.0)]
+    assert steps_of(logged)["train/avg_loss"] == [100, 200, 300, 400]
+    assert "train/never" not in logged
+
+
+def test_a_second_run_goes_on_in_the_same_folder(tmp_path):
+    engine = Engine(constant_loss)
+    setup_ignite(engine, ScriptedSource(1.0, 2.0, 3.0), "test", log_dir=tmp_path)
+    engine.run(range(2))
+    engine.run(range(2))
+    [folder] = tmp_path.iterdir()
+    assert scalars(folder)["episodes/reward"] == [(1, 1.0), (2, 2.0), (3, 3.0)]
+
+
+def test_two_runs_of_one_name_get_folders_of_their_own(tmp_path, monkeypatch):
+    class Frozen(datetime):
+        @classmethod
+        def now(cls):
+            return cls(2026, 1, 2, 3, 4, 5)
+
+    monkeypatch.setattr("ptan.ignite.setup.datetime", Frozen)
+    engines = [Engine(constant_loss) for _ in range(3)]
+    for reward, engine in enumerate(engines):
+        setup_ignite(engine, ScriptedSource(float(reward)), "a/b: c", log_dir=tmp_path / "new")
+    for engine in engines:
+        engine.run(range(1))
+    names = ["2026-01-02T03-04-05-a_b__c" + suffix for suffix in ("", "-2", "-3")]
+    assert sorted(folder.name for folder in (tmp_path / "new").iterdir()) == names
+    rewards = [scalars(tmp_path / "new" / name)["episodes/reward"] for name in names]
+    assert rewards == [[(1, 0.0)], [(1, 1.0)], [(1, 2.0)]]
+
+
+class Stop(BaseException):
+    """An exception that is no `Exception`, like KeyboardInterrupt."""
+
+
+@pytest.mark.parametrize("error", [RuntimeError, Stop])
+def test_an_exception_closes_the_file_and_goes_on(error, tmp_path):
+    def fail(engine, batch):
+        if batch == 3:
+            raise error("broken")
+
+    engine = Engine(fail)
+    logger = setup_ignite(engine, ScriptedSource(1.0, 2.0), "test", log_dir=tmp_path)
+    with pytest.raises(error, match="broken"):
+        engine.run(range(10))
+    assert logger.writer.file_writer is None
+    [folder] = tmp_path.iterdir()
+    assert steps_of(scalars(folder))["episodes/reward"] == [1, 2]
+
+
+@pytest.mark.parametrize("user_first", [True, False])
+def test_a_users_exception_handler_decides_about_the_exception(user_first, tmp_path):
+    def fail(engine, batch):
+        raise RuntimeError("broken")
+
+    engine, seen = Engine(fail), []
+
+    def keep(engine, error):
+        seen.append(str(error))
+
+    if user_first:
+        engine.add_event_handler(Events.EXCEPTION_RAISED, keep)
+    logger = setup_ignite(engine, ScriptedSource(), "test", log_dir=tmp_path)
+    if not user_first:
+        engine.add_event_handler(Events.EXCEPTION_RAISED, keep)
+    engine.run(range(1))
+    assert seen == ["broken"]
+    assert logger.writer.file_writer is None
+
+
+@pytest.mark.parametrize("end", ["terminate", "interrupt", None])
+def test_the_file_is_closed_after_the_users_last_words(end, tmp_path):
+    engine = Engine(constant_loss)
+    logger = setup_ignite(engine, ScriptedSource(1.0), "test", log_dir=tmp_path)
+    for event in (Events.TERMINATE, Events.INTERRUPT, Events.COMPLETED):
+        engine.add_event_handler(event, lambda: logger.writer.add_scalar("end", 1.0, 0))
+    if end:
+        engine.add_event_handler(Events.ITERATION_COMPLETED(once=2), getattr(engine, end))
+    engine.run(range(3))
+    assert logger.writer.file_writer is None
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"run_name": "  "}, ValueError, "run_name must not be empty"),
+        ({"exp_source": [1]}, TypeError, "exp_source must have pop_rewards_steps"),
+        ({"extra_metrics": "values"}, TypeError, "extra_metrics must be several names"),
+        ({"stop_reward": float("inf")}, ValueError, "must be finite"),
+    ],
+)
+def test_bad_arguments_raise_and_leave_nothing(change, error, message, tmp_path):
+    engine = Engine(constant_loss)
+    arguments = {"exp_source": ScriptedSource(), "run_name": "test", "log_dir": tmp_path / "runs"}
+    with pytest.raises(error, match=message):
+        setup_ignite(engine, **(arguments | change))
+    assert not (tmp_path / "runs").exists()
+    assert not engine.has_registered_events(EpisodeEvents.EPISODE_COMPLETED)
+
+
+def test_missing_tensorboard_names_the_extra(tmp_path, monkeypatch):
+    for name in ("tensorboardX", "torch.utils.tensorboard"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(ImportError, match=re.escape('pip install "ptan[ignite]"')):
+        setup_ignite(Engine(constant_loss), ScriptedSource(), "test", log_dir=tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_missing_ignite_names_the_extra():
+    code = "import sys; sys.modules['ignite'] = None; import ptan; ptan.ignite"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    last = run.stderr.splitlines()[-1]
+    assert last.endswith('Error: ptan.ignite needs PyTorch Ignite: pip install "ptan[ignite]"')
+
+
+def test_ptan_ignite_is_loaded_on_first_use_and_is_ours():
+    code = (
+        "import sys, ptan; assert 'ignite' not in sys.modules; print(ptan.ignite.__name__); "
+        "import ignite; assert ptan.ignite is not ignite"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stdout) == (0, "ptan.ignite\n"), run.stderr
+
+
+def test_the_textbook_script_runs(tmp_path, capsys):
+    engine = Engine(lambda engine, batch: {"loss": 1.0, "epsilon": 0.5})
+    exp_source = ScriptedSource(*[float(reward) for reward in range(300)])
+
+    ptan.ignite.EndOfEpisodeHandler(
+        exp_source, bound_avg_reward=17.0, subsample_end_of_episode=10
+    ).attach(engine)
+    ptan.ignite.EpisodeFPSHandler().attach(engine)
+
+    @engine.on(ptan.ignite.EpisodeEvents.EPISODE_COMPLETED)
+    def episode_completed(trainer):
+        passed = trainer.state.metrics.get("time_passed", 0)
+        print(
+            f"Episode {trainer.state.episode}: reward={trainer.state.episode_reward:.0f}, "
+            f"steps={trainer.state.episode_steps}, "
+            f"speed={trainer.state.metrics.get('avg_fps', 0):.1f} f/s, "
+            f"elapsed={timedelta(seconds=int(passed))}"
+        )
+
+    @engine.on(ptan.ignite.EpisodeEvents.BOUND_REWARD_REACHED)
+    def game_solved(trainer):
+        print("Solved", trainer.state.episode)
+        trainer.should_terminate = True
+
+    tb = tensorboard_logger.TensorboardLogger(log_dir=str(tmp_path))
+    RunningAverage(output_transform=lambda v: v["loss"]).attach(engine, "avg_loss")
+    handler = tensorboard_logger.OutputHandler(
+        tag="episodes", metric_names=["reward", "steps", "avg_reward"]
+    )
+    event = ptan.ignite.EpisodeEvents.EPISODE_COMPLETED
+    tb.attach(engine, log_handler=handler, event_name=event)
+
+    ptan.ignite.PeriodicEvents().attach(engine)
+    handler = tensorboard_logger.OutputHandler(
+        tag="train", metric_names=["avg_loss", "avg_fps"], output_transform=lambda a: a
+    )
+    event = ptan.ignite.PeriodEvents.ITERS_10_COMPLETED
+    tb.attach(engine, log_handler=handler, event_name=event)
+
+    with contextlib.closing(tb):
+        engine.run(range(1000))
+    # The smoothed reward of 0, 1, 2, … in closed form: n - 49 (1 - 0.98^n) after episode n + 1.
+    solved = next(n + 1 for n in range(300) if n - 49 * (1 - 0.98**n) >= 17.0)
+    assert engine.state.iteration == solved
+    printed = capsys.readouterr().out.splitlines()
+    assert len(printed) == solved // 10 + 1
+    assert printed[-1] == f"Solved {solved}"
+    logged = scalars(tmp_path)
+    tens = list(range(10, solved + 1, 10))
+    assert logged["episodes/reward"] == [(n, n - 1.0) for n in tens]
+    assert logged["train/epsilon"] == [(n, 0.5) for n in tens]
+    assert steps_of(logged)["train/avg_fps"] == tens
+
+
+def test_the_progress_bar_shows_our_metrics(monkeypatch):
+    shown = []
+
+    class Bar:
+        """Stands for tqdm's bar, which Ignite imports when it makes a progress bar."""
+
+        n, total = 1, None
+
+        def __init__(self, **settings):
+            pass
+
+        def set_description(self, text):
+            pass
+
+        def set_postfix(self, metrics):
+            shown.append(dict(metrics))
+
+        def update(self, steps):
+            pass
+
+        def close(self):
+            pass
+
+    fake = type(sys)("tqdm.autonotebook")
+    fake.tqdm = Bar
+    monkeypatch.setitem(sys.modules, "tqdm", type(sys)("tqdm"))
+    monkeypatch.setitem(sys.modules, "tqdm.autonotebook", fake)
+
+    engine = Engine(constant_loss)
+    ProgressBar().attach(engine, ["avg_fps", "time_passed"])
+    ptan.ignite.EndOfEpisodeHandler(ScriptedSource(4.0)).attach(engine)
+    ptan.ignite.EpisodeFPSHandler().attach(engine)
+    ProgressBar().attach(engine, ["avg_reward"])
+    engine.run(range(2))
+    assert [sorted(metrics) for metrics in shown] == [
+        ["avg_fps", "time_passed"],
+        ["avg_reward"],
+    ] * 2
+    assert shown[1] == {"avg_reward": 4.0}
