@@ -1,10 +1,12 @@
 """`setup_ignite`, a textbook script and Ignite's own handlers, read back from event files."""
 
 import contextlib
+import gc
 import logging
 import re
 import subprocess
 import sys
+import weakref
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -244,6 +246,20 @@ def test_the_file_is_closed_after_the_users_last_words(end, tmp_path):
         engine.add_event_handler(Events.ITERATION_COMPLETED(once=2), getattr(engine, end))
     engine.run(range(3))
     assert logger.writer.file_writer is None
+    if end == "interrupt":
+        assert engine.run(range(3)).iteration == 3
+
+
+def test_an_interrupted_engine_can_be_deleted(tmp_path, caplog):
+    engine = Engine(constant_loss)
+    setup_ignite(engine, ScriptedSource(), "test", log_dir=tmp_path)
+    engine.add_event_handler(Events.ITERATION_COMPLETED(once=1), lambda engine: engine.interrupt())
+    engine.run(range(3))
+    reference = weakref.ref(engine)
+    with caplog.at_level(logging.CRITICAL):
+        del engine
+        gc.collect()  # pytest reports an exception that is raised in here
+    assert reference() is None
 
 
 @pytest.mark.parametrize(
