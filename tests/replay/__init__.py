@@ -1,0 +1,1 @@
+"""Replay buffers and batches, compared with a plain Python list of rows."""

@@ -1,0 +1,273 @@
+"""A batch is rows and columns at once, and keeps what it was sampled as."""
+
+import itertools
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from ptan.experience import (
+    Batch,
+    Experience,
+    ExperienceFirstLast,
+    ExperienceReplayBuffer,
+    ExperienceSourceFirstLast,
+    unpack_batch,
+)
+
+from .fakes import BUFFERS, GAMMA, CycleAgent, RowKitchen, ScriptedEnv, make_buffer, numbered
+from .oracles import arrays_of, assert_columns, assert_rows, drawn, next_observation, same
+
+BASE = ("states", "actions", "rewards", "last_states", "dones", "discounts", "steps")
+STEPS = ("steps", "tagged_steps")
+
+
+def _names(kind: str) -> tuple[str, ...]:
+    own = {"scored": ("score", "trace"), "tagged_steps": ("tag", "lengths"), "steps": ("lengths",)}
+    return BASE + own.get(kind, ())
+
+
+def _rows(kind: str, count: int, seed: int = 0) -> list[Any]:
+    kitchen = RowKitchen(kind, seed)
+    return [kitchen.recipe().make() for _ in range(count)]
+
+
+def _longest(rows: list[Any], kind: str) -> int | None:
+    return max(map(len, rows)) if kind in STEPS else None
+
+
+@pytest.mark.parametrize("kind", RowKitchen.KINDS)
+def test_columns_from_rows_are_the_rows(kind: str) -> None:
+    rows = _rows(kind, 9)
+    batch = Batch.from_rows(rows, gamma=GAMMA)
+    assert len(batch) == 9
+    assert_rows(batch, rows, GAMMA)
+    assert_columns(batch, rows, GAMMA)
+
+
+@pytest.mark.parametrize("kind", RowKitchen.KINDS)
+def test_a_sampled_batch_equals_the_batch_of_its_rows(kind: str) -> None:
+    rows = _rows(kind, 12)
+    buffer = ExperienceReplayBuffer(None, 8, gamma=GAMMA)
+    buffer.extend(rows)
+    batch = buffer.sample(40)
+    chosen = [rows[i] for i in batch.indices]
+    assert_columns(batch, chosen, GAMMA, _longest(rows, kind))
+    again = Batch.from_rows(list(batch), gamma=GAMMA)
+    assert_columns(again, chosen, GAMMA, _longest(chosen, kind))
+
+
+def test_a_batch_is_a_sequence_of_rows() -> None:
+    rows = [numbered(i, discount=0.5) for i in range(5)]
+    batch = Batch.from_rows(rows)
+    assert [row.state for row in batch] == [0, 1, 2, 3, 4]
+    assert batch[0] == rows[0]
+    assert batch[-1] == rows[4]
+    assert [row.state for row in batch] == [0, 1, 2, 3, 4]  # Iterating twice works.
+    for index in (5, -6):
+        with pytest.raises(IndexError):
+            _ = batch[index]
+    states, actions, rewards, last_states = zip(*batch, strict=True)
+    assert states == (0, 1, 2, 3, 4)
+    assert actions == (0, 1, 2, 0, 1)
+    assert rewards == (0.0, 1.0, 2.0, 3.0, 4.0)
+    assert last_states == (1, 2, 3, 4, 5)
+
+
+def test_dtypes_of_the_columns() -> None:
+    row = ExperienceFirstLast(np.zeros((2, 3), np.uint8), 1, 1, np.ones((2, 3), np.uint8))
+    buffer = ExperienceReplayBuffer(None, 5, gamma=GAMMA)
+    buffer.add(row)
+    batch = buffer.sample(4)
+    wanted = {
+        "states": (np.uint8, (4, 2, 3)), "last_states": (np.uint8, (4, 2, 3)),
+        "actions": (np.int64, (4,)), "rewards": (np.float32, (4,)), "dones": (np.bool_, (4,)),
+        "discounts": (np.float32, (4,)), "steps": (np.int64, (4,)), "indices": (np.int64, (4,)),
+    }  # fmt: skip
+    for name, (dtype, shape) in wanted.items():
+        assert getattr(batch, name).dtype == dtype, name
+        assert getattr(batch, name).shape == shape, name
+    assert batch.weights is None
+
+
+@pytest.mark.parametrize("buffer_kind", BUFFERS)
+@pytest.mark.parametrize("kind", RowKitchen.KINDS)
+def test_columns_share_memory_with_nothing_and_can_be_written(kind: str, buffer_kind: str) -> None:
+    buffer = make_buffer(buffer_kind, None, 12, gamma=GAMMA)
+    buffer.extend(_rows(kind, 12))
+    names = (*_names(kind), "indices") + (("weights",) if buffer_kind != "uniform" else ())
+    first, second = drawn(buffer.sample(7)), drawn(buffer.sample(7))
+    arrays = arrays_of(first, names) + arrays_of(second, names)
+    assert len(arrays) >= 2 * len(names)
+    for a, b in itertools.combinations(arrays, 2):
+        assert not np.shares_memory(a, b)
+    before = [a.copy() for a in arrays]
+    for array, value in zip(arrays, before, strict=True):
+        assert array.flags.writeable
+        array[...] = 1
+        others = zip(arrays, before, strict=True)
+        assert all(a is array or same(a, b) for a, b in others)
+        array[...] = value
+
+
+@pytest.mark.parametrize("buffer_kind", BUFFERS)
+@pytest.mark.parametrize("kind", RowKitchen.KINDS)
+@pytest.mark.parametrize("look_first", ["rows", "columns", "nothing"])
+def test_a_batch_is_a_snapshot(kind: str, buffer_kind: str, look_first: str) -> None:
+    rows = _rows(kind, 10)
+    buffer = make_buffer(buffer_kind, None, 10, gamma=GAMMA)
+    buffer.extend(rows)
+    batch = drawn(buffer.sample(16))
+    if look_first == "rows":
+        list(batch)
+    elif look_first == "columns":
+        arrays_of(batch, _names(kind))
+    chosen = [rows[i] for i in batch.indices.tolist()]
+    longest = _longest(rows, kind)
+    later = _rows(kind, 25, seed=1)
+    # Rewards of another width, added fields and longer tuples must not reach back either.
+    buffer.extend([*later, *(r for r in later if kind in STEPS)])
+    drawn(buffer.sample(16))
+    assert_columns(batch, chosen, GAMMA, longest)
+    assert_rows(batch, chosen, GAMMA)
+
+
+@pytest.mark.parametrize("kind", RowKitchen.KINDS)
+def test_to_a_device_gives_the_same_batch_with_tensors(kind: str) -> None:
+    rows = _rows(kind, 8)
+    buffer = make_buffer("prioritized", None, 8, gamma=GAMMA)
+    buffer.extend(rows)
+    batch, indices, _ = buffer.sample(20)
+    names = (*_names(kind), "indices", "weights")
+    on_device = batch.to("cpu")
+    for name in names:
+        assert same(_as_numpy(getattr(on_device, name)), getattr(batch, name)), name
+    assert len(on_device) == 20
+    assert_rows(on_device, [rows[i] for i in indices], GAMMA)
+
+
+def _as_numpy(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _as_numpy(leaf) for key, leaf in value.items()}
+    if isinstance(value, tuple):
+        return tuple(_as_numpy(leaf) for leaf in value)
+    assert isinstance(value, torch.Tensor)
+    assert value.device == torch.device("cpu")
+    return value.numpy()
+
+
+def test_uint8_stays_uint8_on_a_device_and_no_weights_stay_none() -> None:
+    buffer = ExperienceReplayBuffer(None, 8, gamma=GAMMA)
+    buffer.extend(_rows("stack", 8))
+    batch = buffer.sample(5).to(torch.device("cpu"))
+    dtypes = [getattr(batch, name).dtype for name in BASE]
+    assert dtypes == [
+        torch.uint8, torch.int64, torch.float32, torch.uint8, torch.bool, torch.float32, torch.int64
+    ]  # fmt: skip
+    assert batch.weights is None
+    assert (batch.rewards + batch.discounts).shape == (5,)
+
+
+def test_unpack_batch_gives_the_columns_of_a_batch_and_of_a_list_of_rows() -> None:
+    rows = _rows("vector", 10)
+    batch = Batch.from_rows(rows, gamma=GAMMA)
+    columns = [batch.states, batch.actions, batch.rewards, batch.dones, batch.last_states]
+    for source in (batch, rows, list(batch)):
+        unpacked = unpack_batch(source)
+        assert len(unpacked) == 5
+        for got, wanted in zip(unpacked, columns, strict=True):
+            assert same(np.asarray(got), wanted)
+
+
+def test_unpack_batch_needs_no_gamma() -> None:
+    states, actions, rewards, dones, last_states = unpack_batch([numbered(0), numbered(1)])
+    assert states.tolist() == [0, 1]
+    assert actions.tolist() == [0, 1]
+    assert rewards.tolist() == [0.0, 1.0]
+    assert dones.tolist() == [False, False]
+    assert last_states.tolist() == [1, 2]
+
+
+def test_discounts_without_gamma_raise_naming_it_and_rows_with_discount_do_not() -> None:
+    with pytest.raises((ValueError, AttributeError), match="gamma"):
+        _ = Batch.from_rows([numbered(0)]).discounts
+    with pytest.raises((ValueError, AttributeError), match="gamma"):
+        _ = Batch.from_rows([numbered(0, discount=0.5), numbered(1)]).discounts
+    assert Batch.from_rows([numbered(0, discount=0.5)]).discounts.tolist() == [0.5]
+    assert Batch.from_rows([numbered(0, steps=2)], gamma=0.5).discounts.tolist() == [0.25]
+
+
+def test_a_column_that_does_not_exist_is_an_attribute_error() -> None:
+    batch = Batch.from_rows([numbered(0)])
+    with pytest.raises(AttributeError, match="colour"):
+        _ = batch.colour
+    assert not hasattr(batch, "score")
+
+
+def test_ends_in_the_columns() -> None:
+    """Terminated: masked and no bootstrap. Truncated: the true final observation, with discount."""
+    rows = [
+        ExperienceFirstLast(1, 0, 1.0, 2, steps=2),
+        ExperienceFirstLast(3, 0, 1.0, None, steps=2),
+        ExperienceFirstLast(5, 0, 1.0, None, truncated=True, final_state=6, steps=2),
+        ExperienceFirstLast(7, 0, 1.0, None, terminated=True, final_state=8),
+    ]
+    for batch in (Batch.from_rows(rows, gamma=0.5), _all_of(rows)):
+        assert batch.last_states.tolist() == [2, 3, 6, 7]
+        assert batch.dones.tolist() == [False, True, False, True]
+        assert batch.discounts.tolist() == [0.25, 0.0, 0.25, 0.0]
+        assert batch.steps.tolist() == [2, 2, 2, 1]
+
+
+def _all_of(rows: list[Any]) -> Batch:
+    """A batch with each row once, through a buffer."""
+    buffer = ExperienceReplayBuffer(None, len(rows), gamma=0.5)
+    buffer.extend(rows)
+    return Batch.from_rows(list(buffer), gamma=0.5)
+
+
+def test_steps_made_by_hand_lead_to_the_next_step() -> None:
+    steps = tuple(Experience(i, 0, float(i), False, discount=0.5) for i in range(3))
+    ended = Experience(3, 0, 3.0, True)
+    batch = Batch.from_rows([steps, (*steps[:1], ended)])
+    assert batch.states.tolist() == [[0, 1, 2], [0, 3, 0]]
+    assert batch.last_states.tolist() == [[1, 2, 2], [3, 3, 0]]
+    assert batch.dones.tolist() == [[False, False, False], [False, True, False]]
+    assert batch.discounts.tolist() == [[0.5, 0.5, 0.5], [0.5, 0.0, 0.0]]
+    assert np.asarray(batch.lengths).tolist() == [3, 2]
+
+
+def test_a_target_needs_only_the_columns() -> None:
+    """rewards + discounts · V(last_states), row by row for n steps and every kind of end."""
+    source = ExperienceSourceFirstLast(
+        [ScriptedEnv("vector", i) for i in range(3)], CycleAgent(), GAMMA, steps_count=3
+    )
+    rows = list(itertools.islice(source, 80))
+    buffer = ExperienceReplayBuffer(None, 80)
+    buffer.extend(rows)
+    batch = buffer.sample(200)
+    targets = batch.rewards + batch.discounts * batch.last_states.sum(axis=1)
+    for target, number in zip(targets, batch.indices, strict=True):
+        row = rows[number]
+        value = 0.0 if row.terminated else float(np.sum(next_observation(row)))
+        assert np.isclose(target, row.reward + GAMMA**row.steps * value, rtol=1e-5)
+    assert {row.steps for row in rows} == {1, 2, 3}
+    assert {(row.terminated, row.truncated) for row in rows} == {
+        (False, False), (True, False), (False, True),
+    }  # fmt: skip
+
+
+def test_rows_of_a_batch_can_be_added_to_another_buffer() -> None:
+    rows = _rows("dict", 6)
+    first = ExperienceReplayBuffer(None, 6, gamma=GAMMA)
+    first.extend(rows)
+    batch = first.sample(9)
+    second = ExperienceReplayBuffer(None, 20, gamma=GAMMA)
+    second.extend(batch)
+    assert_rows(second, [rows[i] for i in batch.indices], GAMMA)
+
+
+def test_a_batch_of_no_rows_raises_naming_rows() -> None:
+    with pytest.raises(ValueError, match="rows"):
+        Batch.from_rows([])
