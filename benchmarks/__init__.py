@@ -1,0 +1,1 @@
+"""Speed and memory beside the field's other libraries: `python -m benchmarks`."""
