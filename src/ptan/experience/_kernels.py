@@ -1,0 +1,255 @@
+"""Compiled inner loops over arrays: cutting windows and storing rows.
+
+Each kernel is plain Python under its decorator (`kernel.py_func`), which the tests run too.
+Compiled code is cached on disk; the classes that use a kernel call it at construction to warm it.
+"""
+
+import numpy as np
+from numba import njit
+
+from ptan.experience.layout import Array
+
+# Bits of the tape's flags beside the two of `columns.ENDED`.
+EPISODE_OVER = 4
+INT_REWARD = 8
+RAW_REWARD = 16
+NO_TRANSITION = 32
+
+_ENDED = 3
+_PRIME = np.uint64(0x9E3779B97F4A7C15)
+_MIX = np.uint64(0xC2B2AE3D27D4EB4F)
+_SHIFT = np.uint64(29)
+
+
+@njit(cache=True)
+def all_finite(values: Array) -> bool:
+    """True if a flat float array holds no NaN and no infinity."""
+    for value in values:
+        if not np.isfinite(value):
+            return False
+    return True
+
+
+@njit(cache=True)
+def cut_windows(
+    span: tuple[int, int, int],
+    cut: tuple[int, int, bool],
+    gamma: float,
+    flags: Array,
+    rewards: Array,
+    raw: Array,
+    progress: Array,
+    returns: Array,
+    out_refs: Array,
+    out_lengths: Array,
+    out_rewards: Array,
+    out_ends: Array,
+    episodes: Array,
+) -> tuple[int, int]:
+    """Cut the windows that some steps of a tape complete.
+
+    Args:
+        span: (begin, end, ring): the steps [begin, end) to read, and the length of the ring.
+        cut: (n, delta, joined): length of a window, distance of window starts, and whether a
+            window becomes one row with a discounted reward or stays a sequence of steps.
+        gamma: discount of the joined reward.
+        flags: (ring·N,) uint8 per step and environment.
+        rewards: (ring·N, K) float64; raw: (ring·N,) float64, the game's own where flagged.
+        progress: (3, N) int64 per environment: steps of windows still open, steps since its window
+            origin (the last end), steps of the episode under way.
+        returns: (N,) float64 reward of the episode under way.
+        out_refs: (rows, L, 2) int32 numbers of the observations before and after each step.
+        out_lengths: (rows,) int32 steps in the window.
+        out_rewards: (rows, K) joined rewards; out_ends: (rows,) flags of the window's last step.
+        episodes: (episodes, 3) float64: return, steps, rows cut up to the episode's last one.
+
+    Returns:
+        How many rows and how many finished episodes were written.
+    """
+    begin, end, ring = span
+    n, delta, joined = cut
+    envs = flags.shape[0] // ring
+    rows = 0
+    finished = 0
+    for t in range(begin, end):
+        for e in range(envs):
+            slot = (t % ring) * envs + e
+            flag = flags[slot]
+            if flag & NO_TRANSITION:
+                continue
+            if flag & RAW_REWARD:
+                returns[e] += raw[slot]
+            else:
+                for k in range(rewards.shape[1]):
+                    returns[e] += rewards[slot, k]
+            for i in range(3):
+                progress[i, e] += 1
+            ended = flag & _ENDED
+            # A window closes when it has n steps; at an end all open ones do, oldest first.
+            while progress[0, e] == n or (ended and progress[0, e] > 0):
+                size = progress[0, e]
+                progress[0, e] -= 1
+                if size == n and (progress[1, e] - size) % delta != 0:
+                    continue
+                first = t - size + 1
+                # The observation after an end has a place of its own, beyond the ring.
+                after = (ring * envs + slot) if ended else ((t + 1) % ring) * envs + e
+                out_lengths[rows] = size
+                out_ends[rows] = flag
+                if joined:
+                    for k in range(rewards.shape[1]):
+                        reward = 0.0
+                        for u in range(t, first - 1, -1):
+                            reward = rewards[(u % ring) * envs + e, k] + gamma * reward
+                        out_rewards[rows, k] = reward
+                    out_refs[rows, 0, 0] = (first % ring) * envs + e
+                    out_refs[rows, 0, 1] = after
+                else:
+                    out_refs[rows] = -1
+                    for i in range(size):
+                        out_refs[rows, i, 0] = ((first + i) % ring) * envs + e
+                        out_refs[rows, i, 1] = ((first + i + 1) % ring) * envs + e
+                    out_refs[rows, size - 1, 1] = after
+                rows += 1
+            if ended:
+                progress[1, e] = 0
+            if flag & EPISODE_OVER:
+                episodes[finished, 0] = returns[e]
+                episodes[finished, 1] = progress[2, e]
+                episodes[finished, 2] = rows
+                finished += 1
+                returns[e] = 0.0
+                progress[2, e] = 0
+    return rows, finished
+
+
+@njit(cache=True)
+def _fingerprint(frame: Array) -> int:
+    """A 64-bit hash of a frame's words, four lanes at a time."""
+    size = frame.shape[0]
+    a = b = c = d = _PRIME
+    whole = size - size % 4
+    for i in range(0, whole, 4):
+        a = (a ^ np.uint64(frame[i])) * _PRIME
+        b = (b ^ np.uint64(frame[i + 1])) * _MIX
+        c = (c ^ np.uint64(frame[i + 2])) * _PRIME
+        d = (d ^ np.uint64(frame[i + 3])) * _MIX
+        if i & 28 == 28:
+            a ^= a >> _SHIFT
+            b ^= b >> _SHIFT
+            c ^= c >> _SHIFT
+            d ^= d >> _SHIFT
+    for i in range(whole, size):
+        a = (a ^ np.uint64(frame[i])) * _PRIME
+        a ^= a >> _SHIFT
+    h = (a ^ (b >> _SHIFT)) * _PRIME ^ (c ^ (d >> _SHIFT)) * _MIX ^ b ^ d
+    h ^= h >> _SHIFT
+    h *= _PRIME
+    return int(h >> np.uint64(32))
+
+
+@njit(cache=True)
+def _same(a: Array, b: Array) -> bool:
+    for i in range(a.shape[0]):
+        if a[i] != b[i]:
+            return False
+    return True
+
+
+@njit(cache=True)
+def release_row(
+    row: int, slot: int, capacity: int, refs: Array, last_row: Array, free: Array, counts: Array
+) -> None:
+    """Give back the frames that only the row in `slot` used.
+
+    A frame's newest user is the row that leaves (`row - capacity`), or, after an interrupted
+    insertion, an earlier attempt at this same row.
+    """
+    for c in range(refs.shape[0]):
+        for j in range(refs.shape[2]):
+            frame = refs[c, slot, j]
+            if frame >= 0 and (last_row[frame] == row - capacity or last_row[frame] == row):
+                last_row[frame] = -1
+                free[counts[0]] = frame
+                counts[0] += 1
+
+
+@njit(cache=True)
+def insert_rows(
+    first_row: int,
+    done: int,
+    words: Array,
+    source: Array,
+    ends: Array,
+    refs: Array,
+    frames: Array,
+    last_row: Array,
+    free: Array,
+    cache: Array,
+    counts: Array,
+    memo: Array,
+    stamp: Array,
+) -> int:
+    """Store rows `done`, `done + 1` … of `source`, each distinct frame once.
+
+    Args:
+        first_row: number of the first row of `source`; at most `capacity` rows.
+        done: rows of it that are stored already.
+        words: (M, k, W) observations as k frames of W machine words.
+        source: (R, L, 2) numbers of observations, -1 for none.
+        ends: (R, L) uint8; a terminated step refers to its own state twice.
+        refs: (2L, capacity, k) int32 frames of each stored row.
+        frames: (F, W) words, `last_row` (F,) number of the newest row that uses a frame, -1 free.
+        free: (F,) stack of freed frames; counts: (frames on that stack, frames ever used, calls).
+        cache: (2^b,) int32 lossy table from fingerprint to frame.
+        memo: (M, k) int32 frames of an observation seen in this call, where `stamp` (M,) says so.
+
+    Returns:
+        How many rows of `source` are stored. Fewer than R: there was no room for another frame.
+    """
+    columns, capacity, k = refs.shape
+    mask = cache.shape[0] - 1
+    if done == 0:
+        counts[2] += 1
+    call = counts[2]
+    for r in range(done, source.shape[0]):
+        row = first_row + r
+        slot = row % capacity
+        release_row(row, slot, capacity, refs, last_row, free, counts)
+        if counts[0] + frames.shape[0] - counts[1] < columns * k:
+            return r
+        for c in range(columns):
+            i = c // 2
+            number = -1
+            if i < source.shape[1]:
+                number = source[r, i, c % 2]
+                if c % 2 == 1 and (number < 0 or ends[r, i] & 1):
+                    number = source[r, i, 0]
+            if number < 0:
+                for j in range(k):
+                    refs[c, slot, j] = -1
+                continue
+            if stamp[number] == call:
+                for j in range(k):
+                    frame = memo[number, j]
+                    refs[c, slot, j] = frame
+                    last_row[frame] = row
+                continue
+            for j in range(k):
+                content = words[number, j]
+                entry = _fingerprint(content) & mask
+                frame = cache[entry]
+                if frame < 0 or last_row[frame] < 0 or not _same(frames[frame], content):
+                    if counts[0] > 0:
+                        counts[0] -= 1
+                        frame = free[counts[0]]
+                    else:
+                        frame = counts[1]
+                        counts[1] += 1
+                    frames[frame] = content
+                    cache[entry] = frame
+                refs[c, slot, j] = frame
+                memo[number, j] = frame
+                last_row[frame] = row
+            stamp[number] = call
+    return len(source)

@@ -1,0 +1,108 @@
+"""Sub-trajectories from episodes that were stored before."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ptan.experience.rows import Experience
+from ptan.experience.sources import EpisodeStatistics, Truncation, positive
+from ptan.experience.stream import FinishedEpisodes
+
+
+class ExperienceSourceBuffer(EpisodeStatistics):
+    """Endless random sub-trajectories of stored episodes.
+
+    An episode is drawn uniformly from those that are long enough, then a start in it.
+
+    Args:
+        buffer: episodes, each a sequence of `Experience`.
+        steps_count: steps of a sub-trajectory.
+        truncation: "terminal" makes truncated steps terminated ones.
+        check_finite: NaN or infinite rewards and observations raise ValueError.
+        rng: a generator or seed.
+
+    Raises:
+        ValueError: no episode is long enough, or something in one is not finite.
+    """
+
+    def __init__(
+        self,
+        buffer: Sequence[Sequence[Experience]],
+        steps_count: int = 1,
+        *,
+        truncation: Truncation = "bootstrap",
+        check_finite: bool = True,
+        rng: np.random.Generator | int | None = None,
+    ) -> None:
+        if truncation not in ("bootstrap", "terminal"):
+            raise ValueError(f"truncation must be 'bootstrap' or 'terminal', got {truncation!r}")
+        self.steps_count = positive("steps_count", steps_count)
+        self.truncation = truncation
+        self.check_finite = check_finite
+        self.rng = np.random.default_rng(rng)
+        self._finished: FinishedEpisodes = []
+        self._stream: _EpisodeStream | None = None
+        self.update_buffer(buffer)
+
+    def update_buffer(self, buffer: Sequence[Sequence[Experience]]) -> None:
+        """Draw from other episodes from now on.
+
+        Raises:
+            ValueError: see the class; the episodes stay as they were.
+        """
+        if self.check_finite:
+            for number, episode in enumerate(buffer):
+                _check_finite(episode, number)
+        usable = [episode for episode in buffer if len(episode) >= self.steps_count]
+        if not usable:
+            longest = max(map(len, buffer), default=0)
+            raise ValueError(
+                f"buffer must hold an episode of at least steps_count={self.steps_count} steps, "
+                f"the longest of {len(buffer)} has {longest}"
+            )
+        self.buffer = buffer
+        self._usable = usable
+
+    def __iter__(self) -> Iterator[tuple[Experience, ...]]:
+        self._stream = _EpisodeStream(self)
+        return self._stream
+
+    def _draw(self, stream: "_EpisodeStream") -> tuple[Experience, ...]:
+        if stream is not self._stream:
+            raise RuntimeError("this iterator is out of date: its source was iterated anew")
+        episode = self._usable[self.rng.integers(len(self._usable))]
+        start = int(self.rng.integers(len(episode) - self.steps_count + 1))
+        steps = episode[start : start + self.steps_count]
+        if self.truncation == "terminal":
+            return tuple(_terminal(step) if step.truncated else step for step in steps)
+        return tuple(steps)
+
+
+class _EpisodeStream(Iterator[tuple[Experience, ...]]):
+    def __init__(self, source: ExperienceSourceBuffer) -> None:
+        self._source = source
+
+    def __next__(self) -> tuple[Experience, ...]:
+        return self._source._draw(self)
+
+
+def _terminal(step: Experience) -> Experience:
+    return replace(step, terminated=True, discount=0.0)
+
+
+def _check_finite(episode: Sequence[Experience], number: int) -> None:
+    for index, step in enumerate(episode):
+        for name in ("state", "reward"):
+            if not _all_finite(getattr(step, name)):
+                raise ValueError(f"{name} of episode {number} at step {index} must be finite")
+
+
+def _all_finite(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(map(_all_finite, value.values()))
+    if isinstance(value, tuple):
+        return all(map(_all_finite, value))
+    array = np.asarray(value)
+    return array.dtype.kind != "f" or bool(np.isfinite(array).all())

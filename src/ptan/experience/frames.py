@@ -1,0 +1,182 @@
+"""Where the bytes of observations live: each distinct frame once.
+
+* `FrameStore`: frames of a fixed size, shared by content
+* `ObjectStore`: the same calls for observations that are no arrays
+* `make_store`: the one that fits a leaf
+"""
+
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from ptan.experience import _kernels
+from ptan.experience.layout import Array, Leaf
+
+_STACK_LIMIT = 16  # an observation with a longer first axis is no stack of frames
+_FRAME_BYTES = 256  # smaller slices are not worth a reference of their own
+_CACHE_ENTRIES = 2**16
+_WORDS = (np.dtype(np.uint64), np.dtype(np.uint32), np.dtype(np.uint16), np.dtype(np.uint8))
+
+
+def frames_in(leaf: Leaf) -> int:
+    """Into how many frames an observation is cut: a stack of images into its images."""
+    if len(leaf.shape) > 1 and 1 < leaf.shape[0] <= _STACK_LIMIT:
+        per_frame = int(np.prod(leaf.shape[1:])) * leaf.dtype.itemsize
+        if per_frame >= _FRAME_BYTES:
+            return leaf.shape[0]
+    return 1
+
+
+class FrameStore:
+    """The observations of a ring of rows, every distinct frame stored once.
+
+    Rows refer to frames by number. A frame goes when the newest row that uses it goes. Frames are
+    found again by content, through a lossy table: a missed hit costs one copy, never correctness.
+
+    Args:
+        leaf: shape and dtype of an observation.
+        capacity: rows in the ring.
+        columns: observations per row.
+    """
+
+    def __init__(self, leaf: Leaf, capacity: int, columns: int) -> None:
+        self.leaf = leaf
+        self.capacity = capacity
+        self.k = frames_in(leaf)
+        size = int(np.prod(leaf.shape)) * leaf.dtype.itemsize // self.k
+        self.word = next(word for word in _WORDS if size % word.itemsize == 0)
+        room = capacity + capacity // 16 + 2 * columns * self.k + 16
+        # Pages are committed when they are touched: room that is never used costs nothing.
+        self.frames = np.empty((room, size // self.word.itemsize), self.word)
+        self.last_row = np.full(room, -1, np.int64)
+        self.free = np.empty(room, np.int32)
+        self.counts = np.zeros(3, np.int64)
+        self.cache = np.full(min(_CACHE_ENTRIES, _power_of_two(4 * room)), -1, np.int32)
+        self.refs = np.full((columns, capacity, self.k), -1, np.int32)
+        self._new_memo(1)
+        self._insert(0, np.zeros((1, *leaf.shape), leaf.dtype), *_NO_ROWS)  # warms the kernel
+
+    def insert(self, first_row: int, observations: Array, source: Array, ends: Array) -> None:
+        """Store the observations of rows `first_row`, … (see `_kernels.insert_rows`)."""
+        done = self._insert(first_row, observations, source, ends)
+        while done < len(source):
+            self._grow()
+            done = self._insert(first_row, observations, source, ends, done)
+
+    def _insert(
+        self, first_row: int, observations: Array, source: Array, ends: Array, done: int = 0
+    ) -> int:
+        if len(observations) > len(self.stamp):
+            self._new_memo(len(observations))
+        words = observations.reshape(len(observations), -1).view(self.word)
+        rows: int = _kernels.insert_rows(
+            first_row,
+            done,
+            words.reshape(len(observations), self.k, -1),
+            source,
+            ends,
+            self.refs,
+            self.frames,
+            self.last_row,
+            self.free,
+            self.cache,
+            self.counts,
+            self.memo,
+            self.stamp,
+        )
+        return rows
+
+    def take(self, slots: Array) -> Array:
+        """The observations of rows by slot: a new array (columns, n, *shape).
+
+        One block for all columns: two large outputs make the allocator give memory back and fault
+        it in again, at four times the cost.
+        """
+        words = self.frames.take(self.refs.take(slots, axis=1), axis=0)
+        return words.view(self.leaf.dtype).reshape(len(self.refs), len(slots), *self.leaf.shape)
+
+    def widen(self, columns: int) -> None:
+        """Make room for more observations per row."""
+        refs = np.full((columns, self.capacity, self.k), -1, np.int32)
+        refs[: len(self.refs)] = self.refs
+        self.refs = refs
+
+    @property
+    def used(self) -> int:
+        """Frames that rows refer to."""
+        return int(self.counts[1] - self.counts[0])
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes in use: the frames touched so far and all tables."""
+        touched = int(self.counts[1])
+        per_frame = self.frames[:1].nbytes + self.free.itemsize
+        tables = self.last_row.nbytes + self.cache.nbytes + self.refs.nbytes
+        return touched * per_frame + tables + self.memo.nbytes + self.stamp.nbytes
+
+    def _grow(self) -> None:
+        room = len(self.frames) + len(self.frames) // 4 + 1
+        touched = int(self.counts[1])
+        frames = np.empty((room, self.frames.shape[1]), self.word)
+        frames[:touched] = self.frames[:touched]
+        last_row = np.full(room, -1, np.int64)
+        last_row[:touched] = self.last_row[:touched]
+        free = np.empty(room, np.int32)
+        free[:touched] = self.free[:touched]
+        self.frames, self.last_row, self.free = frames, last_row, free
+
+    def _new_memo(self, observations: int) -> None:
+        self.memo = np.empty((observations, self.k), np.int32)
+        self.stamp = np.full(observations, -1, np.int64)
+
+
+class ObjectStore:
+    """Observations that are no arrays (text, graphs …), kept as given, one per row and column."""
+
+    def __init__(self, capacity: int, columns: int) -> None:
+        self.values = np.empty((columns, capacity), object)
+
+    def insert(self, first_row: int, observations: Array, source: Array, ends: Array) -> None:
+        """Store the observations of rows from number `first_row` on."""
+        capacity = self.values.shape[1]
+        for r in range(len(source)):
+            slot = (first_row + r) % capacity
+            self.values[:, slot] = None
+            for i in range(source.shape[1]):
+                before, after = source[r, i]
+                if after < 0 or ends[r, i] & 1:
+                    after = before
+                if before >= 0:
+                    self.values[2 * i, slot] = observations[before]
+                    self.values[2 * i + 1, slot] = observations[after]
+
+    def take(self, slots: Array) -> Array:
+        """The observations of rows by slot: a new object array (columns, n)."""
+        return self.values.take(slots, axis=1)
+
+    def widen(self, columns: int) -> None:
+        """Make room for more observations per row."""
+        values = np.empty((columns, self.values.shape[1]), object)
+        values[: len(self.values)] = self.values
+        self.values = values
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the references; the objects themselves are not counted."""
+        return self.values.nbytes
+
+
+Store: TypeAlias = FrameStore | ObjectStore
+
+_NO_ROWS: tuple[Any, Any] = (np.empty((0, 1, 2), np.int32), np.empty((0, 1), np.uint8))
+
+
+def make_store(leaf: Leaf, capacity: int, columns: int) -> Store:
+    """The store for one leaf of the observations."""
+    if leaf.opaque:
+        return ObjectStore(capacity, columns)
+    return FrameStore(leaf, capacity, columns)
+
+
+def _power_of_two(at_least: int) -> int:
+    return 1 << (at_least - 1).bit_length()

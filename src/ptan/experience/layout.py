@@ -1,0 +1,156 @@
+"""The layout of a value: which arrays an observation, action or reward consists of.
+
+A layout is a `Leaf`, or a dict or tuple of layouts. Storage keeps one column per leaf; a value is
+flattened into its leaves on the way in and built again on the way out.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Array: TypeAlias = npt.NDArray[Any]
+
+_SCALAR_DTYPES = {"b": np.dtype(np.bool_), "i": np.dtype(np.int64), "u": np.dtype(np.int64)}
+_PLAIN_KINDS = frozenset("biufc")
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """One array (or scalar, or opaque object) of a value.
+
+    shape   of one value; () for scalars
+    dtype   of the column; `object` for values that are kept as given
+    scalar  True for values that come and go as Python scalars
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    scalar: bool = False
+
+    @property
+    def opaque(self) -> bool:
+        """True for values that are no arrays: kept as given, without columns of numbers."""
+        return self.dtype.hasobject
+
+    def convert(self, value: Any, name: str) -> Any:
+        """`value` as this leaf stores it.
+
+        Raises:
+            ValueError: the value has another shape or dtype than the first one had; `name` is in
+                the text.
+        """
+        if self.opaque:
+            return value
+        if type(value) is np.ndarray and not self.scalar:
+            array = value
+        else:
+            found = leaf_of(value)
+            if found.opaque or found.scalar != self.scalar:
+                raise ValueError(f"{name} must be {self}, like the first one, got {value!r}")
+            array = np.asarray(value, dtype=found.dtype)
+        if array.shape != self.shape or array.dtype != self.dtype:
+            got = Leaf(array.shape, array.dtype, self.scalar)
+            raise ValueError(f"{name} must be {self}, like the first one, got {got}")
+        return array
+
+    def column(self, values: Sequence[Any], name: str) -> Array:
+        """An array of `len(values)` such values, each checked by `convert`."""
+        out = np.empty((len(values), *self.shape), self.dtype)
+        for i, value in enumerate(values):
+            out[i] = self.convert(value, name)
+        return out
+
+    def __str__(self) -> str:
+        if self.opaque:
+            return "an object"
+        if self.scalar:
+            return f"a Python number ({self.dtype})"
+        return f"an array of shape {self.shape} and dtype {self.dtype}"
+
+
+Layout: TypeAlias = "Leaf | dict[Any, Layout] | tuple[Layout, ...]"
+
+
+def leaf_of(value: Any) -> Leaf:
+    """The leaf that fits a value that is neither a dict nor a tuple."""
+    if isinstance(value, np.ndarray):
+        dtype = np.dtype(object) if value.dtype.kind not in _PLAIN_KINDS else value.dtype
+        return Leaf(value.shape if dtype == value.dtype else (), dtype)
+    if isinstance(value, (bool, int, float, np.generic)):
+        dtype = np.asarray(value).dtype
+        if dtype.kind in "biuf":
+            return Leaf((), _SCALAR_DTYPES.get(dtype.kind, np.dtype(np.float64)), scalar=True)
+    array_like = isinstance(value, list) or hasattr(value, "__array__")
+    if array_like and not hasattr(value, "requires_grad"):  # tensors are kept as they are
+        try:
+            array = np.asarray(value)
+        except ValueError:  # a ragged list
+            return Leaf((), np.dtype(object))
+        if array.dtype.kind in _PLAIN_KINDS:
+            return Leaf(array.shape, array.dtype)
+    return Leaf((), np.dtype(object))
+
+
+def layout_of(value: Any) -> Layout:
+    """The layout of a value, nested dicts and tuples included."""
+    if isinstance(value, dict):
+        return {key: layout_of(part) for key, part in value.items()}
+    if isinstance(value, tuple):
+        return tuple(layout_of(part) for part in value)
+    return leaf_of(value)
+
+
+def leaves_of(layout: Layout) -> list[Leaf]:
+    """The leaves of a layout, in the order of `flatten`."""
+    if isinstance(layout, Leaf):
+        return [layout]
+    parts = layout.values() if isinstance(layout, dict) else layout
+    return [leaf for part in parts for leaf in leaves_of(part)]
+
+
+def flatten(layout: Layout, value: Any, name: str) -> list[Any]:
+    """The leaf values of `value`, each checked and converted by its leaf.
+
+    Raises:
+        ValueError: `value` differs from the layout; the text says where.
+    """
+    if isinstance(layout, Leaf):
+        return [layout.convert(value, name)]
+    if isinstance(layout, dict):
+        if not isinstance(value, dict) or value.keys() != layout.keys():
+            raise ValueError(f"{name} must be a dict with keys {list(layout)}, got {value!r}")
+        pairs = [(part, value[key], f"{name}[{key!r}]") for key, part in layout.items()]
+    else:
+        if not isinstance(value, tuple) or len(value) != len(layout):
+            raise ValueError(f"{name} must be a tuple of {len(layout)} parts, got {value!r}")
+        pairs = [(part, value[i], f"{name}[{i}]") for i, part in enumerate(layout)]
+    return [leaf for part, inner, path in pairs for leaf in flatten(part, inner, path)]
+
+
+def unflatten(layout: Layout, leaves: Sequence[Any]) -> Any:
+    """The value whose leaf values are `leaves`: the inverse of `flatten`."""
+    if isinstance(layout, Leaf):
+        return leaves[0]
+    return _unflatten(layout, iter(leaves))
+
+
+def _unflatten(layout: Layout, leaves: Any) -> Any:
+    if isinstance(layout, Leaf):
+        return next(leaves)
+    if isinstance(layout, dict):
+        return {key: _unflatten(part, leaves) for key, part in layout.items()}
+    return tuple(_unflatten(part, leaves) for part in layout)
+
+
+def row_values(layout: Layout, columns: Sequence[Array]) -> list[Any]:
+    """One value per row from the columns of a layout: Python scalars, array views or nests."""
+    parts = [
+        column.tolist() if leaf.scalar or leaf.opaque else list(column)
+        for leaf, column in zip(leaves_of(layout), columns, strict=True)
+    ]
+    if isinstance(layout, Leaf):
+        return parts[0]
+    return [unflatten(layout, leaves) for leaves in zip(*parts, strict=True)]

@@ -1,0 +1,231 @@
+"""Prioritized replay (Schaul et al. 2016).
+
+* `PrioReplayBufferNaive`: O(n) per sample, to read and to compare with
+* `PrioritizedReplayBuffer`: O(log n), on a sum tree
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ptan.common.trees import SumSegmentTree
+from ptan.experience.batch import Batch
+from ptan.experience.columns import Chunk
+from ptan.experience.layout import Array
+from ptan.experience.replay import ExperienceReplayBuffer
+from ptan.experience.sources import positive
+
+
+class _Prioritized(ExperienceReplayBuffer, ABC):
+    """What both buffers share: P(i) = p_i^α / Σ p^α, and w_i = (N·P(i))^-β / max w.
+
+    New rows get the greatest priority seen so far, 1 at first.
+    """
+
+    def __init__(
+        self,
+        experience_source: Iterable[Any] | None,
+        buffer_size: int,
+        alpha: float,
+        beta_start: float,
+        beta_frames: int,
+        *,
+        gamma: float | None,
+        rng: np.random.Generator | int | None,
+    ) -> None:
+        super().__init__(experience_source, buffer_size, gamma=gamma, rng=rng)
+        self.alpha = _in_unit("alpha", alpha)
+        self.beta_start = _in_unit("beta_start", beta_start)
+        self.beta_frames = positive("beta_frames", beta_frames)
+        self.beta = self.beta_start
+        self.stale_updates = 0
+        self._max_priority = 1.0
+
+    def update_beta(self, frame: int) -> float:
+        """Set β on the straight line from `beta_start` at 0 to 1 at `beta_frames`, and return it.
+
+        Args:
+            frame: environment steps so far.
+        """
+        if frame < 0:
+            raise ValueError(f"frame must be at least 0, got {frame}")
+        share = min(1.0, frame / self.beta_frames)
+        self.beta = self.beta_start + share * (1.0 - self.beta_start)
+        return self.beta
+
+    def update_priorities(self, indices: npt.ArrayLike, priorities: npt.ArrayLike) -> None:
+        """Give rows new priorities.
+
+        Rows that were overwritten since they were sampled are skipped and counted in
+        `stale_updates`. Where an index stands twice, its last priority counts.
+
+        Args:
+            indices: (B,) row numbers, as `sample` returned them.
+            priorities: (B,) positive and finite, such as |TD error| + a little.
+
+        Raises:
+            ValueError, IndexError: wrong lengths, a priority that is not positive and finite, or a
+                number that no row of this buffer ever had. Nothing is changed.
+        """
+        numbers, values = _checked_update(indices, priorities)
+        if not len(numbers):
+            return
+        if numbers.min() < 0 or numbers.max() >= self._end:
+            wrong = numbers[(numbers < 0) | (numbers >= self._end)][0]
+            raise IndexError(f"indices must be row numbers in [0, {self._end}), got {wrong}")
+        first = self._first
+        if first and numbers.min() < first:
+            fresh = numbers >= first
+            self.stale_updates += int(len(numbers) - fresh.sum())
+            numbers, values = numbers[fresh], values[fresh]
+            if not len(numbers):
+                return
+        self._max_priority = max(self._max_priority, float(values.max()))
+        self._set_weights(numbers % self.capacity, values**self.alpha)
+
+    def _insert(self, rows: Chunk) -> None:
+        super()._insert(rows)
+        self._welcome(len(rows))
+
+    def _extend_objects(self, items: list[Any]) -> None:
+        super()._extend_objects(items)
+        self._welcome(len(items))
+
+    def _welcome(self, count: int) -> None:
+        """The greatest priority for the newest `count` rows."""
+        end = self._end
+        numbers = np.arange(max(end - count, self._first), end)
+        weight = self._max_priority**self.alpha
+        self._set_weights(numbers % self.capacity, np.full(len(numbers), weight))
+
+    @abstractmethod
+    def _set_weights(self, slots: Array, weights: Array) -> None:
+        """Store p^α of rows by slot."""
+
+    def _weighted(
+        self, slots: Array, chances: Array, beta: float | None
+    ) -> tuple[Batch, Array, Array]:
+        """The batch of drawn slots, with their row numbers and importance weights."""
+        first = self._first
+        numbers = first + (slots - first) % self.capacity if first else slots
+        exponent = self.beta if beta is None else _in_unit("beta", beta)
+        weights = (len(self) * chances) ** -exponent
+        weights = (weights / weights.max()).astype(np.float32)
+        return self._batch(numbers, weights), numbers, weights
+
+
+class PrioReplayBufferNaive(_Prioritized):
+    """Prioritized replay as it reads in the paper: a list of priorities and a draw over all.
+
+    Args:
+        exp_source: an iterable of rows; None for rows fed by hand.
+        buf_size: rows kept.
+        prob_alpha: α, how much priorities matter; 0 is uniform.
+        gamma, rng: see `ExperienceReplayBuffer`.
+    """
+
+    def __init__(
+        self,
+        exp_source: Iterable[Any] | None,
+        buf_size: int,
+        prob_alpha: float = 0.6,
+        *,
+        gamma: float | None = None,
+        rng: np.random.Generator | int | None = None,
+    ) -> None:
+        super().__init__(exp_source, buf_size, prob_alpha, 0.4, 100_000, gamma=gamma, rng=rng)
+        self._weights = np.zeros(self.capacity)
+
+    def sample(self, batch_size: int, beta: float | None = None) -> tuple[Batch, Array, Array]:
+        """Draw rows in proportion to priority^α, with replacement.
+
+        Args:
+            batch_size: rows in the batch, exactly.
+            beta: how much of the bias to correct, in [0, 1]; None takes the buffer's `beta`.
+
+        Returns:
+            The batch, the row numbers (B,) int64, and the importance weights (B,) float32.
+        """
+        self._span(batch_size)
+        chances = self._weights / self._weights.sum()
+        slots = self.rng.choice(self.capacity, batch_size, p=chances)
+        return self._weighted(slots, chances[slots], beta)
+
+    def _set_weights(self, slots: Array, weights: Array) -> None:
+        self._weights[slots] = weights
+
+
+class PrioritizedReplayBuffer(_Prioritized):
+    """Prioritized replay in O(log n) per row, on a sum tree in float64.
+
+    Args:
+        experience_source: an iterable of rows; None for rows fed by hand.
+        buffer_size: rows kept.
+        alpha: how much priorities matter; 0 is uniform.
+        beta_start: β at frame 0: how much of the bias is corrected.
+        beta_frames: environment steps until β is 1.
+        gamma, rng: see `ExperienceReplayBuffer`.
+    """
+
+    def __init__(
+        self,
+        experience_source: Iterable[Any] | None,
+        buffer_size: int,
+        alpha: float,
+        beta_start: float = 0.4,
+        beta_frames: int = 100_000,
+        *,
+        gamma: float | None = None,
+        rng: np.random.Generator | int | None = None,
+    ) -> None:
+        super().__init__(
+            experience_source, buffer_size, alpha, beta_start, beta_frames, gamma=gamma, rng=rng
+        )
+        self._tree = SumSegmentTree(self.capacity)
+
+    def sample(self, batch_size: int, beta: float | None = None) -> tuple[Batch, Array, Array]:
+        """Draw rows in proportion to priority^α, with replacement.
+
+        Args:
+            batch_size: rows in the batch, exactly.
+            beta: how much of the bias to correct, in [0, 1]; None takes the buffer's `beta`.
+
+        Returns:
+            The batch, the row numbers (B,) int64, and the importance weights (B,) float32.
+        """
+        self._span(batch_size)
+        slots, weights = self._tree.sample(self.rng.random(batch_size))
+        return self._weighted(slots, weights / self._tree.total, beta)
+
+    def _set_weights(self, slots: Array, weights: Array) -> None:
+        self._tree.set_many(slots, weights)
+
+
+def _checked_update(
+    indices: npt.ArrayLike, priorities: npt.ArrayLike
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    numbers, values = np.asarray(indices), np.asarray(priorities, np.float64)
+    if numbers.ndim != 1 or numbers.shape != values.shape:
+        raise ValueError(
+            "indices and priorities must be of one length, "
+            f"got shapes {numbers.shape} and {values.shape}"
+        )
+    if numbers.dtype != np.int64:
+        if numbers.size and numbers.dtype.kind not in "iu":
+            raise ValueError(f"indices must be integers, got dtype {numbers.dtype}")
+        numbers = numbers.astype(np.int64)
+    good = (values > 0.0) & (values < np.inf)
+    if not good.all():
+        raise ValueError(f"priorities must be positive and finite, got {values[~good][0]}")
+    return numbers, values
+
+
+def _in_unit(name: str, value: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
+        raise TypeError(f"{name} must be a number in [0, 1], got {value!r}")
+    if not 0.0 <= value <= 1.0:
+        raise ValueError(f"{name} must be in [0, 1], got {value}")
+    return float(value)

@@ -1,0 +1,303 @@
+"""Replay buffers: rows in, batches out."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, overload
+
+import numpy as np
+
+from ptan.experience.batch import Batch, decode_gathered
+from ptan.experience.columns import Chunk, Schema, encode
+from ptan.experience.layout import Array
+from ptan.experience.sources import checked_gamma, positive
+from ptan.experience.stream import Stream
+from ptan.experience.table import RowTable
+
+_DECODE_ROWS = 256
+
+
+class ExperienceReplayBuffer:
+    """The newest `buffer_size` rows of a source, sampled uniformly with replacement.
+
+    Rows are `ExperienceFirstLast`, `Experience`, tuples of `Experience`, subclasses with added
+    fields, or any other objects. The first one fixes class, shapes and dtypes. Each distinct frame
+    of the observations is stored once, however many rows and stacks it is part of.
+
+    Args:
+        experience_source: an iterable of rows; None for rows fed by hand.
+        buffer_size: rows kept.
+        gamma: discount per step of rows made by hand that know none; None takes the source's.
+        rng: a generator or seed for sampling.
+
+    Raises:
+        ValueError, TypeError: `buffer_size` is no int above 0, or gamma is outside [0, 1].
+    """
+
+    def __init__(
+        self,
+        experience_source: Iterable[Any] | None,
+        buffer_size: int,
+        *,
+        gamma: float | None = None,
+        rng: np.random.Generator | int | None = None,
+    ) -> None:
+        self.capacity = positive("buffer_size", buffer_size)
+        self.experience_source = experience_source
+        self.experience_source_iter = None if experience_source is None else iter(experience_source)
+        if gamma is None:
+            gamma = getattr(experience_source, "gamma", None)
+        self.gamma = None if gamma is None else checked_gamma(gamma)
+        self.rng = np.random.default_rng(rng)
+        self._table: RowTable | None = None
+        self._objects: list[Any] | None = None  # items that are no rows, in slot order
+        self._objects_end = 0
+
+    # Ways in.
+
+    def populate(self, samples: int) -> None:
+        """Take exactly `samples` items from the source.
+
+        Raises:
+            ValueError: `samples` is negative.
+            RuntimeError: there is no source, or it ends before.
+        """
+        if isinstance(samples, bool) or not isinstance(samples, (int, np.integer)):
+            raise TypeError(f"samples must be an int, got {samples!r}")
+        if samples < 0:
+            raise ValueError(f"samples must be at least 0, got {samples}")
+        iterator = self.experience_source_iter
+        if iterator is None:
+            raise RuntimeError("experience_source is None: feed rows by add() or extend()")
+        if type(iterator) is Stream and self._takes_chunks():
+            while samples:
+                rows = iterator.take(samples)
+                self._insert(rows)
+                samples -= len(rows)
+            return
+        for count in range(samples):
+            try:
+                row = next(iterator)
+            except StopIteration:
+                raise RuntimeError(
+                    f"experience_source ended after {count} of {samples} items"
+                ) from None
+            self._add(row)
+
+    def add(self, row: Any) -> None:
+        """Append one row; the oldest goes when the buffer is full.
+
+        Raises:
+            TypeError, ValueError: the row differs from the first one in class, shape or dtype, or
+                contradicts itself. The buffer is unchanged.
+        """
+        self.extend((row,))
+
+    def _add(self, row: Any) -> None:
+        """Alias of `add`; `populate` calls it for every row where a subclass overrides it."""
+        self.extend((row,))
+
+    def extend(self, rows: Iterable[Any]) -> None:
+        """Append rows: all of them, or none if one of them does not fit.
+
+        Raises:
+            TypeError, ValueError: see `add`.
+        """
+        items = list(rows)
+        if not items:
+            return
+        if self._objects is None:
+            schema = self._table.schema if self._table is not None else Schema.of(items[0])
+            if schema is not None:
+                self._insert(encode(schema, items, self.gamma))
+                return
+            self._objects = []
+        self._extend_objects(items)
+
+    def _extend_objects(self, items: list[Any]) -> None:
+        objects = self._objects
+        assert objects is not None
+        for item in items:
+            if Schema.of(item) is not None:
+                if not objects:
+                    self._objects = None
+                raise TypeError(f"row must be no experience row, like the first one, got {item!r}")
+        for item in items:
+            if len(objects) < self.capacity:
+                objects.append(item)
+            else:
+                objects[self._objects_end % self.capacity] = item
+            self._objects_end += 1
+
+    def _takes_chunks(self) -> bool:
+        """True if rows may skip `_add` and `add`: no subclass looks at them one by one."""
+        mine, base = type(self), ExperienceReplayBuffer
+        return mine._add is base._add and mine.add is base.add and mine.extend is base.extend
+
+    def _insert(self, rows: Chunk) -> None:
+        """The one place where rows enter."""
+        if self._objects is not None:
+            raise TypeError("rows must be no experience rows, like the first one")
+        table = self._table
+        if table is None:
+            width = rows.refs.shape[1]
+            table = RowTable(rows.columns.schema, self.capacity, width)
+            table.insert(rows)
+            self._table = table
+            return
+        if rows.columns.schema is not table.schema and not table.schema.accepts(
+            rows.columns.schema
+        ):
+            raise ValueError(
+                f"rows must be like the first one, {table.schema}, got {rows.columns.schema}"
+            )
+        table.insert(rows)
+
+    # Ways out.
+
+    def sample(self, batch_size: int) -> Any:
+        """A batch of rows, each drawn uniformly from all of them.
+
+        Args:
+            batch_size: rows in the batch, exactly.
+
+        Raises:
+            ValueError: the batch is not positive, or the buffer is empty.
+        """
+        first, count = self._span(batch_size)
+        numbers = (self.rng.random(batch_size) * count).astype(np.int64)
+        if first:
+            numbers += first
+        return self._batch(numbers)
+
+    def __len__(self) -> int:
+        own = self.__dict__.get("_own_buffer")
+        if own is not None:
+            return len(own)
+        if self._objects is not None:
+            return len(self._objects)
+        return 0 if self._table is None else len(self._table)
+
+    def __iter__(self) -> Iterator[Any]:
+        """All rows, oldest first."""
+        own = self.__dict__.get("_own_buffer")
+        if own is not None:
+            yield from own
+            return
+        first, end = self._first, self._end
+        for start in range(first, end, _DECODE_ROWS):
+            yield from self._rows(np.arange(start, min(end, start + _DECODE_ROWS)))
+
+    @property
+    def buffer(self) -> Any:
+        """The rows in slot order, to read; a subclass may put a list of its own in its place."""
+        own = self.__dict__.get("_own_buffer")
+        return SlotView(self) if own is None else own
+
+    @buffer.setter
+    def buffer(self, own: Any) -> None:
+        self.__dict__["_own_buffer"] = own
+
+    @property
+    def pos(self) -> int:
+        """The slot written next."""
+        own = self.__dict__.get("_own_pos")
+        return self._end % self.capacity if own is None else int(own)
+
+    @pos.setter
+    def pos(self, own: int) -> None:
+        self.__dict__["_own_pos"] = own
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory in use by the stored rows, all tables included."""
+        return 0 if self._table is None else self._table.nbytes
+
+    @property
+    def _first(self) -> int:
+        """Number of the oldest row."""
+        if self._objects is not None:
+            return self._objects_end - len(self._objects)
+        return 0 if self._table is None else self._table.first
+
+    @property
+    def _end(self) -> int:
+        """Number that the next row gets."""
+        if self._objects is not None:
+            return self._objects_end
+        return 0 if self._table is None else self._table.end
+
+    def _span(self, batch_size: int) -> tuple[int, int]:
+        """First row number and number of rows to sample from, after a check of the request."""
+        if batch_size.__class__ is not int:
+            positive("batch_size", batch_size)
+        if batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+        first, end = self._first, self._end
+        if first == end:
+            raise ValueError("the buffer is empty: populate it or add rows before sampling")
+        return first, end - first
+
+    def _batch(self, numbers: Array, weights: Array | None = None) -> Batch:
+        """The batch of the given row numbers."""
+        if self._table is None:
+            return Batch(None, [], items=self._rows(numbers), indices=numbers, weights=weights)
+        columns, observations = self._table.gather(numbers)
+        return Batch(columns, observations, indices=numbers, weights=weights)
+
+    def _rows(self, numbers: Array) -> list[Any]:
+        """Rows by number, as objects."""
+        if self._objects is not None:
+            return [self._objects[number % self.capacity] for number in numbers.tolist()]
+        if self._table is None:
+            return []
+        return decode_gathered(*self._table.gather(numbers))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Everything but the source and its iterator, which do not travel."""
+        return {**self.__dict__, "experience_source": None, "experience_source_iter": None}
+
+
+class SlotView(Sequence[Any]):
+    """The rows of a buffer in slot order, to read."""
+
+    def __init__(self, buffer: ExperienceReplayBuffer) -> None:
+        self._buffer = buffer
+
+    def __len__(self) -> int:
+        return len(self._buffer)
+
+    @overload
+    def __getitem__(self, index: int) -> Any: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Any]: ...
+    def __getitem__(self, index: int | slice) -> Any:
+        slots = range(len(self))[index]
+        if isinstance(slots, range):
+            return [self[slot] for slot in slots]
+        buffer = self._buffer
+        first, capacity = buffer._first, buffer.capacity
+        number = first + (slots - first) % capacity
+        return buffer._rows(np.array([number]))[0]
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        raise TypeError("rows of a buffer cannot be assigned: feed rows by add(row)")
+
+    def append(self, _row: Any) -> None:
+        """Refused: rows enter a buffer by `add`."""
+        raise TypeError("rows cannot be appended to this view: feed rows by add(row)")
+
+    def __repr__(self) -> str:
+        return repr(list(self))
+
+
+def batch_generator(buffer: ExperienceReplayBuffer, initial: int, batch_size: int) -> Iterator[Any]:
+    """Fill the buffer, then for ever take one more row and yield a batch.
+
+    Args:
+        buffer: any buffer with `populate` and `sample`.
+        initial: rows to begin with.
+        batch_size: rows in a batch.
+    """
+    buffer.populate(initial)
+    while True:
+        buffer.populate(1)
+        yield buffer.sample(batch_size)

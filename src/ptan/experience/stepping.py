@@ -1,0 +1,396 @@
+"""Stepping environments and writing what happens to a tape.
+
+* `ListStepper`: separate environments, stepped one after the other
+* `VectorStepper`: a Gymnasium `VectorEnv` in any auto-reset mode
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import concatenate, create_empty_array
+
+from ptan.experience._kernels import EPISODE_OVER, NO_TRANSITION, RAW_REWARD
+from ptan.experience.columns import INT_REWARD, TERMINATED, TRUNCATED
+from ptan.experience.layout import Leaf, layout_of
+from ptan.experience.tape import Cut, Tape
+
+
+class Stepper(ABC):
+    """Some environments, the agent that acts in them, and the tape of their steps.
+
+    Args:
+        agent: called as `agent(observations, agent_states)`.
+        count: number of environments.
+        cut: how windows are cut.
+        seed: seed of environment i is `seed + i`, at the first reset only.
+        terminal: True treats a truncation as a termination.
+        check_finite: True raises on NaN and infinite observations and rewards.
+    """
+
+    def __init__(
+        self,
+        agent: Any,
+        count: int,
+        cut: Cut,
+        *,
+        seed: int | None,
+        terminal: bool,
+        check_finite: bool,
+    ) -> None:
+        self.agent = agent
+        self.count = count
+        self.cut = cut
+        self.seed = seed
+        self.terminal = terminal
+        self.check_finite = check_finite
+        self.observations: Any = None
+        self.agent_states: list[Any] = []
+        self.given_states: list[Any] = []  # what the agent returned in the last step
+        self.tape: Tape | None = None
+        self.torn = False  # an exception left some environments stepped and others not
+
+    def begin(self) -> Tape:
+        """Reset everything: environments, agent states and the tape."""
+        self.torn = True
+        self.observations = self.reset()
+        layout = layout_of(self.one_observation(0))
+        if self.tape is None or self.tape.layout != layout:
+            self.tape = Tape(layout, self.count, self.cut)
+        self.tape.rewind()
+        self.put_observations(self.tape, 0)
+        if self.check_finite:
+            self.tape.check_reset()
+        self.agent_states = [self.initial_state() for _ in range(self.count)]
+        self.torn = False
+        return self.tape
+
+    def act(self) -> Any:
+        """One call of the agent; returns an action per environment.
+
+        Raises:
+            TypeError, ValueError: it returned something else than an action and a state for each.
+        """
+        result = self.agent(self.observations, self.agent_states)
+        try:
+            actions, states = result
+            number = len(actions)
+        except (TypeError, ValueError):
+            raise TypeError(
+                f"agent must return (actions, agent states), a batch of each, got {result!r}"
+            ) from None
+        if number != self.count:
+            raise ValueError(
+                f"agent must return one action per observation ({self.count}), got {number}"
+            )
+        if states is None:
+            states = [None] * self.count
+        elif len(states) != self.count:
+            raise ValueError(
+                f"agent must return one state per observation ({self.count}), got {len(states)}"
+            )
+        self.given_states = states
+        return actions
+
+    def initial_state(self) -> Any:
+        """The agent's state at the start of an episode; None for agents that know none."""
+        make = getattr(self.agent, "initial_state", None)
+        return None if make is None else make()
+
+    def advance(self, steps: int) -> None:
+        """Take some steps in every environment."""
+        for _ in range(steps):
+            self.step()
+
+    def end_flags(self, terminated: bool, truncated: bool, over: bool) -> int:
+        """The tape's flags for a step that ended an episode or a life."""
+        if self.terminal and truncated:
+            terminated = True
+        return TERMINATED * terminated | TRUNCATED * truncated | EPISODE_OVER * over
+
+    @abstractmethod
+    def reset(self) -> Any:
+        """Reset the environments and return their observations, as the agent gets them."""
+
+    @abstractmethod
+    def one_observation(self, env: int) -> Any:
+        """The current observation of one environment."""
+
+    @abstractmethod
+    def put_observations(self, tape: Tape, index: int) -> None:
+        """Write all current observations to the tape."""
+
+    @abstractmethod
+    def step(self) -> None:
+        """One step in every environment."""
+
+
+class ListStepper(Stepper):
+    """Separate environments; old-style ones (4-tuple steps, bare resets) are understood."""
+
+    def __init__(self, envs: Sequence[Any], agent: Any, cut: Cut, **options: Any) -> None:
+        super().__init__(agent, len(envs), cut, **options)
+        self.envs = list(envs)
+        self._unseeded = set(range(len(envs)))
+
+    def reset(self) -> list[Any]:
+        return [self._reset(e) for e in range(self.count)]
+
+    def _reset(self, env: int) -> Any:
+        if self.seed is not None and env in self._unseeded:
+            self._unseeded.discard(env)
+            observation, info = _reset_parts(self.envs[env].reset(seed=self.seed + env))
+        else:
+            observation, info = _reset_parts(self.envs[env].reset())
+        if info.get("life_loss"):  # the wrapper went on with the game after a life was lost
+            observation, info = _reset_parts(self.envs[env].reset())
+        return observation
+
+    def one_observation(self, env: int) -> Any:
+        return self.observations[env]
+
+    def put_observations(self, tape: Tape, index: int) -> None:
+        for e, observation in enumerate(self.observations):
+            tape.put(index + e, observation, "observation", e)
+
+    def step(self) -> None:
+        tape = self.tape
+        assert tape is not None
+        actions = self.act()
+        tape.put_actions(actions)
+        base = tape.t % tape.ring * self.count
+        following = (tape.t + 1) % tape.ring * self.count
+        observations = []
+        states = self.given_states
+        self.torn = True
+        for e, env in enumerate(self.envs):
+            result = env.step(actions[e])
+            if result.__class__ is not tuple or len(result) != 5:
+                result = _step_parts(result, e, tape.t)
+            observation, reward, terminated, truncated, info = result
+            if terminated.__class__ is not bool:
+                terminated = _flag(terminated, "terminated", e, tape.t)
+            if truncated.__class__ is not bool:
+                truncated = _flag(truncated, "truncated", e, tape.t)
+            if reward.__class__ is float and not tape.reward_leaf.shape:
+                tape.reward_view[base + e] = reward
+                flags = 0
+            else:
+                flags = tape.put_reward(base + e, reward, e)
+            if info:
+                raw = info.get("raw_reward")
+                if raw is not None:
+                    tape.raw_view[base + e] = float(raw)
+                    flags |= RAW_REWARD
+            if terminated or truncated:
+                over = truncated or not (info and info.get("life_loss"))
+                flags |= self.end_flags(terminated, truncated, over)
+                tape.put_final(base + e, observation, e, self.check_finite)
+                if over:
+                    observation = self._reset(e)
+                    if states is self.given_states:
+                        states = list(states)  # the agent may keep the list it gave
+                    states[e] = self.initial_state()
+            tape.put(following + e, observation, "observation", e)
+            tape.flag_view[base + e] = flags
+            observations.append(observation)
+        self.observations = observations
+        self.agent_states = states
+        tape.t += 1
+        self.torn = False
+
+
+class VectorStepper(Stepper):
+    """A Gymnasium vector environment.
+
+    NEXT_STEP: the step after an end is a reset and no transition. SAME_STEP: the observation is
+    already the next episode's, the final one is in `info`. DISABLED: resetting is up to us.
+    """
+
+    def __init__(self, env: VectorEnv[Any, Any, Any], agent: Any, cut: Cut, **options: Any) -> None:
+        super().__init__(agent, env.num_envs, cut, **options)
+        self.env = env
+        self.mode = env.metadata.get("autoreset_mode", AutoresetMode.NEXT_STEP)
+        # This environment goes on after a lost life; in others the auto-reset follows any end.
+        self._plays_on = type(env.unwrapped).__name__ == "AtariVectorEnv"
+        self._resetting = np.zeros(self.count, np.bool_)
+        self._held: dict[int, Any] = {}  # agent states over a reset step within a game
+        self._lives: Any = None
+
+    def reset(self) -> Any:
+        seed, self.seed = self.seed, None
+        observations, info = self.env.reset() if seed is None else self.env.reset(seed=seed)
+        if np.any(info.get("life_loss", False)):
+            observations, info = self.env.reset()
+        self._resetting = np.zeros(self.count, np.bool_)
+        self._held = {}
+        self._lives = info.get("lives")
+        return observations
+
+    def one_observation(self, env: int) -> Any:
+        return _one(self.observations, env)
+
+    def put_observations(self, tape: Tape, index: int) -> None:
+        if type(tape.layout) is Leaf:
+            tape.put_block(index, [self.observations])
+        else:
+            tape.put_block(index, _block_parts(tape.layout, self.observations))
+
+    def step(self) -> None:
+        tape = self.tape
+        assert tape is not None
+        actions = self.act()
+        tape.put_actions(actions)
+        base = tape.t % tape.ring * self.count
+        self.torn = True
+        if actions.__class__ is not np.ndarray:
+            actions = self._batched(actions)
+        self.observations, rewards, terminated, truncated, info = self.env.step(actions)
+        self.agent_states = self.given_states
+        self._put_rewards(tape, base, np.asarray(rewards), info)
+        done = _flags(terminated, "terminated", tape.t) | _flags(truncated, "truncated", tape.t)
+        if done.any() or self._resetting.any():
+            self._put_ends(tape, base, terminated, truncated, info)
+        self.put_observations(tape, (tape.t + 1) % tape.ring * self.count)
+        if self._lives is not None:
+            self._lives = info.get("lives")
+        tape.t += 1
+        self.torn = False
+
+    def _put_rewards(self, tape: Tape, base: int, rewards: Any, info: dict[str, Any]) -> None:
+        part = slice(base, base + self.count)
+        if rewards.ndim > 1 or tape.reward_leaf.shape:
+            flags = 0
+            for e in range(self.count):
+                flags = tape.put_reward(base + e, rewards[e], e)
+        else:
+            if rewards.dtype.kind not in "biuf":
+                raise TypeError(f"rewards must be numbers, got {rewards!r}")
+            tape.rewards[part, 0] = rewards
+            flags = INT_REWARD if rewards.dtype.kind in "biu" else 0
+        tape.flags[part] = flags
+        raw = info.get("raw_reward")
+        if raw is not None:
+            given = info.get("_raw_reward", True)
+            tape.raw[part] = np.where(given, raw, 0.0)
+            tape.flags[part] |= np.where(given, RAW_REWARD, 0).astype(np.uint8)
+
+    def _put_ends(
+        self, tape: Tape, base: int, terminated: Any, truncated: Any, info: dict[str, Any]
+    ) -> None:
+        """Flags, final observations and agent states of environments that ended or were reset."""
+        self.agent_states = list(self.agent_states)
+        waits = self.mode == AutoresetMode.NEXT_STEP  # the reset comes in a step of its own
+        resetting = np.zeros(self.count, np.bool_)
+        for e in np.flatnonzero(self._resetting).tolist():
+            tape.flags[base + e] = NO_TRANSITION
+            held = e in self._held
+            self.agent_states[e] = self._held.pop(e) if held else self.initial_state()
+        for e in np.flatnonzero((terminated | truncated) & ~self._resetting).tolist():
+            life_loss = not truncated[e] and self._lost_life(e, info)
+            tape.flags[base + e] |= self.end_flags(
+                bool(terminated[e]), bool(truncated[e]), not life_loss
+            )
+            self._put_final(tape, base, e, info, life_loss and self._plays_on)
+            resetting[e] = not (life_loss and self._plays_on)
+            if not life_loss and not waits:
+                self.agent_states[e] = self.initial_state()
+            elif life_loss and waits and resetting[e]:
+                self._held[e] = self.agent_states[e]
+        self._resetting = resetting if waits else np.zeros(self.count, np.bool_)
+        if self.mode == AutoresetMode.DISABLED and resetting.any():
+            self.observations, _ = self.env.reset(options={"reset_mask": resetting})
+
+    def _put_final(
+        self, tape: Tape, base: int, env: int, info: dict[str, Any], plays_on: bool
+    ) -> None:
+        """The true final observation, and the raw reward, of an environment that ended."""
+        final = _one(self.observations, env)
+        if self.mode == AutoresetMode.SAME_STEP and not plays_on:
+            # `observations` holds the next episode's already.
+            final = _entry(info, "final_obs", env)
+            raw = _entry(info.get("final_info", {}), "raw_reward", env)
+            if raw is not None:
+                tape.raw[base + env] = raw
+                tape.flags[base + env] |= RAW_REWARD
+        tape.put_final(base + env, final, env, self.check_finite)
+
+    def _lost_life(self, env: int, info: dict[str, Any]) -> bool:
+        """True if the episode ended by a lost life and the game goes on."""
+        lost = _entry(info.get("final_info", info), "life_loss", env)
+        if lost is None and self._plays_on and self._lives is not None:
+            # After a game over in SAME_STEP mode, `lives` is the next game's: more than before.
+            lost = 0 < info["lives"][env] < self._lives[env]
+        return bool(lost)
+
+    def _batched(self, actions: Any) -> Any:
+        """A list of actions as the vector environment takes them."""
+        space = self.env.single_action_space
+        if isinstance(space, (spaces.Dict, spaces.Tuple)):
+            out: Any = create_empty_array(space, self.count)
+            return concatenate(space, actions, out)
+        return np.asarray(actions)
+
+
+def _entry(info: dict[str, Any], key: str, env: int) -> Any:
+    """What a vector environment's info says of one environment; None if it says nothing."""
+    if key not in info:
+        return None
+    given = info.get(f"_{key}")
+    return info[key][env] if given is None or given[env] else None
+
+
+def _flags(values: Any, name: str, step: int) -> Any:
+    if getattr(values, "dtype", None) != np.bool_:
+        raise TypeError(f"{name} must be an array of bools, got {values!r} at step {step}")
+    return values
+
+
+def _reset_parts(result: Any) -> tuple[Any, dict[str, Any]]:
+    """(observation, info) of a reset, also of an old-style one that gives the observation alone."""
+    if isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], dict):
+        return result
+    return result, {}
+
+
+def _step_parts(result: Any, env: int, step: int) -> tuple[Any, Any, Any, Any, Any]:
+    """The five parts of a step, also of an old-style one that gives four."""
+    if isinstance(result, (tuple, list)) and len(result) == 5:
+        return tuple(result)
+    if isinstance(result, (tuple, list)) and len(result) == 4:
+        observation, reward, done, info = result
+        done = done if done.__class__ is bool else _flag(done, "done", env, step)
+        cut_off = bool(done and info and info.get("TimeLimit.truncated"))
+        return observation, reward, done and not cut_off, cut_off, info
+    raise TypeError(
+        f"step of environment {env} must return (observation, reward, terminated, truncated, info)"
+        f", got {result!r} at step {step}"
+    )
+
+
+def _flag(value: Any, name: str, env: int, step: int) -> bool:
+    if isinstance(value, np.bool_) or (isinstance(value, (int, np.integer)) and value in (0, 1)):
+        return bool(value)
+    if isinstance(value, np.ndarray) and value.shape == () and value.dtype == np.bool_:
+        return bool(value)
+    raise TypeError(f"{name} of environment {env} must be a bool, got {value!r} at step {step}")
+
+
+def _one(batched: Any, env: int) -> Any:
+    """One environment's part of batched observations."""
+    if isinstance(batched, dict):
+        return {key: _one(part, env) for key, part in batched.items()}
+    if isinstance(batched, tuple):
+        return tuple(_one(part, env) for part in batched)
+    return batched[env]
+
+
+def _block_parts(layout: Any, batched: Any) -> list[Any]:
+    """The batched leaves of nested observations, in the order of the layout."""
+    if isinstance(layout, Leaf):
+        return [batched]
+    keys = layout if isinstance(layout, dict) else range(len(layout))
+    return [part for key in keys for part in _block_parts(layout[key], batched[key])]

@@ -1,0 +1,158 @@
+"""One run through a source's environments: an iterator over rows, or over chunks of them."""
+
+from collections import deque
+from collections.abc import Iterator
+from typing import Any
+
+from ptan.experience.columns import Chunk, decode
+from ptan.experience.layout import row_values
+from ptan.experience.stepping import Stepper
+
+FinishedEpisodes = list[tuple[float, int]]
+
+
+class Seat:
+    """Which stream of a source owns the environments."""
+
+    def __init__(self) -> None:
+        self.holder: Stream | None = None
+
+    def claim(self, stream: "Stream") -> None:
+        """Put a stream that begins in the place of the one before."""
+        if self.holder is not None:
+            self.holder.close()
+        self.holder = stream
+
+
+class Stream(Iterator[Any]):
+    """The rows of a source from a fresh start on.
+
+    After an exception it goes on: rows that were complete come first; if the exception left the
+    environments half stepped, they are all reset.
+
+    Args:
+        stepper: the environments and the agent.
+        finished: list that receives (return, steps) of finished episodes, each when the row after
+            its last one is asked for.
+        seat: held by the stream of the source that began last; the others are out of date.
+    """
+
+    def __init__(self, stepper: Stepper, finished: FinishedEpisodes, seat: "Seat") -> None:
+        self._stepper = stepper
+        self._finished = finished
+        self._seat = seat
+        self._claimed = False
+        self._begun = False
+        self._rows: Chunk | None = None  # cut and not yet delivered from `_next` on
+        self._next = 0
+        self._items: list[Any] | None = None  # the same as objects
+        self._cut = 0  # rows cut so far
+        self._asked = 0  # rows asked for so far
+        self._episodes: deque[tuple[int, float, int]] = deque()
+
+    def __next__(self) -> Any:
+        rows = self._ready(1)
+        if self._items is None:
+            self._items = _decode_chunk(rows)
+        item = self._items[self._next]
+        self._deliver(1)
+        return item
+
+    def take(self, count: int) -> Chunk:
+        """At least one and at most `count` rows as columns, valid until the next call."""
+        rows = self._ready(count)
+        begin, size = self._next, len(rows)
+        number = min(count, size - begin)
+        self._deliver(number)
+        return rows if number == size else rows[begin : begin + number]
+
+    def take_step(self) -> list[Any]:
+        """All rows that come next out of one step of the environments, as objects."""
+        rows = self._ready(1)
+        items = (self._items or _decode_chunk(rows))[self._next :]
+        self._deliver(len(items))
+        return items
+
+    def close(self) -> None:
+        """Hand over the episodes that nobody asked beyond: a newer stream takes the place."""
+        self._asked = self._cut + 1
+        self._publish()
+
+    def _deliver(self, number: int) -> None:
+        rows = self._rows
+        assert rows is not None
+        self._next += number
+        left = len(rows) - self._next
+        self._asked = self._cut - left
+        if not left:
+            self._rows = self._items = None
+            self._next = 0
+        self._publish()
+
+    def _ready(self, wanted: int) -> Chunk:
+        """Rows at hand, after as many steps as it takes to have one, towards `wanted`."""
+        if not self._claimed:
+            self._claimed = True
+            self._seat.claim(self)
+        if self._seat.holder is not self:
+            raise RuntimeError(
+                "this iterator is out of date: its source was iterated anew, which reset the "
+                "environments"
+            )
+        if self._episodes and self._rows is None:
+            self._asked = self._cut + 1
+            self._publish()
+        while self._rows is None:
+            self._advance(wanted)
+        return self._rows
+
+    def _advance(self, wanted: int) -> None:
+        stepper = self._stepper
+        tape = stepper.tape
+        try:
+            if not self._begun or stepper.torn or tape is None:
+                tape = stepper.begin()
+                self._begun = True
+            # No more steps than are certain to be needed: each may complete one row per
+            # environment, and an end completes the windows that are open.
+            steps = -(-(wanted - tape.open_steps) // stepper.count)
+            stepper.advance(max(1, min(steps, tape.room)))
+        except BaseException as error:
+            if self._begun and tape is not None:
+                self._settle(error)
+            raise
+        self._settle(None)
+
+    def _settle(self, cause: BaseException | None) -> None:
+        """Cut the rows of the steps taken."""
+        stepper, tape = self._stepper, self._stepper.tape
+        assert tape is not None
+        flaw = tape.first_flaw() if stepper.check_finite else None
+        self._rows, episodes = tape.cut_rows()
+        self._next = 0
+        for total, steps, rows in episodes.tolist():
+            self._episodes.append((self._cut + int(rows), total, int(steps)))
+        if self._rows is not None:
+            self._cut += len(self._rows)
+        if self._episodes:
+            self._publish()
+        if flaw is not None:
+            stepper.torn = True
+            raise ValueError(flaw) from cause
+
+    def _publish(self) -> None:
+        """Show the episodes whose last row lies before the newest one asked for."""
+        while self._episodes and self._episodes[0][0] < self._asked:
+            self._finished.append(self._episodes.popleft()[1:])
+
+
+def _decode_chunk(rows: Chunk) -> list[Any]:
+    """The items of a chunk, with observations of their own."""
+    layout = rows.columns.schema.state
+    parts = [frames.take(rows.refs, axis=0) for frames in rows.frames]
+    shapes = [part.shape[3:] for part in parts]
+    before, after = (
+        row_values(layout, [p[:, :, i].reshape(-1, *s) for p, s in zip(parts, shapes, strict=True)])
+        for i in (0, 1)
+    )
+    return decode(rows.columns, before, after)

@@ -1,0 +1,116 @@
+"""The ring of rows behind the replay buffers."""
+
+import numpy as np
+
+from ptan.experience.columns import Chunk, Columns, Schema
+from ptan.experience.frames import make_store
+from ptan.experience.layout import Array, Leaf, leaves_of
+
+
+class RowTable:
+    """A ring of `capacity` rows of one schema; row number r lies in slot r mod capacity.
+
+    Rows [first, end) are there. An insertion advances `first`, writes, then advances `end`: an
+    interrupt between two statements loses old rows at worst, and never shows a torn one.
+    """
+
+    def __init__(self, schema: Schema, capacity: int, width: int) -> None:
+        self.schema = schema
+        self.capacity = capacity
+        self.width = width
+        self.first = 0
+        self.end = 0
+        leaves = leaves_of(schema.state)
+        self.stores = [make_store(leaf, capacity, 2 * width) for leaf in leaves]
+        self.actions = self._column(schema.action)
+        self.rewards = self._column(schema.reward)
+        self.discounts = np.zeros((capacity, width))
+        self.steps = np.zeros((capacity, width), np.int32)
+        self.ends = np.zeros((capacity, width), np.uint8)
+        self.lengths = np.zeros(capacity if schema.windows else 0, np.int32)
+        self.extras = {name: self._column(leaf) for name, leaf in schema.extras.items()}
+
+    def __len__(self) -> int:
+        return self.end - self.first
+
+    def insert(self, rows: Chunk) -> None:
+        """Append rows; the oldest go when the ring is full."""
+        if rows.refs.shape[1] > self.width:
+            self._widen(rows.refs.shape[1])
+        if rows.columns.rewards.dtype != self.rewards.dtype:
+            dtype = np.result_type(self.rewards.dtype, rows.columns.rewards.dtype)
+            self.rewards = self.rewards.astype(dtype, copy=False)
+        if len(rows) <= self.capacity:
+            self._insert(rows)
+        else:
+            for start in range(0, len(rows), self.capacity):
+                self._insert(rows[start : start + self.capacity])
+
+    def _insert(self, rows: Chunk) -> None:
+        count, begin = len(rows), self.end
+        self.first = max(self.first, begin + count - self.capacity)
+        for store, observations in zip(self.stores, rows.frames, strict=True):
+            store.insert(begin, observations, rows.refs, rows.columns.ends)
+        slot = begin % self.capacity
+        head = min(count, self.capacity - slot)
+        columns = rows.columns
+        self._write(slice(slot, slot + head), columns if head == count else columns[:head])
+        if head < count:
+            self._write(slice(0, count - head), columns[head:])
+        self.end = begin + count
+
+    def _write(self, slots: slice, rows: Columns) -> None:
+        width = rows.steps.shape[1]
+        self.actions[slots, :width] = rows.actions
+        self.rewards[slots, :width] = rows.rewards
+        self.discounts[slots, :width] = rows.discounts
+        self.steps[slots, :width] = rows.steps
+        self.ends[slots, :width] = rows.ends
+        for name, column in self.extras.items():
+            column[slots, :width] = rows.extras[name]
+        if self.schema.windows:
+            self.lengths[slots] = rows.lengths
+            for column in (self.actions, self.rewards, self.discounts, self.steps, self.ends):
+                column[slots, width:] = 0
+
+    def gather(self, numbers: Array) -> tuple[Columns, list[Array]]:
+        """Copies of rows by number, and their observations in one block (2L, n, *shape) per leaf.
+
+        The block holds, one after the other: before the first step, after it, before the second …
+        """
+        slots = numbers % self.capacity
+        columns = Columns(
+            schema=self.schema,
+            actions=self.actions.take(slots, axis=0),
+            rewards=self.rewards.take(slots, axis=0),
+            discounts=self.discounts.take(slots, axis=0),
+            steps=self.steps.take(slots, axis=0),
+            ends=self.ends.take(slots, axis=0),
+            lengths=self.lengths.take(slots) if self.schema.windows else self.lengths,
+            extras={name: column.take(slots, axis=0) for name, column in self.extras.items()},
+        )
+        return columns, [store.take(slots) for store in self.stores]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes in use by rows, their tables and frames."""
+        columns = [self.actions, self.rewards, self.discounts, self.steps, self.ends, self.lengths]
+        own = sum(column.nbytes for column in [*columns, *self.extras.values()])
+        return own + sum(store.nbytes for store in self.stores)
+
+    def _column(self, leaf: Leaf) -> Array:
+        return np.zeros((self.capacity, self.width, *leaf.shape), leaf.dtype)
+
+    def _widen(self, width: int) -> None:
+        for store in self.stores:
+            store.widen(2 * width)
+        old, self.width = self.width, width
+        for name in ("actions", "rewards", "discounts", "steps", "ends"):
+            setattr(self, name, _wider(getattr(self, name), old, width))
+        self.extras = {name: _wider(column, old, width) for name, column in self.extras.items()}
+
+
+def _wider(column: Array, old: int, new: int) -> Array:
+    out = np.zeros((len(column), new, *column.shape[2:]), column.dtype)
+    out[:, :old] = column
+    return out

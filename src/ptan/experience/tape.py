@@ -1,0 +1,315 @@
+"""The last steps of some environments, as arrays, and the windows cut from them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ptan.experience import _kernels
+from ptan.experience.columns import (
+    ENDED,
+    INT_REWARD,
+    SCALAR_REWARD,
+    TERMINATED,
+    Chunk,
+    Columns,
+    Schema,
+    reward_leaf,
+)
+from ptan.experience.layout import Array, Layout, Leaf, flatten, leaf_of, leaves_of
+from ptan.experience.rows import Row
+
+_CHUNK_BYTES = 2**20
+_CHUNK_STEPS = 256
+
+
+@dataclass(frozen=True)
+class Cut:
+    """How a source cuts windows out of episodes.
+
+    row_class  class of the rows
+    joined     True: a window is one row with a discounted reward; False: a tuple of its steps
+    n          steps of a window
+    delta      distance between the starts of windows
+    gamma      discount per step; None where rewards are not joined
+    """
+
+    row_class: type[Row]
+    joined: bool
+    n: int
+    delta: int
+    gamma: float | None
+
+
+class Tape:
+    """A ring of the newest steps of N environments.
+
+    Step t of environment e lies at index (t mod ring)·N + e of every column. The observation there
+    is the one the agent acted on; the one after an end lies ring·N further on, since the next index
+    already holds the first observation of the next episode.
+
+    Args:
+        layout: layout of an observation.
+        count: number of environments N.
+        cut: how windows are cut.
+    """
+
+    def __init__(self, layout: Layout, count: int, cut: Cut) -> None:
+        self.layout = layout
+        self.count = count
+        self.cut = cut
+        leaves = leaves_of(layout)
+        step_bytes = count * sum(leaf.dtype.itemsize * int(np.prod(leaf.shape)) for leaf in leaves)
+        # The longest stretch of steps between two cuts; the ring also keeps the open windows.
+        self.room = max(1, min(_CHUNK_STEPS, _CHUNK_BYTES // max(1, step_bytes)))
+        self.ring = self.room + cut.n + 1
+        size = self.ring * count
+        self.leaves = leaves
+        self.frames = [np.empty((2 * size, *leaf.shape), leaf.dtype) for leaf in leaves]
+        self._floats = [i for i, leaf in enumerate(leaves) if leaf.dtype.kind == "f"]
+        self.flags = np.zeros(size, np.uint8)
+        self.raw = np.zeros(size)
+        # Single items are written through views: half the cost of NumPy's item assignment.
+        self.flag_view: Any = memoryview(self.flags.data)
+        self.raw_view: Any = memoryview(self.raw.data)
+        self.set_reward(SCALAR_REWARD)
+        self.action_leaf: Leaf | None = None
+        self.actions = np.empty(0)
+        rows = (self.room + cut.n) * count
+        width = 1 if cut.joined else cut.n
+        self._refs = np.empty((rows, width, 2), np.int32)
+        self._lengths = np.empty(rows, np.int32)
+        self._ends = np.empty(rows, np.uint8)
+        self._episodes = np.empty((self.room * count, 3))
+        gamma = cut.gamma if cut.gamma is not None else 1.0
+        self._gamma = float(gamma)
+        self._powers = np.array([gamma**k for k in range(cut.n + 1)])
+        self.rewind()
+
+    def rewind(self) -> None:
+        """Forget all steps: the next one begins new episodes everywhere."""
+        self.t = 0
+        self._cut_to = 0
+        self._progress = np.zeros((3, self.count), np.int64)
+        self._returns = np.zeros(self.count)
+        self._schema: Schema | None = None
+
+    @property
+    def open_steps(self) -> int:
+        """Steps that began windows which are not complete yet."""
+        return int(self._progress[0].sum())
+
+    # Writing. Names of errors: environment e, step t.
+
+    def put(self, index: int, value: Any, what: str, env: int) -> None:
+        """Write one observation.
+
+        Raises:
+            ValueError: it differs from the first one in shape, dtype or nesting.
+        """
+        layout = self.layout
+        if type(layout) is Leaf:
+            frames = self.frames[0]
+            if not (
+                value.__class__ is np.ndarray
+                and value.shape == layout.shape
+                and value.dtype == layout.dtype
+            ):
+                value = layout.convert(value, f"{what} of environment {env} at step {self.t}")
+            frames[index] = value
+        else:
+            name = f"{what} of environment {env} at step {self.t}"
+            for frames, part in zip(self.frames, flatten(layout, value, name), strict=True):
+                frames[index] = part
+
+    def put_final(self, index: int, value: Any, env: int, check_finite: bool) -> None:
+        """Write the observation after the end of an episode or life at `index`."""
+        final = self.ring * self.count + index
+        self.put(final, value, "final observation", env)
+        if check_finite and any(not _finite(self.frames[i][final]) for i in self._floats):
+            raise ValueError(
+                f"final observation of environment {env} at step {self.t} must be finite, "
+                f"got {value!r}"
+            )
+
+    def put_block(self, index: int, parts: Sequence[Any]) -> None:
+        """Write the observations of all environments, given per leaf as (N, *shape)."""
+        for leaf, frames, part in zip(self.leaves, self.frames, parts, strict=True):
+            expected = (self.count, *leaf.shape)
+            if not leaf.opaque and (
+                np.shape(part) != expected or not np.can_cast(part.dtype, leaf.dtype, "safe")
+            ):
+                raise ValueError(
+                    f"observations at step {self.t} must be of shape {expected} and dtype "
+                    f"{leaf.dtype}, like the first ones, got {part!r}"
+                )
+            frames[index : index + self.count] = part
+
+    def set_reward(self, leaf: Leaf) -> None:
+        """Fix the shape of rewards, before the first step."""
+        self.reward_leaf = leaf
+        width = int(np.prod(leaf.shape))
+        self.rewards = np.zeros((self.ring * self.count, width))
+        self.reward_view: Any = memoryview(self.rewards.reshape(-1).data)
+        self._joined_rewards = np.empty(((self.room + self.cut.n) * self.count, width))
+
+    def put_reward(self, index: int, reward: Any, env: int) -> int:
+        """Write a reward that is no Python float; returns its flag.
+
+        Raises:
+            TypeError, ValueError: it is no number, or of another shape than the first one.
+        """
+        name = f"reward of environment {env} at step {self.t}"
+        try:
+            leaf = reward_leaf(reward)
+        except TypeError as error:
+            raise TypeError(f"{name}: {error}") from None
+        if leaf.shape == () and not leaf.scalar:  # an array of one number without a shape
+            leaf, reward = SCALAR_REWARD, reward.item()
+        if leaf.shape != self.reward_leaf.shape:
+            if self.t or self.reward_leaf.shape:
+                raise ValueError(f"{name} must be {self.reward_leaf}, got {reward!r}")
+            self.set_reward(leaf)
+        self.rewards[index] = np.ravel(reward)
+        exact = isinstance(reward, (int, np.integer, np.bool_))
+        return INT_REWARD if exact else 0
+
+    def put_actions(self, actions: Any) -> None:
+        """Write the actions of all environments for the step that comes.
+
+        Raises:
+            ValueError: they differ from the first ones in shape or dtype.
+        """
+        leaf = self.action_leaf
+        if leaf is None:
+            leaf = self.action_leaf = leaf_of(actions[0])
+            self.actions = np.zeros((self.ring * self.count, *leaf.shape), leaf.dtype)
+        base = self.t % self.ring * self.count
+        if leaf.opaque:
+            for e, action in enumerate(actions):
+                self.actions[base + e] = action
+            return
+        array = actions if actions.__class__ is np.ndarray else np.asarray(actions)
+        if array.shape[1:] != leaf.shape or (
+            array.dtype != leaf.dtype and not np.can_cast(array.dtype, leaf.dtype, "safe")
+        ):
+            raise ValueError(f"actions must be {leaf} each, like the first one, got {actions!r}")
+        self.actions[base : base + self.count] = array
+
+    # Reading.
+
+    def first_flaw(self) -> str | None:
+        """What is not finite in the steps since the last cut, or None.
+
+        Steps from the flawed one on are forgotten, so that no window holds it.
+        """
+        begin, end = self._cut_to, self.t
+        flaws = [(t, e, "reward") for t, e in self._flaws(self.rewards, begin, end)]
+        for i in self._floats:
+            found = self._flaws(self.frames[i], begin + 1, end + 1)
+            flaws += [(t - 1, e, "observation") for t, e in found]
+        if not flaws:
+            return None
+        t, e, what = min(flaws)
+        self.t = t
+        offset = what == "observation"
+        index = (t + offset) % self.ring * self.count + e
+        values = [self.rewards] if what == "reward" else [self.frames[i] for i in self._floats]
+        got = next(v[index] for v in values if not np.isfinite(v[index]).all())
+        return f"{what} of environment {e} at step {t} must be finite, got {got}"
+
+    def check_reset(self) -> None:
+        """Raise ValueError if an observation that the first step acts on is not finite."""
+        for i in self._floats:
+            for _, e in self._flaws(self.frames[i], 0, 1):
+                got = self.frames[i][e]
+                raise ValueError(
+                    f"observation of environment {e} after its reset must be finite, got {got}"
+                )
+
+    def _flaws(self, column: Array, begin: int, end: int) -> list[tuple[int, int]]:
+        """The first (step, environment) with a value that is not finite, if there is one."""
+        slot, count = begin % self.ring, end - begin
+        spans = [(begin, slot, min(count, self.ring - slot))]
+        if spans[0][2] < count:
+            spans.append((begin + spans[0][2], 0, count - spans[0][2]))
+        for step, start, length in spans:
+            part = column[start * self.count : (start + length) * self.count]
+            if not _finite(part):
+                bad = ~np.isfinite(part.reshape(length * self.count, -1)).all(axis=1)
+                t, e = divmod(int(bad.argmax()), self.count)
+                return [(step + t, e)]
+        return []
+
+    def cut_rows(self) -> tuple[Chunk | None, Array]:
+        """The rows that the steps since the last cut complete, and the episodes they finish.
+
+        Returns:
+            The rows, whose arrays are valid until the next cut (None: not one), and an array
+            (episodes, 3): return, steps, and how many of the rows come before its end.
+        """
+        cut = self.cut
+        rows, finished = _kernels.cut_windows(
+            (self._cut_to, self.t, self.ring),
+            (cut.n, cut.delta, cut.joined),
+            self._gamma,
+            self.flags,
+            self.rewards,
+            self.raw,
+            self._progress,
+            self._returns,
+            self._refs,
+            self._lengths,
+            self._joined_rewards,
+            self._ends,
+            self._episodes,
+        )
+        self._cut_to = self.t
+        return (self._chunk(rows) if rows else None), self._episodes[:finished]
+
+    def _chunk(self, rows: int) -> Chunk:
+        if self._schema is None:
+            self._schema = self._make_schema()
+        refs = self._refs[:rows]
+        slots = refs[:, :, 0]
+        shape = (rows, refs.shape[1], *self.reward_leaf.shape)
+        lengths = self._lengths[:rows]
+        actions = self.actions.take(slots, axis=0)
+        if self.cut.joined:
+            ends = (self._ends[:rows] & ENDED)[:, None]
+            discounts = self._powers.take(lengths)[:, None]
+            steps = lengths[:, None]
+            rewards = self._joined_rewards[:rows].reshape(shape)
+            discounts[(ends & TERMINATED) != 0] = 0.0
+        else:
+            beyond = slots < 0
+            ends = self.flags.take(slots) & (ENDED | INT_REWARD)
+            steps = (~beyond).astype(np.int32)
+            rewards = self.rewards.take(slots, axis=0).reshape(shape)
+            discounts = np.where(ends & TERMINATED, 0.0, np.nan)
+            for column in (actions, ends, rewards, discounts):
+                column[beyond] = 0
+        if rewards.dtype != self._schema.reward.dtype:
+            rewards = rewards.astype(self._schema.reward.dtype)
+        windows = _NO_LENGTHS if self.cut.joined else lengths
+        columns = Columns(self._schema, actions, rewards, discounts, steps, ends, windows)
+        return Chunk(columns, refs, self.frames)
+
+    def _make_schema(self) -> Schema:
+        if self.action_leaf is None:
+            raise RuntimeError("no step was taken yet")
+        reward = self.reward_leaf
+        if self.cut.joined and self.cut.n > 1 and reward.dtype.kind != "f":
+            reward = Leaf(reward.shape, np.dtype(np.float64))
+        return Schema(
+            self.cut.row_class, not self.cut.joined, self.layout, self.action_leaf, reward
+        )
+
+
+_NO_LENGTHS = np.empty(0, np.int32)
+
+
+def _finite(values: Array) -> bool:
+    finite: bool = _kernels.all_finite(values.reshape(-1))
+    return finite
