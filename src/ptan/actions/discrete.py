@@ -1,0 +1,244 @@
+"""Selectors of discrete actions, and the schedule of their exploration."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ptan.actions._checks import as_generator, check_matrix, check_scores, number, unit_interval
+
+# How far the sum of a row of probabilities may be from 1: rounding, not a forgotten softmax.
+_SUM_TOLERANCE = 1e-3
+
+
+class ActionSelector(ABC):
+    """Turns a batch of scores into a batch of actions; subclass it for a rule of your own."""
+
+    @abstractmethod
+    def __call__(self, scores: NDArray[Any]) -> NDArray[Any]:
+        """Choose one action per row.
+
+        Args:
+            scores: (B, A), what the model says about each of A actions.
+
+        Returns:
+            (B,) int64 for discrete actions.
+        """
+
+
+Selector: TypeAlias = Callable[[NDArray[Any]], Any]
+"""What is accepted as a selector: an `ActionSelector` or any function of the same form."""
+
+
+class ArgmaxActionSelector(ActionSelector):
+    """Takes the action with the highest score, the first of equals."""
+
+    def __call__(self, scores: NDArray[Any]) -> NDArray[np.int64]:
+        """Choose the best action of every row.
+
+        Args:
+            scores: (B, A) numbers; -inf marks an action that must not be chosen.
+
+        Returns:
+            (B,) int64, a new array.
+
+        Raises:
+            ValueError: scores are not (B, A), have no actions, or contain NaN.
+        """
+        actions: NDArray[np.int64] = check_scores(scores).argmax(axis=1)
+        return actions
+
+
+class EpsilonGreedyActionSelector(ActionSelector):
+    """Explores: a random action with probability epsilon, else what another selector says.
+
+    A random action is uniform over all A actions, the best one included (Sutton and Barto 2018,
+    section 2.2), and over masked ones: a -inf score does not keep it from being drawn.
+
+    The inner selector sees every row, also those that turn out random. So its own random numbers,
+    if it draws any, do not depend on epsilon.
+
+    Args:
+        epsilon: Probability of a random action, in [0, 1]. Settable at any time.
+        selector: Chooses the other actions; None is a fresh `ArgmaxActionSelector`.
+        rng: A generator, a seed for one, or None for a generator of its own.
+
+    Raises:
+        ValueError: epsilon is NaN or outside [0, 1].
+        TypeError: epsilon is not a number, or rng is none of the above.
+    """
+
+    def __init__(
+        self,
+        epsilon: float = 0.05,
+        selector: Selector | None = None,
+        *,
+        rng: np.random.Generator | int | None = None,
+    ) -> None:
+        self.epsilon = epsilon
+        self.selector: Selector = ArgmaxActionSelector() if selector is None else selector
+        self.rng = as_generator(rng)
+
+    @property
+    def epsilon(self) -> float:
+        """Probability of a random action, in [0, 1]."""
+        return self._epsilon
+
+    @epsilon.setter
+    def epsilon(self, value: float) -> None:
+        self._epsilon = unit_interval("epsilon", value)
+
+    def __call__(self, scores: NDArray[Any]) -> NDArray[np.int64]:
+        """Choose one action per row.
+
+        Args:
+            scores: (B, A), as the inner selector takes them.
+
+        Returns:
+            (B,) int64, a new array.
+
+        Raises:
+            ValueError: scores are not (B, A), have no actions, or contain NaN; or the inner
+                selector did not return B integers.
+        """
+        scores = check_scores(scores)
+        n_rows: int
+        n_rows, n_actions = scores.shape
+        selector = self.selector
+        if type(selector) is ArgmaxActionSelector:
+            # The usual case, without checking the scores a second time.
+            actions: NDArray[np.int64] = scores.argmax(axis=1)
+        else:
+            actions = _copy_actions(selector(scores), n_rows)
+        # floor(u·A) is uniform to 2⁻⁵³·A and always below A; Generator.integers is 3 times slower.
+        if n_rows == 1:
+            # Scalars take a third of the time and draw the same numbers as the general case.
+            if self.rng.random() < self._epsilon:
+                actions[0] = int(self.rng.random() * n_actions)
+            return actions
+        rows = (self.rng.random(n_rows) < self._epsilon).nonzero()[0]
+        if rows.size:
+            actions[rows] = (self.rng.random(rows.size) * n_actions).astype(np.int64)
+        return actions
+
+
+class ProbabilityActionSelector(ActionSelector):
+    """Samples an action per row from the probabilities of a policy.
+
+    Inverts the cumulative distribution: one uniform number per row, no loop over rows. An action of
+    probability 0 is never chosen.
+
+    Args:
+        rng: A generator, a seed for one, or None for a generator of its own.
+    """
+
+    def __init__(self, *, rng: np.random.Generator | int | None = None) -> None:
+        self.rng = as_generator(rng)
+
+    def __call__(self, scores: NDArray[Any]) -> NDArray[np.int64]:
+        """Sample one action per row.
+
+        Args:
+            scores: (B, A) probabilities. Each row sums to 1 within 1e-3, and is normalised exactly
+                before use.
+
+        Returns:
+            (B,) int64, a new array.
+
+        Raises:
+            ValueError: not (B, A), no actions, or a row that is no probability distribution: NaN,
+                infinite or negative entries, or a sum away from 1. The message names the row.
+        """
+        probabilities = check_matrix(scores)
+        if len(probabilities) == 0:
+            return np.zeros(0, dtype=np.int64)
+        cumulative = probabilities.cumsum(axis=1, dtype=np.float64)
+        totals = cumulative[:, -1:]
+        # Written so that NaN, for which every comparison is false, takes the error path.
+        if not (
+            np.minimum.reduce(probabilities, axis=None) >= 0
+            and np.maximum.reduce(abs(totals - 1.0), axis=None) <= _SUM_TOLERANCE
+        ):
+            raise ValueError(_describe_bad_probabilities(probabilities))
+        # u < 1, so u·total < total also in floating point. So some cumulative sum exceeds the
+        # threshold, and the first that does belongs to an action of probability > 0.
+        thresholds = self.rng.random((len(totals), 1)) * totals
+        actions: NDArray[np.int64] = np.add.reduce(cumulative <= thresholds, axis=1, dtype=np.int64)
+        return actions
+
+
+class _HasEpsilon(Protocol):
+    epsilon: float
+
+
+class EpsilonTracker:
+    """Lowers (or raises) a selector's epsilon on a straight line over the first steps of a run.
+
+    Args:
+        selector: Anything with a settable `epsilon`, such as `EpsilonGreedyActionSelector`.
+        eps_start: epsilon at frame 0, in [0, 1].
+        eps_final: epsilon from frame `eps_frames` on, in [0, 1].
+        eps_frames: Length of the line, a whole number of at least 1, in the unit in which `frame`
+            is called (usually environment steps).
+
+    Raises:
+        ValueError: a value outside its range.
+        TypeError: a value that is not a number.
+    """
+
+    def __init__(
+        self, selector: _HasEpsilon, eps_start: float, eps_final: float, eps_frames: int
+    ) -> None:
+        self.selector = selector
+        self.eps_start = unit_interval("eps_start", eps_start)
+        self.eps_final = unit_interval("eps_final", eps_final)
+        frames = number("eps_frames", eps_frames)
+        if not (frames >= 1 and frames.is_integer()):
+            raise ValueError(f"eps_frames must be a whole number of at least 1, got {eps_frames}")
+        self.eps_frames = int(frames)
+        self.frame(0)
+
+    def frame(self, frame: int) -> None:
+        """Set the selector's epsilon for a frame.
+
+        Args:
+            frame: How far the run is, at least 0; frames need not come in order.
+
+        Raises:
+            ValueError: frame is negative or NaN.
+            TypeError: frame is not a number.
+        """
+        if not number("frame", frame) >= 0:
+            raise ValueError(f"frame must be at least 0, got {frame}")
+        if frame >= self.eps_frames:
+            self.selector.epsilon = self.eps_final
+            return
+        start, final = self.eps_start, self.eps_final
+        epsilon = start + (final - start) * (frame / self.eps_frames)
+        # Rounding must not carry the line past its own ends.
+        self.selector.epsilon = min(max(epsilon, min(start, final)), max(start, final))
+
+
+def _copy_actions(actions: Any, n_rows: int) -> NDArray[np.int64]:
+    """A copy of what a user's selector returned, so that its own array is never written to."""
+    array = np.asarray(actions)
+    if array.shape != (n_rows,) or (array.dtype.kind not in "iu" and n_rows > 0):
+        raise ValueError(
+            f"the inner selector must return {n_rows} integers, one per row of the scores, got "
+            f"{array.dtype} of shape {array.shape}"
+        )
+    return array.astype(np.int64)
+
+
+def _describe_bad_probabilities(probabilities: NDArray[Any]) -> str:
+    for row, values in enumerate(probabilities.astype(np.float64)):
+        total = values.sum()
+        if not np.isfinite(values).all():
+            return f"row {row} of the probabilities is not finite: {values.tolist()}"
+        if (values < 0).any():
+            return f"row {row} of the probabilities has negative entries: {values.tolist()}"
+        if abs(total - 1.0) > _SUM_TOLERANCE:
+            return f"row {row} of the probabilities must sum to 1, got a sum of {total:.6g}"
+    raise AssertionError("no row is at fault")
