@@ -1,5 +1,5 @@
 """Wrappers of environments, trackers of training progress and segment trees."""
 
-from ptan.common import utils
+from ptan.common import utils, wrappers, wrappers_simple
 
-__all__ = ["utils"]
+__all__ = ["utils", "wrappers", "wrappers_simple"]

@@ -1,0 +1,72 @@
+"""The settings of DQN's Atari preprocessing, kept in one place for training and evaluation."""
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Self
+
+__all__ = ["AtariSettings", "need_extra"]
+
+
+@dataclass(frozen=True)
+class AtariSettings:
+    """How Atari games are preprocessed; the defaults are those of Mnih et al. 2015.
+
+    One object makes both the training and the evaluation environments, so that they cannot drift
+    apart:
+
+        settings = AtariSettings(noop_max=30)
+        train = make_atari_vec("pong", 8, **settings.keywords())
+        test = wrap_dqn(gymnasium.make("PongNoFrameskip-v4"), **settings.evaluation().keywords())
+
+    Args:
+        stack_frames: number of newest frames in one observation.
+        episodic_life: whether a lost life ends the learning window (`terminated`), not the game.
+        reward_clipping: whether rewards are replaced by their sign.
+        noop_max: most no-ops at the start of a game (1 … noop_max are drawn); 0 for none.
+        frame_skip: game frames per step; the action is held that long.
+        screen_size: height and width of a frame in pixels.
+
+    Raises:
+        ValueError: a number outside its range.
+    """
+
+    stack_frames: int = 4
+    episodic_life: bool = True
+    reward_clipping: bool = True
+    noop_max: int = 0
+    frame_skip: int = 4
+    screen_size: int = 84
+
+    def __post_init__(self) -> None:
+        least = {"stack_frames": 1, "noop_max": 0, "frame_skip": 1, "screen_size": 1}
+        for name, low in least.items():
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < low:
+                raise ValueError(f"{name} must be an int of at least {low}, got {value!r}")
+
+    def evaluation(self) -> Self:
+        """The same settings with the game's own rewards and episode ends."""
+        return replace(self, episodic_life=False, reward_clipping=False)
+
+    def keywords(self) -> dict[str, Any]:
+        """The settings as keyword arguments of `wrap_dqn` and `make_atari_vec`."""
+        return asdict(self)
+
+
+def alias_of_clipping(reward_clipping: bool, clip_reward: bool | None) -> bool:
+    """Resolve the older name of `reward_clipping`.
+
+    Raises:
+        TypeError: both are given and differ.
+    """
+    if clip_reward is None:
+        return reward_clipping
+    if not reward_clipping and clip_reward:
+        raise TypeError("clip_reward is another name of reward_clipping: give one of them")
+    return clip_reward
+
+
+def need_extra(missing: ImportError) -> ImportError:
+    """The error that tells how to install what Atari games need."""
+    return ImportError(
+        f'Atari games need {missing.name}: pip install "ptan[atari]"', name=missing.name
+    )

@@ -1,0 +1,238 @@
+"""Many Atari games in one C++ vector environment, preprocessed as `wrap_dqn` does."""
+
+import warnings
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
+from numpy.typing import NDArray
+
+from ptan.common.atari_settings import AtariSettings, alias_of_clipping, need_extra
+
+__all__ = ["make_atari_vec", "warn_if_clipped"]
+
+Frames = NDArray[np.uint8]
+Flags = NDArray[np.bool_]
+VectorStep = tuple[Frames, NDArray[np.float64], Flags, Flags, dict[str, Any]]
+
+
+def make_atari_vec(
+    game: str,
+    num_envs: int,
+    stack_frames: int = 4,
+    episodic_life: bool = True,
+    reward_clipping: bool = True,
+    noop_max: int = 0,
+    *,
+    frame_skip: int = 4,
+    screen_size: int = 84,
+    clip_reward: bool | None = None,
+    autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+    max_num_frames_per_episode: int = 108_000,
+    num_threads: int = 0,
+) -> VectorEnv[Any, Any, Any]:
+    """Make a vector of Atari games, preprocessed in C++ as `wrap_dqn` preprocesses one.
+
+    Observations, rewards and ends equal those of `wrap_dqn` over `…NoFrameskip-v4` for equal
+    actions, with two exceptions: the number of no-ops comes from another generator, and where the
+    time limit cuts a game, the newest frame is up to four game frames old (ALE does not look at the
+    screen there). `reset(seed=s)` seeds environment i with s + i.
+
+    A lost life (`episodic_life`) sets `terminated` and `info["life_loss"]`, a bool array of
+    num_envs; the game goes on with the next step in either auto-reset mode. Clipped rewards are -1,
+    0 or 1, the games' own are in `info["raw_reward"]`, a float64 array of num_envs.
+
+    In SAME_STEP mode `info["final_obs"]` (valid where `info["_final_obs"]`) holds the observation
+    that the step ended with, at a lost life too, where it equals the observation itself; `lives`
+    and the frame numbers in `info` are those of the new game.
+
+    Args:
+        game: ROM name (`"pong"`, `"space_invaders"`) or the id of `wrap_dqn`'s environment
+            (`"PongNoFrameskip-v4"`, `"ALE/Pong-v5"` with its sticky actions).
+        num_envs: number of games, at least 1.
+        stack_frames: number of newest frames in one observation.
+        episodic_life: whether a lost life terminates.
+        reward_clipping: whether rewards are replaced by their sign.
+        noop_max: most no-ops at the start of a game; 0 for none.
+        frame_skip: game frames per step.
+        screen_size: height and width of a frame in pixels.
+        clip_reward: another name of `reward_clipping`.
+        autoreset_mode: NEXT_STEP or SAME_STEP.
+        max_num_frames_per_episode: game frames after FIRE until a game is truncated; the default
+            is that of the single environments, 30 minutes or 27 000 steps of four frames.
+        num_threads: threads that run the games; 0 lets ALE choose.
+
+    Returns:
+        A vector environment with observations (num_envs, stack_frames, screen_size, screen_size)
+        uint8 and float64 rewards.
+
+    Raises:
+        ValueError: no such game, or a bad number.
+        ImportError: ALE is missing.
+    """
+    clip = alias_of_clipping(reward_clipping, clip_reward)
+    settings = AtariSettings(stack_frames, episodic_life, clip, noop_max, frame_skip, screen_size)
+    if num_envs < 1:
+        raise ValueError(f"num_envs must be at least 1, got {num_envs}")
+    rom, sticky = _find_game(game)
+    from ale_py.vector_env import AtariVectorEnv
+
+    env = AtariVectorEnv(
+        rom,
+        num_envs,
+        num_threads=num_threads,
+        repeat_action_probability=sticky,
+        max_num_frames_per_episode=max_num_frames_per_episode,
+        autoreset_mode=autoreset_mode,
+        img_height=screen_size,
+        img_width=screen_size,
+        stack_num=stack_frames,
+        frameskip=frame_skip,
+        maxpool=frame_skip > 1,
+        noop_max=noop_max,
+        episodic_life=False,
+        life_loss_info=True,
+        reward_clipping=False,
+        use_fire_reset=True,
+    )
+    return _AtariVector(env, settings, max_num_frames_per_episode)
+
+
+def _find_game(game: str) -> tuple[str, float]:
+    """ROM name and probability of repeating the last action for a ROM name or environment id."""
+    try:
+        import ale_py
+        from ale_py import roms
+    except ImportError as missing:
+        raise need_extra(missing) from missing
+    if game in roms.get_all_rom_ids():
+        return game, 0.0
+    gymnasium.register_envs(ale_py)
+    spec = gymnasium.registry.get(game)
+    kwargs = {} if spec is None else spec.kwargs
+    own_skip = kwargs.get("frameskip")
+    if spec is None or not (own_skip == 1 or spec.namespace == "ALE"):
+        raise ValueError(
+            f"game must be a ROM name like 'pong', a …NoFrameskip-v4 or an ALE/…-v5 id, "
+            f"got {game!r}"
+        )
+    return kwargs["game"], kwargs["repeat_action_probability"]
+
+
+class _AtariVector(VectorWrapper):
+    """Adds to `AtariVectorEnv` what `wrap_dqn` does and ALE does not: see `make_atari_vec`."""
+
+    def __init__(
+        self, env: VectorEnv[Any, Any, Any], settings: AtariSettings, max_frames: int
+    ) -> None:
+        super().__init__(env)
+        self._longest = max_frames / settings.frame_skip
+        self._settings = settings
+        self._same_step = env.metadata["autoreset_mode"] == AutoresetMode.SAME_STEP
+        # The lives before the step, the steps since the reset, and whose game the step ended.
+        self._lives: NDArray[np.int32] = np.zeros(env.num_envs, np.int32)
+        self._age: NDArray[np.int64] = np.zeros(env.num_envs, np.int64)
+        self._game_over: Flags = np.zeros(env.num_envs, np.bool_)
+
+    def reset(
+        self, *, seed: Any = None, options: dict[str, Any] | None = None
+    ) -> tuple[Frames, dict[str, Any]]:
+        """Start new games; `seed` is an int (environment i gets seed + i) or one int per game."""
+        if isinstance(seed, (list, tuple)):
+            seed = np.array(seed)
+        elif isinstance(seed, np.integer):
+            seed = int(seed)
+        obs, info = self.env.reset(seed=seed, options=options)
+        chosen = np.ones(self.num_envs, np.bool_)
+        if options and "reset_mask" in options:
+            chosen = options["reset_mask"]
+        self._age[chosen] = 0
+        self._game_over[chosen] = False
+        self._lives = info["lives"].copy()
+        self._fill_young_stacks(obs)
+        return obs, info
+
+    def step(self, actions: Any) -> VectorStep:
+        """Step all games; see `make_atari_vec` for what is in `info`."""
+        obs, raw, terminated, truncated, info = self.env.step(np.asarray(actions))
+        lives = info["lives"]
+        self._age += 1
+        if not self._same_step:
+            self._age[self._game_over] = 0
+        # ALE resets a game that the time limit cuts, but calls it terminated if it loses a life.
+        cut = terminated & (self._lives > 1) & (self._age >= self._longest)
+        terminated, truncated = terminated & ~cut, truncated | cut
+        # In SAME_STEP mode the lives after a game's end are already those of the next game.
+        life_loss = terminated & (lives > 0) & (lives < self._lives)
+        game_over = (terminated | truncated) & ~life_loss
+        if self._same_step:
+            if "final_obs" in info:
+                self._mend_final_obs(obs, game_over, info)
+            self._age[game_over] = 0
+        self._lives, self._game_over = lives.copy(), game_over
+        self._fill_young_stacks(obs)
+        if self._settings.episodic_life:
+            info["life_loss"] = life_loss
+        else:
+            terminated = terminated & ~life_loss
+        if "final_obs" in info:
+            info["_final_obs"] = terminated | truncated
+        rewards = raw.astype(np.float64)
+        if self._settings.reward_clipping:
+            info["raw_reward"] = rewards
+            rewards = np.sign(rewards)
+        return obs, rewards, terminated, truncated, info
+
+    def _fill_young_stacks(self, stacks: Frames) -> None:
+        """Repeat the first frame of a game where ALE leaves the places before it black."""
+        last = self._settings.stack_frames - 1
+        for i in np.flatnonzero(self._age < last):
+            first = last - self._age[i]
+            stacks[i, :first] = stacks[i, first]
+
+    def _mend_final_obs(self, obs: Frames, game_over: Flags, info: dict[str, Any]) -> None:
+        """Give every row of `final_obs` a meaning: ALE writes only those of ended games."""
+        final = np.where(game_over[:, None, None, None], info["final_obs"], obs)
+        self._fill_young_stacks(final)
+        info["final_obs"] = final
+
+
+def warn_if_clipped(env: object) -> None:
+    """Warn about an `AtariVectorEnv` that clips rewards or ends games at a lost life.
+
+    Both falsify episode statistics, and the second throws away the rest of every game. ALE clips
+    by default. An environment made by `gymnasium.make_vec` knows its settings; one made by the
+    constructor does not, and is warned about unless it has attributes `reward_clipping` and
+    `episodic_life` that say otherwise. Environments of `make_atari_vec` are never warned about.
+
+    Args:
+        env: any environment, wrapped or not.
+    """
+    while hasattr(env, "env") and not isinstance(env, _AtariVector):
+        env = env.env
+    names = {f"{kind.__module__}.{kind.__name__}" for kind in type(env).__mro__}
+    if "ale_py.vector_env.AtariVectorEnv" not in names:
+        return
+    spec = getattr(env, "spec", None)
+    known = {"reward_clipping": True, "episodic_life": False} if spec is not None else {}
+    known |= {} if spec is None else spec.kwargs
+    clips = getattr(env, "reward_clipping", known.get("reward_clipping"))
+    ends = getattr(env, "episodic_life", known.get("episodic_life"))
+    advice = "ptan.common.wrappers.make_atari_vec makes one that does neither"
+    if clips or ends:
+        wrong = ["clips rewards"] * bool(clips) + ["resets the game at a lost life"] * bool(ends)
+        warnings.warn(
+            f"this AtariVectorEnv {' and '.join(wrong)}: episode rewards are not the game's; "
+            f"{advice}",
+            UserWarning,
+            stacklevel=3,
+        )
+    elif clips is None or ends is None:
+        warnings.warn(
+            "AtariVectorEnv clips rewards unless made with reward_clipping=False, and resets the "
+            "game at a lost life if made with episodic_life=True; neither can be read back from "
+            f"it. {advice}; or set env.reward_clipping = env.episodic_life = False to state it",
+            UserWarning,
+            stacklevel=3,
+        )

@@ -1,0 +1,293 @@
+"""The Atari preprocessing, checked with seeded games against the emulator itself."""
+
+import ale_py
+import cv2
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
+
+import ptan.common.wrappers as wrappers
+from ptan.common.wrappers import AtariSettings, make_atari_vec, wrap_dqn
+
+gymnasium.register_envs(ale_py)
+pytestmark = pytest.mark.atari
+
+PONG, BREAKOUT, INVADERS = (f"{g}NoFrameskip-v4" for g in ("Pong", "Breakout", "SpaceInvaders"))
+
+
+def game(name, **kwargs):
+    return gymnasium.make(name, **kwargs)
+
+
+def small(screen, size=84):
+    return cv2.resize(screen, (size, size), interpolation=cv2.INTER_AREA)
+
+
+def actions(env_or_n, steps, seed=0):
+    n = env_or_n if isinstance(env_or_n, int) else env_or_n.action_space.n
+    # FIRE often, so that Breakout goes on after a lost life.
+    rng = np.random.default_rng(seed)
+    return [1 if rng.random() < 0.3 else int(rng.integers(n)) for _ in range(steps)]
+
+
+class Emulator:
+    """The preprocessing of a game without lives in it, written down a second time."""
+
+    def __init__(self, name, seed):
+        self.env = game(name).unwrapped
+        self.env.reset(seed=seed)
+        self.before_fire = self.screen()
+        if self.env.get_action_meanings()[1] == "FIRE":
+            self.env.step(1)
+        self.first = small(self.screen())
+
+    def screen(self):
+        return self.env.ale.getScreenGrayscale()
+
+    def step(self, action, skip=4):
+        screens, total = [], 0.0
+        for _ in range(skip):
+            _, reward, terminated, _, info = self.env.step(action)
+            total += reward
+            screens.append(self.screen())
+            if terminated:
+                return None, total, True, info
+        return small(np.maximum(screens[-1], screens[-2])), total, False, info
+
+
+@pytest.mark.parametrize("name", [PONG, BREAKOUT, INVADERS])
+def test_wrap_dqn_shows_what_the_emulator_shows(name):
+    env, emulator = wrap_dqn(game(name), episodic_life=False), Emulator(name, 7)
+    obs, info = env.reset(seed=7)
+    assert env.observation_space.shape == obs.shape == (4, 84, 84)
+    assert env.observation_space.dtype == obs.dtype == np.uint8
+    assert "life_loss" not in info
+    expected = [emulator.first] * 4
+    np.testing.assert_array_equal(obs, expected)
+    rewards = set()
+    for action in actions(env, 300):
+        obs, reward, terminated, truncated, info = env.step(action)
+        frame, raw, over, _ = emulator.step(action)
+        assert (terminated, truncated) == (over, False)
+        assert (reward, info["raw_reward"]) == (np.sign(raw), raw)
+        rewards.add(raw)
+        if over:
+            break
+        expected = [*expected[1:], frame]
+        np.testing.assert_array_equal(obs, expected)
+    assert len(rewards) > 1
+
+
+def test_observation_after_reset_is_the_one_after_fire():
+    emulator = Emulator(BREAKOUT, 1)
+    obs, info = wrap_dqn(game(BREAKOUT)).reset(seed=1)
+    assert info["episode_frame_number"] == 1
+    np.testing.assert_array_equal(obs[-1], emulator.first)
+    assert (obs[-1] != small(emulator.before_fire)).any()
+
+
+def test_games_without_fire_start_as_they_are():
+    name = "FreewayNoFrameskip-v4"
+    assert game(name).unwrapped.get_action_meanings()[1] != "FIRE"
+    _, info = wrap_dqn(game(name)).reset(seed=1)
+    assert info["episode_frame_number"] == 0
+
+
+def test_seeds_reach_the_game():
+    # Sticky actions are drawn from the game's generator.
+    def trace(seed):
+        env = wrap_dqn(game("ALE/Breakout-v5", frameskip=1))
+        observations = [env.reset(seed=seed)[0]]
+        observations += [env.step(a)[0] for a in actions(4, 60)]
+        return np.stack(observations)
+
+    np.testing.assert_array_equal(trace(3), trace(3))
+    assert (trace(3) != trace(4)).any()
+
+
+def test_seeds_decide_the_number_of_noops():
+    env = wrap_dqn(game(PONG), noop_max=30)
+    frames = [env.reset(seed=s)[1]["episode_frame_number"] for s in (0, 1, 2, 3, 0, 1, 2, 3)]
+    assert frames[:4] == frames[4:]
+    assert len(set(frames)) > 1
+    assert all(2 <= f <= 31 for f in frames)  # FIRE and 1 to 30 no-ops
+
+
+def play_to_life_loss(env, seed=0):
+    obs, info = env.reset(seed=seed)
+    for action in actions(env, 500):
+        before = obs
+        obs, _, terminated, _, info = env.step(action)
+        if terminated:
+            return before, obs, info
+    raise AssertionError("no life was lost")
+
+
+def test_life_loss_terminates_and_the_game_goes_on():
+    env, plain = wrap_dqn(game(BREAKOUT)), wrap_dqn(game(BREAKOUT), episodic_life=False)
+    env.reset(seed=5)
+    plain.reset(seed=5)
+    lives, losses = 5, 0
+    for action in actions(env, 2000):
+        obs, reward, terminated, _, info = env.step(action)
+        same, same_reward, over, _, same_info = plain.step(action)
+        np.testing.assert_array_equal(obs, same)
+        assert reward == same_reward
+        assert "life_loss" not in same_info
+        lost = 0 < info["lives"] < lives
+        assert terminated == (lost or over)
+        assert ("life_loss" in info) == lost
+        losses += lost
+        lives = info["lives"]
+        if over:
+            break
+    assert (losses, lives) == (4, 0)
+
+
+def test_reset_after_a_life_loss_continues_the_game():
+    env, steady = wrap_dqn(game(BREAKOUT)), wrap_dqn(game(BREAKOUT))
+    _, obs, info = play_to_life_loss(env)
+    _, _, steady_info = play_to_life_loss(steady)
+    assert info["life_loss"] is True
+    assert 0 < info["lives"] < 5
+    again, reset_info = env.reset()
+    np.testing.assert_array_equal(again, obs)
+    assert reset_info["life_loss"] is True
+    assert reset_info["frame_number"] == info["frame_number"] == steady_info["frame_number"]
+    for action in actions(env, 20, seed=9):
+        np.testing.assert_array_equal(env.step(action)[0], steady.step(action)[0])
+
+
+@pytest.mark.parametrize("how", ["twice", "seed", "options"])
+def test_second_or_seeded_reset_starts_a_new_game(how):
+    env = wrap_dqn(game(BREAKOUT))
+    play_to_life_loss(env)
+    if how == "twice":
+        env.reset()
+        obs, info = env.reset()
+    elif how == "seed":
+        obs, info = env.reset(seed=3)
+    else:
+        obs, info = env.reset(options={"new": True})
+    assert (info["lives"], info["episode_frame_number"]) == (5, 1)
+    assert "life_loss" not in info
+    assert (obs == obs[0]).all()
+
+
+def test_reset_after_game_over_or_in_mid_game_starts_a_new_game():
+    env = wrap_dqn(game(BREAKOUT))
+    env.reset(seed=0)
+    info = {"lives": 5}
+    for action in actions(env, 2000):
+        _, _, terminated, _, info = env.step(action)
+        if info["lives"] == 0:
+            break
+    assert terminated
+    assert "life_loss" not in info
+    assert env.reset()[1]["lives"] == 5
+    play_to_life_loss(env)
+    env.step(0)  # one step later the reset is an ordinary one
+    assert env.reset()[1]["lives"] == 5
+
+
+@pytest.mark.parametrize("mode", [AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP])
+def test_gymnasium_vector_autoreset_does_not_reset_a_game_at_life_loss(mode):
+    vector = SyncVectorEnv([lambda: wrap_dqn(game(BREAKOUT))], autoreset_mode=mode)
+    _, info = vector.reset(seed=0)
+    losses = 0
+    frame_number = 0
+    for action in actions(4, 400):
+        _, _, terminated, _, info = vector.step(np.array([action]))
+        assert info["episode_frame_number"][0] >= frame_number
+        frame_number = info["episode_frame_number"][0]
+        losses += bool(terminated[0])
+        if losses == 3:
+            break
+    assert losses == 3
+    assert info["lives"][0] == 2
+
+
+def test_evaluation_is_unclipped_and_counts_whole_games():
+    training = AtariSettings(stack_frames=3, noop_max=5, screen_size=42)
+    evaluation = training.evaluation()
+    assert evaluation == AtariSettings(3, False, False, 5, 4, 42)
+    env = wrap_dqn(game(INVADERS), **evaluation.keywords())
+    obs, _ = env.reset(seed=0)
+    assert obs.shape == (3, 42, 42)
+    rewards = set()
+    for action in [1] * 250:
+        _, reward, terminated, _, info = env.step(action)
+        rewards.add(reward)
+        assert "raw_reward" not in info
+        assert not terminated or info["lives"] == 0
+    assert max(rewards) > 1
+
+
+def test_truncation_shows_the_true_last_screen():
+    # One frame of FIRE, then 4 per step: the 61st step is cut after `cut` frames.
+    for cut in (1, 2, 3, 4):
+        env = wrap_dqn(game(BREAKOUT, max_num_frames_per_episode=241 + cut))
+        obs, _ = env.reset(seed=0)
+        for action in actions(env, 61):
+            before = obs
+            obs, _, terminated, truncated, _ = env.step(action)
+        assert (obs[-1] != before[-1]).any()
+        assert (terminated, truncated) == (False, True)
+        np.testing.assert_array_equal(obs[-1], small(env.unwrapped.ale.getScreenGrayscale()))
+
+
+def test_clip_reward_is_an_alias():
+    env = wrap_dqn(game(PONG), stack_frames=4, episodic_life=False, clip_reward=False)
+    env.reset(seed=0)
+    assert "raw_reward" not in env.step(0)[4]
+    with pytest.raises(TypeError, match="clip_reward"):
+        wrap_dqn(game(PONG), reward_clipping=False, clip_reward=True)
+
+
+@pytest.mark.parametrize("name", ["ALE/Pong-v5", "Pong-v4"])
+def test_environments_that_skip_frames_themselves_raise(name):
+    with pytest.raises(ValueError, match="frameskip"):
+        wrap_dqn(game(name))
+    with pytest.raises(ValueError, match="frameskip"):
+        wrap_dqn(game(name), frame_skip=1)
+
+
+def test_environments_that_are_no_atari_game_raise():
+    with pytest.raises(ValueError, match="Atari"):
+        wrap_dqn(gymnasium.make("CartPole-v1"))
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [{"stack_frames": 0}, {"noop_max": -1}, {"frame_skip": 0}, {"screen_size": 84.0}],
+)
+def test_impossible_settings_raise_and_name_themselves(setting):
+    (name,) = setting
+    with pytest.raises(ValueError, match=name):
+        wrap_dqn(game(PONG), **setting)
+    with pytest.raises(ValueError, match=name):
+        make_atari_vec("pong", 1, **setting)
+
+
+def test_a_missing_extra_is_named(monkeypatch):
+    import builtins
+
+    real = builtins.__import__
+
+    def without(name, *args, **kwargs):
+        if name.split(".")[0] in ("cv2", "ale_py"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+        return real(name, *args, **kwargs)
+
+    env = game(PONG)
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(ImportError, match=r'pip install "ptan\[atari\]"'):
+        wrap_dqn(env)
+    with pytest.raises(ImportError, match=r'pip install "ptan\[atari\]"'):
+        make_atari_vec("pong", 1)
+
+
+def test_everything_is_exported():
+    for name in wrappers.__all__:
+        assert getattr(wrappers, name).__doc__
