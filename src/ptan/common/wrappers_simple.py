@@ -3,7 +3,8 @@
 from typing import Any
 
 import gymnasium
-from gymnasium.wrappers import FrameStackObservation
+import numpy as np
+from gymnasium.wrappers import FrameStackObservation, TransformObservation
 
 __all__ = ["FrameStack1D"]
 
@@ -27,4 +28,5 @@ class FrameStack1D(FrameStackObservation[Any, Any, Any]):
             raise ValueError(f"observations must have one axis, got the shape {shape}")
         if k < 1:
             raise ValueError(f"k must be at least 1, got {k}")
-        super().__init__(env, k)
+        # The stack keeps the arrays it is given: an environment may write into its own again.
+        super().__init__(TransformObservation(env, np.array, env.observation_space), k)

@@ -1,0 +1,231 @@
+"""Trackers of training progress: moving averages, means per batch, rewards of episodes.
+
+A writer is anything with `add_scalar(name, value, step)` and `close()`, such as
+`torch.utils.tensorboard.SummaryWriter`.
+"""
+
+import time
+from collections import deque
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+import numpy as np
+import torch
+
+__all__ = ["RewardTracker", "SMAQueue", "ScalarWriter", "TBMeanTracker"]
+
+EPISODES = 100  # of the mean reward
+LEAST_EPISODES = 30  # before a mean is told
+
+
+class ScalarWriter(Protocol):
+    """What trackers need of a writer."""
+
+    def add_scalar(self, tag: str, scalar_value: float, global_step: int, /) -> Any:
+        """Record one value."""
+
+    def close(self) -> None:
+        """Write out everything and release the files."""
+
+
+class SMAQueue:
+    """The last `size` values with their minimum, mean and maximum (simple moving average).
+
+        queue = SMAQueue(100)
+        queue += 1.0
+        queue += [2.0, 3.0]
+
+    Args:
+        size: number of values kept, at least 1.
+
+    Raises:
+        ValueError: size below 1.
+    """
+
+    def __init__(self, size: int) -> None:
+        if size < 1:
+            raise ValueError(f"size must be at least 1, got {size}")
+        self.size = size
+        self.queue: deque[float] = deque(maxlen=size)
+
+    def __iadd__(self, other: float | Iterable[float]) -> Self:
+        """Add a value, or every value of a list, tuple or array."""
+        values = other if isinstance(other, Iterable) and np.ndim(other) > 0 else [other]  # type: ignore[arg-type]
+        self.queue.extend([float(value) for value in values])  # type: ignore[arg-type]
+        return self
+
+    def __len__(self) -> int:
+        return len(self.queue)
+
+    def __repr__(self) -> str:
+        return f"SMAQueue(size={self.size})"
+
+    def __str__(self) -> str:
+        return f"SMAQueue(size={self.size}, len={len(self)})"
+
+    def min(self) -> float | None:
+        """The smallest value, None if there is none."""
+        return float(np.min(self.queue)) if self.queue else None
+
+    def mean(self) -> float | None:
+        """The mean of the values, None if there is none."""
+        return float(np.mean(self.queue)) if self.queue else None
+
+    def max(self) -> float | None:
+        """The largest value, None if there is none."""
+        return float(np.max(self.queue)) if self.queue else None
+
+
+class _ClosesWriter:
+    """A context manager that closes its writer, once."""
+
+    def __init__(self, writer: ScalarWriter) -> None:
+        for name in ("add_scalar", "close"):
+            if not callable(getattr(writer, name, None)):
+                raise TypeError(f"writer must have a method {name}, got {writer!r}")
+        self.writer = writer
+        self._closed = False
+
+    def __enter__(self) -> Self:
+        self._closed = False
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the writer; a second call does nothing."""
+        if not self._closed:
+            self._closed = True
+            self.writer.close()
+
+
+class TBMeanTracker(_ClosesWriter):
+    """Writes the mean of every `batch_size` values of a name.
+
+    Args:
+        writer: takes the means; closed at the end of the `with` block.
+        batch_size: number of values in one mean, at least 1.
+
+    Raises:
+        TypeError: a writer without `add_scalar` or `close`.
+        ValueError: batch_size below 1.
+    """
+
+    def __init__(self, writer: ScalarWriter, batch_size: int) -> None:
+        super().__init__(writer)
+        if batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+        self.batch_size = batch_size
+        self._values: dict[str, list[float]] = {}
+
+    def track(self, name: str, value: Any, step: int) -> None:
+        """Take one value, and write the mean once there are `batch_size` of them.
+
+        Args:
+            name: what the value is called in the writer.
+            value: a number, an array, or a tensor on any device, with or without gradients;
+                arrays and tensors count as their mean.
+            step: where the mean is drawn, if this value completes it.
+        """
+        values = self._values.setdefault(name, [])
+        values.append(_mean_of(value))
+        if len(values) >= self.batch_size:
+            mean = float(np.mean(values))
+            values.clear()
+            self.writer.add_scalar(name, mean, step)
+
+
+def _mean_of(value: Any) -> float:
+    if isinstance(value, torch.Tensor):
+        return float(value.detach().to("cpu", torch.float64).mean())
+    return float(np.mean(value))
+
+
+class RewardTracker(_ClosesWriter):
+    """Logs the rewards of episodes and tells when the environment is solved.
+
+    Args:
+        writer: takes `reward`, `reward_100`, `speed` and `epsilon`; closed at the end of the `with`
+            block.
+        stop_reward: the 100-episode mean to pass; None to report the mean instead.
+        min_ts_diff: least seconds over which speed (frames per second) is measured, and between
+            two logged speeds; the first is logged with the first episode.
+
+    Raises:
+        TypeError: a writer without `add_scalar` or `close`.
+        ValueError: min_ts_diff below 0.
+    """
+
+    def __init__(
+        self, writer: ScalarWriter, stop_reward: float | None = None, *, min_ts_diff: float = 1.0
+    ) -> None:
+        super().__init__(writer)
+        if not min_ts_diff >= 0:
+            raise ValueError(f"min_ts_diff must not be negative, got {min_ts_diff}")
+        self.stop_reward = stop_reward
+        self.min_ts_diff = min_ts_diff
+        self.total_rewards: list[float] = []
+        self._start_watch(0)
+
+    def __enter__(self) -> Self:
+        self._start_watch(0)
+        return super().__enter__()
+
+    def reward(self, value: float, frame: int, epsilon: float | None = None) -> bool | float | None:
+        """Take the reward of a finished episode.
+
+        Args:
+            value: undiscounted reward of the whole episode.
+            frame: number of environment steps so far.
+            epsilon: share of random actions, where there is one.
+
+        Returns:
+            With `stop_reward`: whether the mean of the last 100 episodes passed it. Without: this
+            mean, None before there are 30 episodes.
+        """
+        self.total_rewards.append(float(value))
+        mean = float(np.mean(self.total_rewards[-EPISODES:]))
+        speed = self._log_speed(frame)
+        if self.stop_reward is not None:
+            self._print(frame, mean, speed, epsilon)
+        if epsilon is not None:
+            self.writer.add_scalar("epsilon", epsilon, frame)
+        self.writer.add_scalar("reward_100", mean, frame)
+        self.writer.add_scalar("reward", float(value), frame)
+        if self.stop_reward is None:
+            return mean if len(self.total_rewards) >= LEAST_EPISODES else None
+        solved = mean > self.stop_reward
+        if solved:
+            print(f"Solved in {frame} frames!", flush=True)  # noqa: T201
+        return solved
+
+    def _start_watch(self, frame: int) -> None:
+        self._since = time.perf_counter()
+        self._since_frame = frame
+
+    def _log_speed(self, frame: int) -> float:
+        """Speed since the watch was started; starts it again once it ran long enough."""
+        elapsed = time.perf_counter() - self._since
+        # A clock that has not moved yet says nothing about speed.
+        speed = (frame - self._since_frame) / elapsed if elapsed > 0 else 0.0
+        long_enough = elapsed >= self.min_ts_diff
+        if long_enough or len(self.total_rewards) == 1:
+            self.writer.add_scalar("speed", speed, frame)
+        if long_enough:
+            self._start_watch(frame)
+        return speed
+
+    def _print(self, frame: int, mean: float, speed: float, epsilon: float | None) -> None:
+        eps = "" if epsilon is None else f", eps {epsilon:.2f}"
+        print(  # noqa: T201
+            f"{frame}: done {len(self.total_rewards)} games, mean reward {mean:.3f}, "
+            f"speed {speed:.2f} f/s{eps}",
+            flush=True,
+        )

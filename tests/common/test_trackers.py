@@ -1,0 +1,244 @@
+"""Trackers of training progress."""
+
+import re
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ptan.common import trackers
+from ptan.common.utils import RewardTracker, SMAQueue, TBMeanTracker
+
+
+class Writer:
+    def __init__(self):
+        self.scalars, self.closed = [], 0
+
+    def add_scalar(self, name, value, step):
+        self.scalars.append((name, value, step))
+
+    def close(self):
+        self.closed += 1
+
+    def of(self, name):
+        return [(value, step) for n, value, step in self.scalars if n == name]
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that tests turn by hand."""
+
+    class Clock:
+        now = 100.0
+
+    monkeypatch.setattr(trackers.time, "perf_counter", lambda: Clock.now)
+    return Clock
+
+
+# SMAQueue
+
+
+def test_empty_queue_has_no_statistics():
+    queue = SMAQueue(3)
+    assert (len(queue), queue.min(), queue.mean(), queue.max()) == (0, None, None, None)
+
+
+@given(st.integers(1, 5), st.lists(st.lists(st.integers(-9, 9), max_size=8), max_size=6))
+def test_queue_keeps_the_last_values(size, pieces):
+    queue, everything = SMAQueue(size), []
+    for piece in pieces:
+        if len(piece) == 1:
+            queue += piece[0]
+        else:
+            queue += piece
+        everything += piece
+    last = everything[-size:]
+    assert len(queue) == len(last)
+    if last:
+        assert (queue.min(), queue.max()) == (min(last), max(last))
+        assert queue.mean() == pytest.approx(sum(last) / len(last))
+
+
+def test_queue_takes_lists_tuples_arrays_and_scalars_of_any_kind():
+    queue = SMAQueue(10)
+    queue += [1, 2.5]
+    queue += (3.0,)
+    queue += np.array([4.0, 5.0])
+    queue += np.float32(6.0)
+    queue += torch.tensor(7.0)
+    assert list(queue.queue) == [1.0, 2.5, 3.0, 4.0, 5.0, 6.0, 7.0]
+    assert (repr(queue), str(queue)) == ("SMAQueue(size=10)", "SMAQueue(size=10, len=7)")
+
+
+def test_queue_is_unchanged_by_a_value_that_is_no_number():
+    queue = SMAQueue(3)
+    with pytest.raises(ValueError, match="float"):
+        queue += [1.0, "two"]
+    assert len(queue) == 0
+
+
+def test_queue_needs_a_place():
+    with pytest.raises(ValueError, match="size"):
+        SMAQueue(0)
+
+
+# TBMeanTracker
+
+
+def test_mean_of_every_batch_of_values_is_written():
+    writer = Writer()
+    with TBMeanTracker(writer, batch_size=3) as tracker:
+        for step, value in enumerate([1.0, 2.0, 6.0, 4.0, 4.0, 1.0, 100.0]):
+            tracker.track("loss", value, step)
+            tracker.track("other", -value, step)
+    assert writer.of("loss") == [(3.0, 2), (3.0, 5)]
+    assert writer.of("other") == [(-3.0, 2), (-3.0, 5)]
+    assert writer.closed == 1
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        2,
+        2.0,
+        np.float32(2.0),
+        np.array([1.0, 3.0]),
+        np.array([[1, 3], [0, 4]]),
+        [1.0, 3.0],
+        torch.tensor(2.0),
+        torch.tensor([1, 3]),
+        torch.tensor([1.0, 3.0], requires_grad=True),
+        torch.tensor([1.0, 3.0], requires_grad=True) * 1.0,
+        torch.tensor([1.0, 3.0], dtype=torch.bfloat16),
+    ],
+)
+def test_a_value_counts_as_its_mean(value):
+    writer = Writer()
+    TBMeanTracker(writer, 1).track("x", value, 7)
+    assert writer.scalars == [("x", 2.0, 7)]
+    assert type(writer.scalars[0][1]) is float
+
+
+def test_batch_size_must_be_positive():
+    with pytest.raises(ValueError, match="batch_size"):
+        TBMeanTracker(Writer(), 0)
+
+
+@pytest.mark.parametrize("make", [lambda w: TBMeanTracker(w, 1), RewardTracker])
+def test_closing_twice_closes_the_writer_once(make):
+    writer = Writer()
+    with make(writer) as tracker:
+        tracker.close()
+    tracker.close()
+    assert writer.closed == 1
+
+
+@pytest.mark.parametrize("make", [lambda w: TBMeanTracker(w, 1), RewardTracker])
+def test_the_writer_is_closed_when_the_block_raises(make):
+    writer = Writer()
+    with pytest.raises(RuntimeError, match="stop"), make(writer):
+        raise RuntimeError("stop")
+    assert writer.closed == 1
+
+
+@pytest.mark.parametrize("make", [lambda w: TBMeanTracker(w, 1), RewardTracker])
+def test_a_writer_without_its_methods_raises(make):
+    with pytest.raises(TypeError, match="add_scalar"):
+        make(None)
+
+
+# RewardTracker
+
+
+def test_line_of_an_episode_has_the_known_form(capsys, clock):
+    with RewardTracker(Writer(), stop_reward=18) as tracker:
+        clock.now += 10.0
+        assert tracker.reward(-20.0, 900) is False
+        clock.now += 4.0
+        assert tracker.reward(-21.0, 1600, epsilon=0.8512) is False
+    assert capsys.readouterr().out.splitlines() == [
+        "900: done 1 games, mean reward -20.000, speed 90.00 f/s",
+        "1600: done 2 games, mean reward -20.500, speed 175.00 f/s, eps 0.85",
+    ]
+
+
+def test_line_has_the_known_form_with_the_real_clock(capsys):
+    tracker = RewardTracker(Writer(), stop_reward=18)
+    for frame in (100, 200):
+        tracker.reward(-21.0, frame, 0.5)
+    for line in capsys.readouterr().out.splitlines():
+        assert re.fullmatch(
+            r"\d+: done \d games, mean reward -21\.000, speed \d+\.\d\d f/s, eps 0\.50", line
+        )
+
+
+def test_solved_once_the_mean_of_100_episodes_passes(capsys):
+    tracker = RewardTracker(Writer(), stop_reward=5)
+    answers = [tracker.reward(0.0, i) for i in range(50)]
+    answers += [tracker.reward(10.0, 50 + i) for i in range(51)]
+    # After 50 + 50 episodes the mean is 5.0: reached, not passed. The next one pushes a 0 out.
+    assert answers == [False] * 100 + [True]
+    assert capsys.readouterr().out.splitlines()[-1] == "Solved in 100 frames!"
+
+
+def test_without_a_stop_reward_the_mean_is_told_from_30_episodes_on(capsys):
+    tracker = RewardTracker(Writer())
+    answers = [tracker.reward(float(i), i) for i in range(130)]
+    assert answers[:29] == [None] * 29
+    assert answers[29] == np.mean(np.arange(30))
+    assert answers[129] == np.mean(np.arange(30, 130))
+    assert capsys.readouterr().out == ""
+
+
+def test_rewards_means_and_epsilon_are_logged_at_their_frame():
+    writer = Writer()
+    tracker = RewardTracker(writer)
+    tracker.reward(1.0, 10)
+    tracker.reward(2.0, 30, epsilon=0.25)
+    assert writer.of("reward") == [(1.0, 10), (2.0, 30)]
+    assert writer.of("reward_100") == [(1.0, 10), (1.5, 30)]
+    assert writer.of("epsilon") == [(0.25, 30)]
+
+
+def test_speed_is_logged_at_most_every_min_ts_diff_seconds(clock):
+    writer = Writer()
+    with RewardTracker(writer, min_ts_diff=2.0) as tracker:
+        for seconds, frame in [(0.5, 100), (0.5, 150), (1.0, 400), (1.0, 500), (1.0, 600)]:
+            clock.now += seconds
+            tracker.reward(0.0, frame)
+    # 100 frames in the first 0.5 s; 400 in the first 2 s; 200 in the next 2 s.
+    assert writer.of("speed") == [(200.0, 100), (200.0, 400), (100.0, 600)]
+
+
+def test_a_clock_that_stands_still_divides_nothing_by_zero(clock, capsys):
+    with RewardTracker(Writer(), stop_reward=1, min_ts_diff=0.0) as tracker:
+        tracker.reward(0.0, 10)
+        tracker.reward(0.0, 20)
+    assert "speed 0.00 f/s" in capsys.readouterr().out
+
+
+def test_time_before_the_block_does_not_count(clock):
+    writer = Writer()
+    tracker = RewardTracker(writer)
+    clock.now += 1000.0
+    with tracker:
+        clock.now += 2.0
+        tracker.reward(0.0, 10)
+    assert writer.of("speed") == [(5.0, 10)]
+
+
+def test_min_ts_diff_must_not_be_negative():
+    with pytest.raises(ValueError, match="min_ts_diff"):
+        RewardTracker(Writer(), min_ts_diff=-1.0)
+
+
+def test_tensorboard_writer_works(tmp_path):
+    from torch.utils.tensorboard import SummaryWriter
+
+    writer = SummaryWriter(log_dir=str(tmp_path))
+    with RewardTracker(writer) as rewards, TBMeanTracker(writer, 1) as means:
+        rewards.reward(1.0, 1)
+        means.track("loss", torch.ones(3), 1)
+    assert list(tmp_path.iterdir())
