@@ -168,7 +168,7 @@ class OrnsteinUhlenbeckProcess:
         self.rng = as_generator(rng)
 
     def step(
-        self, states: Sequence[NDArray[np.float64] | None] | None, shape: tuple[int, ...]
+        self, states: Sequence[Any] | NDArray[Any] | None, shape: tuple[int, ...]
     ) -> NDArray[np.float64]:
         """Move every environment's x by one step.
 

@@ -1,0 +1,34 @@
+"""From observations to actions: agents around a model, and the target network.
+
+    agent(observations, agent_states=None) -> (actions, new_agent_states)
+
+* `DQNAgent`, `PolicyAgent`, `ActorCriticAgent`: discrete actions, through a selector
+* `DDPGAgent`, `SACAgent`: continuous actions
+* `BaseAgent`: the base class of an agent of your own
+* `default_states_preprocessor`, `float32_preprocessor`: observations to tensors
+* `TargetNet`: the slowly following copy of a network
+
+An agent takes a batch and returns a batch, so that one call of the model serves all environments.
+It keeps nothing between calls: what an environment's next step needs (noise, values, the hidden
+state of a recurrent model) travels in the agent states, one per environment.
+"""
+
+from ptan.agent.base import AgentStates, BaseAgent, States
+from ptan.agent.continuous import DDPGAgent, SACAgent
+from ptan.agent.discrete import ActorCriticAgent, DQNAgent, PolicyAgent
+from ptan.agent.preprocessing import default_states_preprocessor, float32_preprocessor
+from ptan.agent.target import TargetNet
+
+__all__ = [
+    "ActorCriticAgent",
+    "AgentStates",
+    "BaseAgent",
+    "DDPGAgent",
+    "DQNAgent",
+    "PolicyAgent",
+    "SACAgent",
+    "States",
+    "TargetNet",
+    "default_states_preprocessor",
+    "float32_preprocessor",
+]

@@ -1,0 +1,171 @@
+"""The agent's contract, and what all agents around a model share."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+States: TypeAlias = Sequence[Any] | NDArray[Any] | torch.Tensor | Mapping[str, Any]
+"""A batch of observations: a list of them, or what a vector environment returns."""
+
+AgentStates: TypeAlias = Sequence[Any] | NDArray[Any] | None
+"""One agent state per environment; None before the first step."""
+
+Model: TypeAlias = Callable[..., Any]
+Preprocessor: TypeAlias = Callable[[Any], Any]
+
+
+class BaseAgent(ABC):
+    """Decides what to do in a batch of environments; subclass it for an agent of your own.
+
+    A subclass needs no `super().__init__()`.
+    """
+
+    def initial_state(self) -> Any:
+        """Make the agent state at the start of an episode of one environment.
+
+        Returns:
+            None unless overridden.
+        """
+        return None
+
+    @abstractmethod
+    def __call__(self, observations: States, agent_states: AgentStates = None) -> tuple[Any, Any]:
+        """Choose an action for every environment.
+
+        Args:
+            observations: A list of B observations, or a batched array of a vector environment.
+            agent_states: B agent states, as the call before returned them; None for all new.
+
+        Returns:
+            B actions and B new agent states, each an array or a list.
+        """
+
+
+class NetworkAgent(BaseAgent):
+    """What agents around one model share: preprocessing, the device, no gradients.
+
+    Args:
+        model: Called with the preprocessed observations. Never switched between train and eval.
+        device: Where the observations go before the model sees them.
+        preprocessor: Observations to whatever the model takes; tensors in its result, also inside
+            dicts, tuples and lists, are moved to the device. None passes observations through.
+    """
+
+    def __init__(
+        self, model: Model, device: torch.device | str, preprocessor: Preprocessor | None
+    ) -> None:
+        self.model = model
+        self.device = torch.device(device)
+        self.preprocessor = preprocessor
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model gets its observations."""
+        return self._device
+
+    @device.setter
+    def device(self, device: torch.device | str) -> None:
+        self._device = torch.device(device)
+        self._on_cpu = self._device.type == "cpu"
+
+    def _forward(self, observations: States) -> Any:
+        # The same as torch.no_grad() at half the cost; not inference_mode, whose tensors fail in
+        # a later backward when the user's network caches them.
+        with torch.set_grad_enabled(False):
+            states: Any = observations
+            if self.preprocessor is not None:
+                states = self.preprocessor(observations)
+            if not (self._on_cpu and type(states) is torch.Tensor and states.is_cpu):
+                states = move_to(states, self._device)
+            return self.model(states)
+
+
+def move_to(value: Any, device: torch.device) -> Any:
+    """Move a tensor, or the tensors in nested dicts, tuples and lists; the rest stays as it is.
+
+    Args:
+        value: What a preprocessor returned.
+        device: Where to.
+
+    Returns:
+        The same object if nothing had to move.
+    """
+    if isinstance(value, torch.Tensor):
+        return value.to(device)
+    if isinstance(value, dict):
+        moved = {key: move_to(item, device) for key, item in value.items()}
+        return value if all(moved[key] is value[key] for key in value) else moved
+    if isinstance(value, list | tuple):
+        items = [move_to(item, device) for item in value]
+        if all(new is old for new, old in zip(items, value, strict=True)):
+            return value
+        if isinstance(value, list):
+            return items
+        return type(value)(*items) if hasattr(value, "_fields") else tuple(items)
+    return value
+
+
+def to_numpy(output: Any) -> NDArray[Any]:
+    """A model's output as an array that NumPy can work with.
+
+    Args:
+        output: A tensor of any device and dtype, or anything array-like.
+
+    Returns:
+        An array; half precision floats become float32. It may share the tensor's memory.
+    """
+    if isinstance(output, torch.Tensor):
+        if output.dtype is not torch.float32:
+            if output.dtype in (torch.float16, torch.bfloat16):
+                output = output.float()
+        elif output.is_cpu and not output.requires_grad:
+            array: NDArray[Any] = output.numpy()
+            return array
+        output = output.detach().cpu().numpy()
+    return np.asarray(output)
+
+
+def batch_size(observations: Any) -> int:
+    """How many observations a batch holds.
+
+    Args:
+        observations: A list, an array, or a dict or tuple of batched arrays.
+
+    Raises:
+        ValueError: a dict or tuple without parts.
+    """
+    if type(observations) in (list, np.ndarray):  # nearly always, so before the slower checks
+        return len(observations)
+    while isinstance(observations, Mapping | tuple):
+        parts = observations.values() if isinstance(observations, Mapping) else observations
+        if not parts:
+            raise ValueError("observations must not be empty")
+        observations = next(iter(parts))
+    return len(observations)
+
+
+def check_rows(output: Any, n_rows: int, what: str) -> None:
+    """Check that there is one row per observation.
+
+    Args:
+        output: An array or list, its first axis the batch.
+        n_rows: The number of observations.
+        what: Who made the output, for the message.
+
+    Raises:
+        ValueError: the numbers differ.
+    """
+    n_found = len(output) if np.ndim(output) else 0
+    if n_found != n_rows:
+        raise ValueError(
+            f"{what} returned {n_found} rows for {n_rows} observations, in shape {np.shape(output)}"
+        )
+
+
+def unchanged(agent_states: AgentStates, n_rows: int) -> Any:
+    """The new agent states of an agent that keeps none: the given ones, or one None each."""
+    return [None] * n_rows if agent_states is None else agent_states
