@@ -1,0 +1,381 @@
+"""Streams of a source: agent calls, seeds, restarts, and what happens after exceptions."""
+
+import multiprocessing
+import pickle
+from concurrent.futures import ProcessPoolExecutor
+from itertools import islice
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ptan.experience import (
+    ExperienceSource,
+    ExperienceSourceFirstLast,
+    batch_generator,
+)
+
+from .envs import (
+    CountingAgent,
+    DullAgent,
+    Episode,
+    NewToyEnv,
+    NoStatesAgent,
+    PolicyOfPlace,
+    ScriptedEnv,
+    ToyEnv,
+    decode,
+    make_envs,
+)
+from .oracles import check_first_last, expected_windows, games_of
+from .strategies import PROPERTY, plans
+
+ITEMS = 45
+
+
+class TestAgentCalls:
+    @PROPERTY
+    @given(plans(lives=True))
+    def test_agent_states_begin_with_every_episode_of_every_environment(self, plan):
+        envs, agent = make_envs(plan), CountingAgent()
+        list(islice(ExperienceSourceFirstLast(envs, agent, 0.9), ITEMS))
+        for env in envs:
+            count = 0
+            for event in env.log:
+                count = 0 if event.kind == "reset" else count
+                if event.kind == "step":
+                    assert event.action == count % 4
+                    count += 1
+        begun = sum(env.episode for env in envs)
+        assert begun <= agent.initial_states <= begun + len(envs)
+
+    def test_the_agent_is_called_once_per_step_for_all_environments(self):
+        envs, agent = make_envs([[Episode(3)], [Episode(5)], [Episode(1)]]), PolicyOfPlace()
+        list(islice(ExperienceSource(envs, agent, steps_count=1), 30))
+        assert agent.batch_sizes == [3] * 10
+
+    def test_listed_environments_hand_the_agent_a_list_positionally(self):
+        class Watching(DullAgent):
+            def __call__(self, observations, agent_states="missing"):
+                assert type(observations) is list
+                assert agent_states != "missing"
+                return super().__call__(observations, agent_states)
+
+        for env in (make_envs([[Episode(3)]])[0], make_envs([[Episode(3)]] * 2)):
+            assert len(list(islice(ExperienceSourceFirstLast(env, Watching(1), 0.9), 9))) == 9
+
+    @pytest.mark.parametrize("count", [1, 2, 16])
+    @pytest.mark.parametrize("n", [1, 3])
+    def test_a_changed_agent_acts_in_the_very_next_step(self, count, n):
+        envs = make_envs([[Episode(5), Episode(2, "truncated")]] * count)
+        agent = PolicyOfPlace()
+        stream = iter(ExperienceSourceFirstLast(envs, agent, 0.9, steps_count=n))
+        for version in range(100):
+            agent.version = version
+            before = [len(env.log) for env in envs]
+            next(stream)
+            for env, length in zip(envs, before, strict=True):
+                for place in range(length, len(env.log)):
+                    event = env.log[place]
+                    if event.kind == "step":
+                        seen = decode(env.log[place - 1].observation)
+                        assert event.action == agent.action(seen)
+
+    @pytest.mark.parametrize("agent", [DullAgent(2), NoStatesAgent(2)])
+    def test_agents_without_states_may_hand_back_what_they_like(self, agent):
+        envs = make_envs([[Episode(2)], [Episode(3)]])
+        rows = list(islice(ExperienceSourceFirstLast(envs, agent, 0.9), 20))
+        assert [row.action for row in rows] == [2] * 20
+
+    @pytest.mark.parametrize("given_actions", [0, 1, 3])
+    def test_a_wrong_number_of_actions_raises(self, given_actions):
+        class Miscounting(DullAgent):
+            def __call__(self, observations, agent_states=None):
+                return [0] * given_actions, agent_states
+
+        envs = make_envs([[Episode(3)]] * 2)
+        with pytest.raises(ValueError, match=rf"{given_actions}.*2|2.*{given_actions}"):
+            next(iter(ExperienceSourceFirstLast(envs, Miscounting(0), 0.9)))
+        assert [env.steps_taken() for env in envs] == [0, 0]
+
+    def test_continuous_actions_stay_arrays(self):
+        class Pushing(DullAgent):
+            def __call__(self, observations, agent_states=None):
+                return np.full((len(observations), 2), 0.5, dtype=np.float32), agent_states
+
+        class Pushed(ScriptedEnv):
+            def step(self, action):
+                assert isinstance(action, np.ndarray)
+                assert action.shape == (2,)
+                return super().step(1)
+
+        row = next(iter(ExperienceSourceFirstLast([Pushed([Episode(3)])], Pushing(0), 0.9)))
+        assert row.action.dtype == np.float32
+        assert row.action.tolist() == [0.5, 0.5]
+
+
+class TestSeeds:
+    @pytest.mark.parametrize("seed", [0, 17])
+    def test_environment_i_gets_seed_plus_i_at_its_first_reset_only(self, seed):
+        envs = make_envs([[Episode(2)], [Episode(3)], [Episode(1)]])
+        source = ExperienceSourceFirstLast(envs, PolicyOfPlace(), 0.9, env_seed=seed)
+        list(islice(source, 30))
+        list(islice(source, 5))
+        for number, env in enumerate(envs):
+            resets = [event.kwargs for event in env.log if event.kind == "reset"]
+            assert len(resets) > 2
+            assert resets == [{"seed": seed + number}] + [{}] * (len(resets) - 1)
+
+    @pytest.mark.parametrize("make", [ToyEnv, NewToyEnv])
+    def test_without_a_seed_reset_gets_no_arguments(self, make):
+        envs = [make(), make()]
+        assert len(list(islice(ExperienceSourceFirstLast(envs, DullAgent(0), 0.9), 50))) == 50
+
+    def test_equal_seeds_give_equal_rows(self):
+        def rows(seed):
+            envs = make_envs([[Episode(3)], [Episode(2)]], noise=True)
+            source = ExperienceSourceFirstLast(envs, PolicyOfPlace(), 0.9, env_seed=seed)
+            return list(islice(source, 20))
+
+        assert rows(5) == rows(5)
+        assert rows(5) != rows(6)
+
+
+class TestStreams:
+    def source(self, count=2, **settings):
+        envs = make_envs([[Episode(4), Episode(3, "truncated")]] * count)
+        return envs, ExperienceSourceFirstLast(envs, PolicyOfPlace(), 0.9, 2, **settings)
+
+    def test_a_new_stream_starts_afresh_and_ends_the_older_one(self):
+        envs, source = self.source()
+        older = iter(source)
+        list(islice(older, 5))
+        newer = iter(source)
+        # The older one lives until the newer one is first asked for something.
+        next(older)
+        episodes = [env.episode for env in envs]
+        first = next(newer)
+        assert [env.episode for env in envs] == [number + 1 for number in episodes]
+        assert decode(first.state) == (1, envs[0].episode, 0)
+        with pytest.raises(RuntimeError, match="iter"):
+            next(older)
+        with pytest.raises(RuntimeError, match="iter"):
+            next(older)
+        assert decode(next(newer).state) == (2, envs[1].episode, 0)
+
+    def test_agent_states_start_afresh_with_a_new_stream(self):
+        (env,) = make_envs([[Episode(9)]])
+        source = ExperienceSourceFirstLast(env, CountingAgent(), 0.9)
+        assert [row.action for row in islice(source, 3)] == [0, 1, 2]
+        assert [row.action for row in islice(source, 3)] == [0, 1, 2]
+
+    def test_statistics_outlive_a_stream(self):
+        (env,) = make_envs([[Episode(3)]])
+        source = ExperienceSourceFirstLast(env, PolicyOfPlace(), 0.9)
+        list(islice(source, 5))
+        list(islice(source, 4))
+        assert [steps for _, steps in source.pop_rewards_steps()] == [3, 3]
+
+    def test_an_interrupted_episode_is_not_counted(self):
+        (env,) = make_envs([[Episode(5)]])
+        source = ExperienceSourceFirstLast(env, PolicyOfPlace(), 0.9)
+        list(islice(source, 3))
+        list(islice(source, 6))
+        ((total, steps),) = source.pop_rewards_steps()
+        events = [event.reward for event in env.log[5:10]]
+        assert (total, steps) == (pytest.approx(sum(events)), 5)
+
+    def test_both_pops_drain_the_same_episodes(self):
+        _, source = self.source(1)
+        list(islice(source, 5))
+        pairs = source.pop_rewards_steps()
+        assert len(pairs) == 1
+        assert type(pairs) is list
+        assert (type(pairs[0]), type(pairs[0][0]), type(pairs[0][1])) == (tuple, float, int)
+        assert source.pop_total_rewards() == []
+        list(islice(source, 5))
+        totals = source.pop_total_rewards()
+        assert [type(total) for total in totals] == [float]
+        assert source.pop_rewards_steps() == []
+
+    def test_a_subclass_may_loop_over_the_stream_it_inherits(self):
+        class Doubling(ExperienceSourceFirstLast):
+            def __iter__(self):
+                for row in super().__iter__():
+                    yield row._replace(reward=row.reward * 2)
+
+        (env,) = make_envs([[Episode(3)]])
+        rows = list(islice(Doubling(env, PolicyOfPlace(), 0.9), 7))
+        for row, window in zip(rows, expected_windows([env], 1), strict=False):
+            assert row.reward == 2 * window.segment.rewards[window.start]
+
+    def test_rows_of_a_source_pickle(self):
+        _, source = self.source()
+        rows = list(islice(source, 20))
+        again = pickle.loads(pickle.dumps(rows))
+        assert again == rows
+        names = ("terminated", "truncated", "steps", "discount")
+        for row, other in zip(rows, again, strict=True):
+            assert [getattr(row, name) for name in names] == [
+                getattr(other, name) for name in names
+            ]
+            assert np.array_equal(row.final_state, other.final_state)
+
+
+class Fault(Exception):
+    """Raised by the faulty environments and agents of these tests."""
+
+
+class FaultyEnv(ScriptedEnv):
+    """Raises once, at the step of this number, before anything happened."""
+
+    def __init__(self, plan, index, fails_at):
+        super().__init__(plan, index)
+        self.fails_at, self.failed = fails_at, False
+
+    def step(self, action):
+        if self.steps_taken() == self.fails_at and not self.failed:
+            self.failed = True
+            raise Fault("the environment broke")
+        return super().step(action)
+
+
+def drain(stream, items):
+    """Asks for items as often as told; a Fault counts as a try and is noted as None."""
+    found = []
+    for _ in range(items):
+        try:
+            found.append(next(stream))
+        except Fault:
+            found.append(None)
+    return found
+
+
+class TestAfterExceptions:
+    @PROPERTY
+    @given(plans(), st.integers(0, 12), st.integers(1, 4))
+    def test_a_broken_step_restarts_the_stream(self, plan, fails_at, n):
+        # The first environment breaks, so no other one steps in that vector step.
+        envs = make_envs(plan)
+        envs[0] = FaultyEnv(plan[0], 1, fails_at)
+        source = ExperienceSourceFirstLast(envs, PolicyOfPlace(), 0.9, n)
+        items = drain(iter(source), 60)
+        assert items.count(None) == 1
+        expected = expected_windows(envs, n)
+        rows = [row for row in items if row is not None]
+        for row, window in zip(rows, expected, strict=False):
+            check_first_last(row, window, 0.9)
+        stopped = items.index(None)
+        assert all(window.tick < fails_at for window in expected[:stopped])
+        assert decode(rows[stopped].state)[2] == 0
+        flat = source.pop_rewards_steps()
+        steps = [game.steps for game in games_of(envs)]
+        assert [count for _, count in flat] == steps[: len(flat)]
+
+    def test_all_environments_are_reset_when_a_later_one_breaks(self):
+        envs = [ScriptedEnv([Episode(9)], 1), FaultyEnv([Episode(9)], 2, 3)]
+        stream = iter(ExperienceSourceFirstLast(envs, PolicyOfPlace(), 0.9, 2))
+        before = [next(stream) for _ in range(4)]
+        assert [decode(row.state)[2] for row in before] == [0, 0, 1, 1]
+        # What the first environment completed in the broken vector step may still come out.
+        later = [row for row in drain(stream, 9) if row is not None]
+        assert len(later) >= 7
+        after = [row for row in later if decode(row.state)[1] == 2]
+        assert [decode(row.state)[0] for row in later if decode(row.state)[1] == 1] in ([], [1])
+        assert envs[1].failed
+        assert [decode(row.state) for row in after[:4]] == [
+            (1, 2, 0),
+            (2, 2, 0),
+            (1, 2, 1),
+            (2, 2, 1),
+        ]
+
+    def test_a_broken_agent_leaves_the_stream_as_it_was(self):
+        class Faulty(PolicyOfPlace):
+            broken = False
+
+            def __call__(self, observations, agent_states=None):
+                if self.broken:
+                    raise Fault("the agent broke")
+                return super().__call__(observations, agent_states)
+
+        envs, agent = make_envs([[Episode(4)], [Episode(6)]]), Faulty()
+        stream = iter(ExperienceSourceFirstLast(envs, agent, 0.9, 3))
+        rows, faults = [], 0
+        for number in range(60):
+            agent.broken = number % 3 == 0
+            steps = [env.steps_taken() for env in envs]
+            (item,) = drain(stream, 1)
+            if item is None:
+                faults += 1
+                assert [env.steps_taken() for env in envs] == steps
+            else:
+                rows.append(item)
+        assert faults > 5
+        for row, window in zip(rows, expected_windows(envs, 3), strict=False):
+            check_first_last(row, window, 0.9)
+
+    def test_a_broken_first_reset_can_be_tried_again(self):
+        class BadStart(ScriptedEnv):
+            tries = 0
+
+            def reset(self, **kwargs):
+                self.tries += 1
+                if self.tries == 1:
+                    raise Fault("no reset")
+                return super().reset(**kwargs)
+
+        env = BadStart([Episode(3)])
+        stream = iter(ExperienceSourceFirstLast(env, PolicyOfPlace(), 0.9))
+        items = drain(stream, 5)
+        assert items[0] is None
+        assert [decode(row.state)[2] for row in items[1:]] == [0, 1, 2, 0]
+
+    def test_a_broken_step_leaves_another_source_alone(self):
+        faulty = FaultyEnv([Episode(5)], 1, 2)
+        (env,) = make_envs([[Episode(5)]])
+        bad = iter(ExperienceSourceFirstLast(faulty, PolicyOfPlace(), 0.9))
+        good = iter(ExperienceSourceFirstLast(env, PolicyOfPlace(), 0.9))
+        for _ in range(6):
+            drain(bad, 1)
+            next(good)
+        assert env.episode == 2
+        assert env.steps_taken() == 6
+
+
+def rows_of_a_child(count):
+    """Makes a source of its own and sends rows: runs in a spawned process."""
+    envs = make_envs([[Episode(3, "truncated")], [Episode(2)]])
+    source = ExperienceSourceFirstLast(envs, PolicyOfPlace(), 0.9, 2)
+    return list(islice(source, count))
+
+
+def test_a_source_made_in_a_spawned_process_sends_its_rows():
+
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
+        rows = pool.submit(rows_of_a_child, 12).result(timeout=120)
+    here = rows_of_a_child(12)
+    assert rows == here
+    assert [row.discount for row in rows] == [row.discount for row in here]
+
+
+class TestBatchGenerator:
+    class Buffer:
+        def __init__(self):
+            self.calls = []
+
+        def populate(self, count):
+            self.calls.append(("populate", count))
+
+        def sample(self, count):
+            self.calls.append(("sample", count))
+            return len(self.calls)
+
+    def test_it_warms_up_once_and_then_takes_one_row_per_batch(self):
+        buffer = self.Buffer()
+        batches = list(islice(batch_generator(buffer, initial=50, batch_size=8), 3))
+        assert buffer.calls[0] == ("populate", 50)
+        assert buffer.calls[1:] == [("populate", 1), ("sample", 8)] * 3
+        assert batches == [3, 5, 7]

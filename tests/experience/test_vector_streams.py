@@ -1,0 +1,338 @@
+"""Vector environments beyond the oracle: agents, seeds, errors, workers, and real games."""
+
+from itertools import islice
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium.vector import SyncVectorEnv, VectorWrapper
+
+from ptan.experience import (
+    VectorExperienceSourceFirstLast,
+)
+
+from .envs import (
+    MODES,
+    CountingAgent,
+    DullAgent,
+    Episode,
+    PolicyOfPlace,
+    ScriptedEnv,
+    decode,
+    drive,
+    make_envs,
+)
+
+PLAN = [
+    [Episode(4, "truncated"), Episode(1), Episode(3, "both")],
+    [Episode(1, "truncated"), Episode(6)],
+    [Episode(2), Episode(2, "truncated")],
+]
+
+every_mode = pytest.mark.parametrize("mode", sorted(MODES))
+
+
+class TestSteps:
+    @every_mode
+    @pytest.mark.parametrize("n", [1, 3])
+    def test_a_changed_agent_acts_in_the_very_next_step(self, mode, n):
+        envs = make_envs([[Episode(5), Episode(2, "truncated")]] * 16)
+        agent = PolicyOfPlace()
+        stream = iter(VectorExperienceSourceFirstLast(drive(mode, envs), agent, 0.9, n))
+        for version in range(100):
+            agent.version = version
+            before = [len(env.log) for env in envs]
+            next(stream)
+            for env, length in zip(envs, before, strict=True):
+                for place in range(length, len(env.log)):
+                    event = env.log[place]
+                    if event.kind == "step":
+                        seen = decode(env.log[place - 1].observation)
+                        assert event.action == agent.action(seen)
+
+    @every_mode
+    @pytest.mark.parametrize("seed", [None, 0, 11])
+    def test_the_seed_goes_to_the_first_reset_only(self, mode, seed):
+        class Watched(SyncVectorEnv):
+            def reset(self, **kwargs):
+                asked.append(dict(kwargs))
+                return super().reset(**kwargs)
+
+        asked: list[dict] = []
+        envs = make_envs(PLAN)
+        vector = Watched([lambda env=env: env for env in envs], autoreset_mode=MODES[mode])
+        source = VectorExperienceSourceFirstLast(vector, PolicyOfPlace(), 0.9, env_seed=seed)
+        list(islice(source, 30))
+        list(islice(source, 5))
+        assert asked[0] == ({} if seed is None else {"seed": seed})
+        assert all("seed" not in kwargs or kwargs["seed"] is None for kwargs in asked[1:])
+        seeds = [env.log[0].kwargs for env in envs]
+        assert seeds == [{} if seed is None else {"seed": seed + place} for place in range(3)]
+
+    @every_mode
+    def test_a_new_stream_starts_afresh(self, mode):
+        envs = make_envs(PLAN)
+        source = VectorExperienceSourceFirstLast(drive(mode, envs), CountingAgent(), 0.9)
+        older = iter(source)
+        list(islice(older, 7))
+        newer = iter(source)
+        episodes = [env.episode for env in envs]
+        row = next(newer)
+        assert decode(row.state) == (1, episodes[0] + 1, 0)
+        assert row.action == 0
+        with pytest.raises(RuntimeError):
+            next(older)
+
+    @every_mode
+    def test_a_wrong_number_of_actions_raises(self, mode):
+        class Miscounting(DullAgent):
+            def __call__(self, observations, agent_states=None):
+                return [0, 0], agent_states
+
+        envs = make_envs(PLAN)
+        with pytest.raises(ValueError, match=r"2.*3|3.*2"):
+            next(iter(VectorExperienceSourceFirstLast(drive(mode, envs), Miscounting(0), 0.9)))
+        assert [env.steps_taken() for env in envs] == [0, 0, 0]
+
+    @every_mode
+    def test_a_broken_step_restarts_the_stream(self, mode):
+        class Faulty(VectorWrapper):
+            steps = 0
+
+            def step(self, actions):
+                self.steps += 1
+                if self.steps == 6:
+                    raise KeyError("the environment broke")
+                return self.env.step(actions)
+
+        envs = make_envs(PLAN)
+        stream = iter(
+            VectorExperienceSourceFirstLast(Faulty(drive(mode, envs)), CountingAgent(), 0.9)
+        )
+        with pytest.raises(KeyError, match="the environment broke"):
+            list(islice(stream, 60))
+        episodes = [env.episode for env in envs]
+        row = next(stream)
+        assert decode(row.state) == (1, envs[0].episode, 0)
+        assert row.action == 0
+        assert [decode(next(stream).state) for _ in range(2)] == [
+            (2, episodes[1] + 1, 0),
+            (3, envs[2].episode, 0),
+        ]
+        assert envs[2].episode == episodes[2] + 1
+
+    @every_mode
+    @pytest.mark.parametrize("part", ["observation", "reward"])
+    def test_what_is_not_finite_raises_and_names_environment_and_step(self, mode, part):
+        class Spoiled(ScriptedEnv):
+            def step(self, action):
+                observation, reward, *rest = super().step(action)
+                if self.index == 2 and self.episode == 1 and self.at == 3:
+                    if part == "reward":
+                        return observation, float("nan"), *rest
+                    return observation * np.float32(np.inf), reward, *rest
+                return observation, reward, *rest
+
+        envs = [Spoiled([Episode(6, "truncated")], index) for index in (1, 2, 3)]
+        stream = iter(VectorExperienceSourceFirstLast(drive(mode, envs), PolicyOfPlace(), 0.9))
+        with pytest.raises(
+            (ValueError, ArithmeticError), match=rf"(?s)(?=.*env\w*\s*1)(?=.*step)(?=.*{part})"
+        ):
+            list(islice(stream, 12))
+        rows = [row for row in islice(stream, 9) if decode(row.state)[1] == 2]
+        assert [decode(row.state) for row in rows[:3]] == [(1, 2, 0), (2, 2, 0), (3, 2, 0)]
+
+    @every_mode
+    def test_a_final_observation_that_is_not_finite_raises(self, mode):
+        class Spoiled(ScriptedEnv):
+            def step(self, action):
+                observation, *rest = super().step(action)
+                bad = self.index == 2 and not self.running
+                return (observation * np.float32(np.nan) if bad else observation), *rest
+
+        envs = [Spoiled([Episode(4, "truncated")], index) for index in (1, 2, 3)]
+        stream = iter(VectorExperienceSourceFirstLast(drive(mode, envs), DullAgent(1), 0.9))
+        with pytest.raises((ValueError, ArithmeticError), match=r"env\w*\s*1"):
+            list(islice(stream, 40))
+
+    @every_mode
+    def test_the_check_can_be_switched_off(self, mode):
+        class Spoiled(ScriptedEnv):
+            def step(self, action):
+                observation, _, *rest = super().step(action)
+                return observation * np.float32(np.nan), float("inf"), *rest
+
+        envs = [Spoiled([Episode(4, "truncated")], index) for index in (1, 2)]
+        source = VectorExperienceSourceFirstLast(
+            drive(mode, envs), DullAgent(1), 0.9, check_finite=False
+        )
+        assert [row.reward for row in islice(source, 20)] == [float("inf")] * 20
+
+
+class PushBothWays(DullAgent):
+    """Balances the first cart and pushes the others to one side."""
+
+    def __init__(self):
+        super().__init__(1)
+
+    def __call__(self, observations, agent_states=None):
+        actions = np.ones(len(observations), dtype=np.int64)
+        actions[0] = int(observations[0][2] + observations[0][3] > 0)
+        return actions, agent_states
+
+
+class TestRealEnvironments:
+    @pytest.mark.parametrize("settings", [{}, {"vectorization_mode": "sync"}])
+    def test_every_row_of_cart_poles_obeys_its_physics(self, settings):
+        vector = gymnasium.make_vec("CartPole-v1", num_envs=3, max_episode_steps=17, **settings)
+        physics = gymnasium.make("CartPole-v1").unwrapped
+        physics.reset()
+        source = VectorExperienceSourceFirstLast(vector, PushBothWays(), 0.9, env_seed=3)
+        kinds = set()
+        for row in islice(source, 300):
+            physics.state = tuple(float(number) for number in row.state)
+            physics.steps_beyond_terminated = None
+            after, _, terminated, _, _ = physics.step(row.action)
+            assert np.allclose(row.final_state, after, atol=1e-5)
+            assert row.terminated is terminated
+            kinds.add((row.terminated, row.truncated))
+        assert kinds == {(False, False), (True, False), (False, True)}
+
+
+class TestAsync:
+    @every_mode
+    @pytest.mark.parametrize("shared_memory", [True, False])
+    def test_worker_processes_give_the_rows_of_a_sync_environment(self, mode, shared_memory):
+        def rows(driver, **settings):
+            vector = drive(driver, make_envs(PLAN, kind="vector", raw=True), **settings)
+            try:
+                source = VectorExperienceSourceFirstLast(vector, CountingAgent(), 0.9, 3)
+                found = list(islice(source, 60))
+                return found, source.pop_rewards_steps()
+            finally:
+                vector.close()
+
+        found, popped = rows(f"async_{mode}", shared_memory=shared_memory)
+        expected, games = rows(mode)
+        assert found == expected
+        assert popped == games
+        for row, other in zip(found, expected, strict=True):
+            assert row.discount == other.discount
+            assert (row.terminated, row.truncated) == (other.terminated, other.truncated)
+            assert np.array_equal(row.final_state, other.final_state)
+
+
+@pytest.mark.atari
+class TestAtariVectorEnv:
+    """Lost lives of ``AtariVectorEnv`` against the same game stepped by hand."""
+
+    STEPS = 700
+
+    @staticmethod
+    def make(mode):
+        from ale_py.vector_env import AtariVectorEnv
+
+        vector = AtariVectorEnv(
+            "breakout",
+            2,
+            autoreset_mode=MODES[mode],
+            life_loss_info=True,
+            reward_clipping=False,
+            noop_max=0,
+            num_threads=1,
+        )
+        # The environment does not keep these settings; without them a source has to warn.
+        vector.reward_clipping = vector.episodic_life = False
+        return vector
+
+    @staticmethod
+    def action(count, env):
+        return (count * 7 + env * 3 + count // 5) % 4
+
+    def by_hand(self, mode):
+        """Per environment the (state, action, reward, terminated, after) of every true step, and
+        the finished games."""
+        vector = self.make(mode)
+        states, info = vector.reset(seed=5)
+        frames, resetting = info["episode_frame_number"].copy(), [False, False]
+        steps, games, running = [[], []], [[], []], [[0.0, 0], [0.0, 0]]
+        for count in range(self.STEPS):
+            actions = np.array([self.action(count, env) for env in range(2)])
+            after, rewards, terminated, _, info = vector.step(actions)
+            for env in range(2):
+                if resetting[env]:
+                    resetting[env] = False
+                    continue
+                over = bool(terminated[env])
+                true_after = after[env]
+                if mode == "same_step":
+                    over = over and info["episode_frame_number"][env] < frames[env]
+                    true_after = info["final_obs"][env] if over else true_after
+                elif over:
+                    over = info["lives"][env] == 0
+                    resetting[env] = over
+                steps[env].append(
+                    (states[env], actions[env], rewards[env], terminated[env], true_after)
+                )
+                running[env] = [running[env][0] + rewards[env], running[env][1] + 1]
+                if over:
+                    games[env].append(tuple(running[env]))
+                    running[env] = [0.0, 0]
+            frames, states = info["episode_frame_number"].copy(), after
+        vector.close()
+        return steps, games
+
+    @pytest.mark.parametrize("mode", ["next_step", "same_step"])
+    def test_a_lost_life_ends_the_window_and_not_the_game(self, mode):
+        class ByCount(DullAgent):
+            count = 0
+
+            def __call__(agent, observations, agent_states=None):
+                actions = [self.action(agent.count, env) for env in range(2)]
+                agent.count += 1
+                return actions, agent_states
+
+        steps, games = self.by_hand(mode)
+        assert all(len(found) > 0 for found in games)
+        vector = self.make(mode)
+        source = VectorExperienceSourceFirstLast(vector, ByCount(1), 0.9, env_seed=5)
+        asked = sum(len(found) for found in steps)
+        found = list(islice(source, asked))
+        popped = source.pop_rewards_steps()
+        vector.close()
+        places = [0, 0]
+        for row in found:
+            env = min(
+                (
+                    env
+                    for env in range(2)
+                    if places[env] < len(steps[env])
+                    and np.array_equal(row.state, steps[env][places[env]][0])
+                    and row.action == steps[env][places[env]][1]
+                ),
+                key=lambda env: places[env],
+            )
+            _, _, reward, terminated, after = steps[env][places[env]]
+            assert row.reward == reward
+            assert row.terminated is bool(terminated)
+            assert (row.last_state is None) is bool(terminated)
+            assert np.array_equal(row.final_state, after)
+            places[env] += 1
+        wanted = sorted(steps for finished in games for _, steps in finished)
+        got = sorted(count for _, count in popped)
+        assert got == wanted or got == sorted(wanted)[: len(got)]
+        assert len(got) >= len(wanted) - 1
+
+    @pytest.mark.parametrize("made", ["by hand", "by id"])
+    def test_one_that_clips_rewards_warns(self, made):
+        from ale_py.vector_env import AtariVectorEnv
+
+        if made == "by hand":
+            vector = AtariVectorEnv("breakout", 1, num_threads=1)
+        else:
+            vector = gymnasium.make_vec("ALE/Breakout-v5", num_envs=1)
+        try:
+            with pytest.warns(UserWarning, match="clip"):
+                VectorExperienceSourceFirstLast(vector, DullAgent(1), 0.9)
+        finally:
+            vector.close()
