@@ -56,11 +56,11 @@ class Leaf:
             raise ValueError(f"{name} must be {self}, like the first one, got {got}")
         return array
 
-    def column(self, values: Sequence[Any], name: str) -> Array:
-        """An array of `len(values)` such values, each checked by `convert`."""
+    def column(self, values: Sequence[Any]) -> Array:
+        """An array of `len(values)` values that `convert` returned."""
         out = np.empty((len(values), *self.shape), self.dtype)
         for i, value in enumerate(values):
-            out[i] = self.convert(value, name)
+            out[i] = value
         return out
 
     def __str__(self) -> str:

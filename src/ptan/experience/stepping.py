@@ -216,7 +216,7 @@ class VectorStepper(Stepper):
         self.mode = env.metadata.get("autoreset_mode", AutoresetMode.NEXT_STEP)
         # This environment goes on after a lost life; in others the auto-reset follows any end.
         self._plays_on = type(env.unwrapped).__name__ == "AtariVectorEnv"
-        self._resetting = np.zeros(self.count, np.bool_)
+        self._resetting: list[int] = []  # environments whose next step is a reset
         self._held: dict[int, Any] = {}  # agent states over a reset step within a game
         self._lives: Any = None
 
@@ -225,7 +225,7 @@ class VectorStepper(Stepper):
         observations, info = self.env.reset() if seed is None else self.env.reset(seed=seed)
         if np.any(info.get("life_loss", False)):
             observations, info = self.env.reset()
-        self._resetting = np.zeros(self.count, np.bool_)
+        self._resetting = []
         self._held = {}
         self._lives = info.get("lives")
         return observations
@@ -252,7 +252,7 @@ class VectorStepper(Stepper):
         self.agent_states = self.given_states
         self._put_rewards(tape, base, np.asarray(rewards), info)
         done = _flags(terminated, "terminated", tape.t) | _flags(truncated, "truncated", tape.t)
-        if done.any() or self._resetting.any():
+        if self._resetting or done.any():
             self._put_ends(tape, base, terminated, truncated, info)
         self.put_observations(tape, (tape.t + 1) % tape.ring * self.count)
         if self._lives is not None:
@@ -282,27 +282,34 @@ class VectorStepper(Stepper):
         self, tape: Tape, base: int, terminated: Any, truncated: Any, info: dict[str, Any]
     ) -> None:
         """Flags, final observations and agent states of environments that ended or were reset."""
-        self.agent_states = list(self.agent_states)
+        states = self.agent_states = list(self.agent_states)
         waits = self.mode == AutoresetMode.NEXT_STEP  # the reset comes in a step of its own
-        resetting = np.zeros(self.count, np.bool_)
-        for e in np.flatnonzero(self._resetting).tolist():
-            tape.flags[base + e] = NO_TRANSITION
-            held = e in self._held
-            self.agent_states[e] = self._held.pop(e) if held else self.initial_state()
-        for e in np.flatnonzero((terminated | truncated) & ~self._resetting).tolist():
-            life_loss = not truncated[e] and self._lost_life(e, info)
-            tape.flags[base + e] |= self.end_flags(
-                bool(terminated[e]), bool(truncated[e]), not life_loss
-            )
-            self._put_final(tape, base, e, info, life_loss and self._plays_on)
-            resetting[e] = not (life_loss and self._plays_on)
+        was_resetting, self._resetting = self._resetting, []
+        for e in was_resetting:
+            tape.flag_view[base + e] = NO_TRANSITION
+            states[e] = self._held.pop(e) if e in self._held else self.initial_state()
+        has_lives = self._plays_on or "life_loss" in info or "final_info" in info
+        for e in np.flatnonzero(terminated | truncated).tolist():
+            if e in was_resetting:
+                continue
+            cut_off = bool(truncated[e])
+            life_loss = has_lives and not cut_off and self._lost_life(e, info)
+            plays_on = life_loss and self._plays_on
+            flags = self.end_flags(bool(terminated[e]), cut_off, not life_loss)
+            tape.flag_view[base + e] |= flags
+            self._put_final(tape, base, e, info, plays_on)
+            if not plays_on:
+                self._resetting.append(e)
             if not life_loss and not waits:
-                self.agent_states[e] = self.initial_state()
-            elif life_loss and waits and resetting[e]:
-                self._held[e] = self.agent_states[e]
-        self._resetting = resetting if waits else np.zeros(self.count, np.bool_)
-        if self.mode == AutoresetMode.DISABLED and resetting.any():
-            self.observations, _ = self.env.reset(options={"reset_mask": resetting})
+                states[e] = self.initial_state()
+            elif life_loss and waits and not plays_on:
+                self._held[e] = states[e]
+        if self._resetting and self.mode == AutoresetMode.DISABLED:
+            mask = np.zeros(self.count, np.bool_)
+            mask[self._resetting] = True
+            self.observations, _ = self.env.reset(options={"reset_mask": mask})
+        if not waits:
+            self._resetting = []
 
     def _put_final(
         self, tape: Tape, base: int, env: int, info: dict[str, Any], plays_on: bool
@@ -316,7 +323,9 @@ class VectorStepper(Stepper):
             if raw is not None:
                 tape.raw[base + env] = raw
                 tape.flags[base + env] |= RAW_REWARD
-        tape.put_final(base + env, final, env, self.check_finite)
+        # In NEXT_STEP mode it is the next observation too, and checked as that.
+        check = self.check_finite and self.mode != AutoresetMode.NEXT_STEP
+        tape.put_final(base + env, final, env, check)
 
     def _lost_life(self, env: int, info: dict[str, Any]) -> bool:
         """True if the episode ended by a lost life and the game goes on."""

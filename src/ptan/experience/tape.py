@@ -137,9 +137,12 @@ class Tape:
         """Write the observations of all environments, given per leaf as (N, *shape)."""
         for leaf, frames, part in zip(self.leaves, self.frames, parts, strict=True):
             expected = (self.count, *leaf.shape)
-            if not leaf.opaque and (
-                np.shape(part) != expected or not np.can_cast(part.dtype, leaf.dtype, "safe")
-            ):
+            fits = leaf.opaque or (
+                part.__class__ is np.ndarray
+                and part.shape == expected
+                and (part.dtype == leaf.dtype or np.can_cast(part.dtype, leaf.dtype, "safe"))
+            )
+            if not fits:
                 raise ValueError(
                     f"observations at step {self.t} must be of shape {expected} and dtype "
                     f"{leaf.dtype}, like the first ones, got {part!r}"
@@ -185,17 +188,23 @@ class Tape:
         if leaf is None:
             leaf = self.action_leaf = leaf_of(actions[0])
             self.actions = np.zeros((self.ring * self.count, *leaf.shape), leaf.dtype)
+            self._action_block = (self.count, *leaf.shape)
         base = self.t % self.ring * self.count
         if leaf.opaque:
             for e, action in enumerate(actions):
                 self.actions[base + e] = action
             return
         array = actions if actions.__class__ is np.ndarray else np.asarray(actions)
-        if array.shape[1:] != leaf.shape or (
-            array.dtype != leaf.dtype and not np.can_cast(array.dtype, leaf.dtype, "safe")
+        if array.dtype != leaf.dtype or array.shape != self._action_block:
+            self._check_actions(array, leaf)
+        self.actions[base : base + self.count] = array
+
+    def _check_actions(self, actions: Array, leaf: Leaf) -> None:
+        """Raise ValueError unless the actions fit the column without loss."""
+        if actions.shape != self._action_block or not np.can_cast(
+            actions.dtype, leaf.dtype, "safe"
         ):
             raise ValueError(f"actions must be {leaf} each, like the first one, got {actions!r}")
-        self.actions[base : base + self.count] = array
 
     # Reading.
 
