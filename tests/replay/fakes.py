@@ -156,6 +156,18 @@ class CycleAgent(BaseAgent):
         return actions, states
 
 
+class RandomAgent(BaseAgent):
+    """Random actions that depend on the seed and the number of calls only."""
+
+    def __init__(self, n_actions: int, seed: int = 0) -> None:
+        self.n_actions = n_actions
+        self.rng = np.random.default_rng(seed)
+
+    def __call__(self, observations: Any, agent_states: Any = None) -> Any:
+        actions = self.rng.integers(0, self.n_actions, size=len(observations))
+        return actions, [None] * len(observations)
+
+
 class ScriptedEnv(gymnasium.Env):
     """Episodes of known lengths that end by termination and by truncation in turn.
 

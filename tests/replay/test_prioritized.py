@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ptan.experience import Batch, ExperienceReplayBuffer, PrioritizedReplayBuffer
+from ptan.experience import Batch, ExperienceReplayBuffer, PrioritizedReplayBuffer, batch_generator
 
 from .fakes import GAMMA, numbered
 from .oracles import assert_frequencies, assert_rows
@@ -227,6 +227,9 @@ def test_a_published_buffer_that_never_calls_the_base_constructor_works() -> Non
     assert [row.state for row in rows] == [buffer.buffer[i].state for i in chosen]
     buffer.update_priorities(chosen, weights + 1)
     assert Batch.from_rows(rows, gamma=GAMMA).rewards.tolist() == [r.reward for r in rows]
+    generated = batch_generator(buffer, initial=2, batch_size=4)
+    assert len(next(generated)[0]) == 4
+    assert [row.state for row in buffer] == [10, 6, 7, 8, 9]
 
 
 def test_a_published_buffer_pickles_without_its_iterator() -> None:

@@ -81,9 +81,9 @@ def test_a_bad_update_raises_and_changes_nothing(kind: str, case: str) -> None:
         see_all(one)
         one.update_priorities([3, 4, 5], [0.5, 1.5, 2.5])
     numbers, priorities = BAD_UPDATES[case]
-    with pytest.raises(ValueError, match=r".+"):
+    with pytest.raises((ValueError, IndexError), match=r"must be .*got"):
         buffer.update_priorities(numbers, priorities)
-    with pytest.raises(ValueError, match=r".+"):
+    with pytest.raises((ValueError, IndexError), match=r"must be .*got"):
         buffer.update_priorities(np.array(numbers), np.array(priorities))
     assert buffer.stale_updates == 0
     for one in (buffer, twin):

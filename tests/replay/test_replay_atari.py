@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from ale_py.vector_env import AtariVectorEnv
 
-from ptan.agent import BaseAgent
 from ptan.common.wrappers import wrap_dqn
 from ptan.experience import (
     ExperienceFirstLast,
@@ -19,7 +18,7 @@ from ptan.experience import (
     VectorExperienceSourceFirstLast,
 )
 
-from .fakes import GAMMA, make_buffer
+from .fakes import GAMMA, RandomAgent, make_buffer
 from .oracles import PlainBuffer, Recipe, assert_holds, assert_rows, assert_sample
 from .twins import Recorded, Twins
 
@@ -27,18 +26,6 @@ pytestmark = pytest.mark.atari
 gymnasium.register_envs(ale_py)
 
 FRAME = 84 * 84
-
-
-class RandomAgent(BaseAgent):
-    """Random actions that depend on the seed and the number of calls only."""
-
-    def __init__(self, n_actions: int, seed: int = 0) -> None:
-        self.n_actions = n_actions
-        self.rng = np.random.default_rng(seed)
-
-    def __call__(self, observations: Any, agent_states: Any = None) -> Any:
-        actions = self.rng.integers(0, self.n_actions, size=len(observations))
-        return actions, [None] * len(observations)
 
 
 def _wrapped(game: str, limit: int | None = None) -> gymnasium.Env:

