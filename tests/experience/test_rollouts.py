@@ -1,6 +1,6 @@
 """A3C rollouts against plain loops over the environments' logs."""
 
-from itertools import islice
+from itertools import islice, pairwise
 
 import numpy as np
 import pytest
@@ -9,7 +9,17 @@ from hypothesis import strategies as st
 
 from ptan.experience import ExperienceSourceRollouts
 
-from .envs import MODES, Episode, ValueAgent, decode, drive, make_envs, unbatch, value_of
+from .envs import (
+    MODES,
+    Episode,
+    ScriptedEnv,
+    ValueAgent,
+    decode,
+    drive,
+    make_envs,
+    unbatch,
+    value_of,
+)
 from .oracles import games_of, rollout_returns, same, segments_of
 from .strategies import GAMMAS, PROPERTY, TRUNCATIONS, plans
 
@@ -59,7 +69,7 @@ def check_rollouts(rollouts, envs, steps_count, gamma, truncation):
 
 
 @PROPERTY
-@given(plans(), st.integers(1, 7), GAMMAS, TRUNCATIONS)
+@given(plans(lives=True), st.integers(1, 7), GAMMAS, TRUNCATIONS)
 def test_rollouts_of_a_list_of_environments(plan, steps_count, gamma, truncation):
     envs = make_envs(plan)
     source = ExperienceSourceRollouts(
@@ -158,6 +168,91 @@ def test_a_changed_agent_acts_in_the_very_next_step():
         agent.version = version
         states, actions, _, _ = next(stream)
         assert actions.tolist() == [agent.action(decode(state)) for state in states]
+
+
+class Fault(Exception):
+    """Raised by the agents and environments of these tests."""
+
+
+@pytest.mark.parametrize("fails_at", range(1, 14))
+@pytest.mark.parametrize("steps_count", [1, 3])
+def test_no_step_is_lost_when_an_agent_breaks(fails_at, steps_count):
+    # Whichever call breaks, for a step or for a value: it is made again, nothing is left out.
+    class Faulty(ValueAgent):
+        def __call__(self, observations, agent_states=None):
+            if self.calls == fails_at and not self.failed:
+                self.failed = True
+                raise Fault("the agent broke")
+            return super().__call__(observations, agent_states)
+
+    envs, agent = make_envs([[Episode(4, "truncated")], [Episode(3, "truncated")]]), Faulty()
+    agent.failed = False
+    stream = iter(ExperienceSourceRollouts(envs, agent, 0.9, steps_count))
+    rollouts = []
+    for _ in range(12):
+        try:
+            rollouts.append(next(stream))
+        except Fault:
+            continue
+    assert agent.failed
+    assert len(rollouts) == 11
+    check_unbroken(rollouts, envs, steps_count)
+
+
+def check_unbroken(rollouts, envs, steps_count):
+    """Within a rollout every environment goes on step by step, and its returns fit its rows."""
+    lengths = [4, 3]
+    for states, _, returns, _ in rollouts:
+        for number, env in enumerate(envs):
+            block = slice(number * steps_count, (number + 1) * steps_count)
+            places = [decode(state) for state in states[block]]
+            for (_, episode, step), (_, later_episode, later) in pairwise(places):
+                over = step + 1 == lengths[number]
+                assert (later_episode, later) == ((episode + 1, 0) if over else (episode, step + 1))
+            index, episode, step = places[-1]
+            reward = reward_at(env, episode, step)
+            after = value_of((index, episode, step + 1))
+            assert returns[block][-1] == pytest.approx(reward + 0.9 * after, rel=1e-5)
+
+
+def reward_at(env, episode, step):
+    """The reward of one step as the log has it."""
+    return next(
+        event.reward
+        for before, event in pairwise(env.log)
+        if event.kind == "step" and decode(before.observation)[1:] == (episode, step)
+    )
+
+
+def test_a_broken_environment_restarts_the_stream():
+    class FaultyEnv(ScriptedEnv):
+        failed = False
+
+        def step(self, action):
+            if self.steps_taken() == 5 and not self.failed:
+                self.failed = True
+                raise Fault("the environment broke")
+            return super().step(action)
+
+    envs = [ScriptedEnv([Episode(9)], 1), FaultyEnv([Episode(9)], 2)]
+    stream = iter(ExperienceSourceRollouts(envs, ValueAgent(), 0.9, 3))
+    next(stream)
+    with pytest.raises(Fault):
+        next(stream)
+    states, *_ = next(stream)
+    wanted = [(index, 2, step) for index in (1, 2) for step in range(3)]
+    assert [decode(state) for state in states] == wanted
+
+
+def test_what_is_not_finite_raises():
+    class Spoiled(ScriptedEnv):
+        def step(self, action):
+            observation, reward, *rest = super().step(action)
+            return observation, float("nan") if self.at == 3 else reward, *rest
+
+    stream = iter(ExperienceSourceRollouts(Spoiled([Episode(5)]), ValueAgent(), 0.9, 4))
+    with pytest.raises((ValueError, ArithmeticError), match=r"(?s)(?=.*env\w*\s*0)(?=.*step)"):
+        next(stream)
 
 
 def test_an_agent_without_values_raises():

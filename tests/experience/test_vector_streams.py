@@ -84,6 +84,16 @@ class TestSteps:
             next(older)
 
     @every_mode
+    def test_a_new_stream_starts_new_games_also_where_a_reset_would_go_on(self, mode):
+        envs = make_envs([[Episode(6, lost=(2,))], [Episode(9)]], resume=True)
+        source = VectorExperienceSourceFirstLast(drive(mode, envs), CountingAgent(), 0.9)
+        assert [row.terminated for row in islice(source, 4)] == [False, False, True, False]
+        rows = list(islice(source, 4))
+        assert [decode(row.state)[2] for row in rows] == [0, 0, 1, 1]
+        assert [decode(row.state)[1] > 1 for row in rows] == [True] * 4
+        assert [row.action for row in rows] == [0, 0, 1, 1]
+
+    @every_mode
     def test_a_wrong_number_of_actions_raises(self, mode):
         class Miscounting(DullAgent):
             def __call__(self, observations, agent_states=None):
