@@ -31,7 +31,7 @@ def same(a: Any, b: Any) -> bool:
         )
     if isinstance(a, (float, np.floating)):
         return isinstance(b, (float, np.floating)) and struct.pack("d", a) == struct.pack("d", b)
-    return bool(a == b)
+    return a is b if a is None or b is None else np.ndim(b) == 0 and bool(a == b)
 
 
 def same_reward(a: Any, b: Any) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from ale_py.vector_env import AtariVectorEnv
 
-from ptan.common.wrappers import wrap_dqn
+from ptan.common.wrappers import make_atari_vec, wrap_dqn
 from ptan.experience import (
     ExperienceFirstLast,
     ExperienceReplayBuffer,
@@ -43,16 +43,23 @@ def _listed(n: int = 3) -> Any:
     return ExperienceSourceFirstLast(envs, RandomAgent(4), GAMMA, n, env_seed=1)
 
 
-def _vector(n: int = 2, mode: str = "NEXT_STEP") -> Any:
+def _vector(n: int = 2) -> Any:
+    env = make_atari_vec("breakout", 4, num_threads=1, max_num_frames_per_episode=400)
+    return VectorExperienceSourceFirstLast(env, RandomAgent(4), GAMMA, n, env_seed=1)
+
+
+def _plain_vector(n: int = 3) -> Any:
     env = AtariVectorEnv(
         "breakout",
         4,
         num_threads=1,
         reward_clipping=False,
         life_loss_info=True,
-        autoreset_mode=gymnasium.vector.AutoresetMode[mode],
+        autoreset_mode=gymnasium.vector.AutoresetMode.SAME_STEP,
         max_num_frames_per_episode=400,
     )
+    # It cannot be asked for its settings; a source warns unless they are stated.
+    env.reward_clipping = env.episodic_life = False
     return VectorExperienceSourceFirstLast(env, RandomAgent(4), GAMMA, n, env_seed=1)
 
 
@@ -65,7 +72,7 @@ SOURCES = {
     "single": _single,
     "listed": _listed,
     "vector": _vector,
-    "vector_same_step": lambda: _vector(3, "SAME_STEP"),
+    "vector_same_step": _plain_vector,
     "steps": _steps,
 }
 
