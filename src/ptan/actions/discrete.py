@@ -154,13 +154,12 @@ class ProbabilityActionSelector(ActionSelector):
         probabilities = check_matrix(scores)
         if len(probabilities) == 0:
             return np.zeros(0, dtype=np.int64)
+        # Both conditions are written so that NaN, for which every comparison is false, fails them.
+        if not np.minimum.reduce(probabilities, axis=None) >= 0:
+            raise ValueError(_describe_bad_probabilities(probabilities))
         cumulative = probabilities.cumsum(axis=1, dtype=np.float64)
         totals = cumulative[:, -1:]
-        # Written so that NaN, for which every comparison is false, takes the error path.
-        if not (
-            np.minimum.reduce(probabilities, axis=None) >= 0
-            and np.maximum.reduce(abs(totals - 1.0), axis=None) <= _SUM_TOLERANCE
-        ):
+        if not np.maximum.reduce(abs(totals - 1.0), axis=None) <= _SUM_TOLERANCE:
             raise ValueError(_describe_bad_probabilities(probabilities))
         # u < 1, so u·total < total also in floating point. So some cumulative sum exceeds the
         # threshold, and the first that does belongs to an action of probability > 0.
@@ -234,11 +233,10 @@ def _copy_actions(actions: Any, n_rows: int) -> NDArray[np.int64]:
 
 def _describe_bad_probabilities(probabilities: NDArray[Any]) -> str:
     for row, values in enumerate(probabilities.astype(np.float64)):
-        total = values.sum()
         if not np.isfinite(values).all():
             return f"row {row} of the probabilities is not finite: {values.tolist()}"
         if (values < 0).any():
             return f"row {row} of the probabilities has negative entries: {values.tolist()}"
-        if abs(total - 1.0) > _SUM_TOLERANCE:
+        if abs((total := values.cumsum()[-1]) - 1.0) > _SUM_TOLERANCE:
             return f"row {row} of the probabilities must sum to 1, got a sum of {total:.6g}"
     raise AssertionError("no row is at fault")
