@@ -1,0 +1,73 @@
+"""Learning is tested by learning: the demo's own training, until CartPole is solved.
+
+`make test-learning SEEDS=5` trains with the seeds 1 … 5, which takes minutes.
+"""
+
+import importlib.util
+import math
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+import torch
+
+DEMO = Path(__file__).resolve().parent.parent / "examples" / "cartpole_demo.py"
+
+
+@pytest.fixture
+def demo(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    spec = importlib.util.spec_from_file_location("cartpole_demo", DEMO)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "cartpole_demo", module)  # dataclasses look it up
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """As the demo has it; with two, other busy processes slow it down many times."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.learning
+@pytest.mark.timeout(3600)
+@pytest.mark.usefixtures("one_thread")
+def test_dqn_from_blocks_solves_cartpole_with_four_of_five_seeds(demo: ModuleType) -> None:
+    seeds = range(1, int(os.environ.get("SEEDS", "5")) + 1)
+    results = {}
+    for seed in seeds:
+        net = demo.make_network(seed)
+        *_, status = demo.train(net, seed)
+        results[seed] = float(np.mean(demo.evaluate(net, demo.TEST_SEEDS)))
+        print(
+            f"seed {seed}: greedy reward {results[seed]:.1f} after {status.steps:,} steps, "
+            f"{status.updates:,} updates, {status.seconds:.0f} s"
+        )
+    solved = [seed for seed, reward in results.items() if reward >= demo.SOLVED]
+    assert len(solved) >= math.ceil(0.8 * len(seeds)), results
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_two_runs_of_the_demo_with_one_seed_are_equal(demo: ModuleType) -> None:
+    def rewards() -> list[tuple[int, float]]:
+        *_, status = demo.train(demo.make_network(7), seed=7, max_steps=1_500)
+        assert len(status.episodes) > 10
+        return status.episodes
+
+    assert rewards() == rewards()
+
+
+def test_the_demo_tests_on_seeds_that_training_and_validation_never_see(demo: ModuleType) -> None:
+    training = {1_000 * seed + env for seed in range(1, 6) for env in range(8)}
+    assert not training & {*demo.VALIDATION_SEEDS, *demo.TEST_SEEDS}
+    assert not {*demo.VALIDATION_SEEDS} & {*demo.TEST_SEEDS}
+    assert len(demo.TEST_SEEDS) == 20

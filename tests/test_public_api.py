@@ -1,0 +1,140 @@
+"""The public surface is what is listed here, and importing it brings nothing heavy."""
+
+import importlib
+import importlib.resources
+import inspect
+import json
+import subprocess
+import sys
+
+import pytest
+
+SURFACE = {
+    "ptan": ["actions", "agent", "common", "conformance", "experience", "ignite"],
+    "ptan.actions": [
+        "ActionBounds",
+        "ActionSelector",
+        "ArgmaxActionSelector",
+        "EpsilonGreedyActionSelector",
+        "EpsilonTracker",
+        "GaussianNoise",
+        "OrnsteinUhlenbeckProcess",
+        "ProbabilityActionSelector",
+        "Selector",
+        "as_generator",
+    ],
+    "ptan.agent": [
+        "ActorCriticAgent",
+        "AgentStates",
+        "BaseAgent",
+        "DDPGAgent",
+        "DQNAgent",
+        "PolicyAgent",
+        "SACAgent",
+        "States",
+        "TargetNet",
+        "default_states_preprocessor",
+        "float32_preprocessor",
+    ],
+    "ptan.experience": [
+        "Batch",
+        "Experience",
+        "ExperienceFirstLast",
+        "ExperienceReplayBuffer",
+        "ExperienceSource",
+        "ExperienceSourceBuffer",
+        "ExperienceSourceFirstLast",
+        "ExperienceSourceRollouts",
+        "PrioReplayBufferNaive",
+        "PrioritizedReplayBuffer",
+        "Rollouts",
+        "VectorExperienceSourceFirstLast",
+        "batch_generator",
+        "unpack_batch",
+    ],
+    "ptan.common": ["utils", "wrappers", "wrappers_simple"],
+    "ptan.common.utils": [
+        "MinSegmentTree",
+        "RewardTracker",
+        "SMAQueue",
+        "SumSegmentTree",
+        "TBMeanTracker",
+    ],
+    "ptan.common.wrappers": [
+        "AtariSettings",
+        "BufferWrapper",
+        "ImageToPyTorch",
+        "make_atari_vec",
+        "wrap_dqn",
+    ],
+    "ptan.common.wrappers_simple": ["FrameStack1D"],
+    "ptan.conformance": [],
+    "ptan.ignite": [
+        "EndOfEpisodeHandler",
+        "EpisodeEvents",
+        "EpisodeFPSHandler",
+        "EpisodeSource",
+        "PeriodEvents",
+        "PeriodicEvents",
+        "setup_ignite",
+    ],
+}
+
+HEAVY = ["ignite", "ale_py", "cv2", "tensorboard", "matplotlib", "rich", "pygame", "hypothesis"]
+
+
+@pytest.mark.parametrize("name", SURFACE)
+def test_public_names_are_exactly_these(name: str) -> None:
+    module = importlib.import_module(name)
+    assert sorted(module.__all__) == SURFACE[name]
+    assert [public for public in SURFACE[name] if not hasattr(module, public)] == []
+
+
+@pytest.mark.parametrize("name", SURFACE)
+def test_public_functions_and_classes_say_what_they_are_for(name: str) -> None:
+    module = importlib.import_module(name)
+    assert module.__doc__
+    objects = {public: getattr(module, public) for public in SURFACE[name]}
+    defined = {n: o for n, o in objects.items() if inspect.isclass(o) or inspect.isfunction(o)}
+    assert [public for public, thing in defined.items() if not thing.__doc__] == []
+
+
+def test_the_package_says_that_it_is_typed() -> None:
+    assert importlib.resources.files("ptan").joinpath("py.typed").is_file()
+
+
+def imported_by(statement: str) -> set[str]:
+    """Top-level modules that are loaded after a statement in a fresh interpreter."""
+    code = f"{statement}\nimport json, sys\nprint(json.dumps(sorted(sys.modules)))"
+    output = subprocess.check_output([sys.executable, "-c", code], text=True)
+    return {name.partition(".")[0] for name in json.loads(output)}
+
+
+def test_import_ptan_loads_no_extra() -> None:
+    loaded = imported_by("import ptan")
+    assert {"ptan", "torch", "gymnasium", "numba"} <= loaded
+    assert loaded & set(HEAVY) == set()
+
+
+def test_import_ptan_leaves_its_own_lazy_modules_alone() -> None:
+    code = (
+        "import ptan, sys\nprint('ptan.ignite' in sys.modules, 'ptan.conformance' in sys.modules)"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).split() == [
+        "False",
+        "False",
+    ]
+
+
+def test_ptan_ignite_is_this_module_and_not_pytorch_ignite() -> None:
+    code = "import ptan\nprint(ptan.ignite.__name__, 'setup_ignite' in dir(ptan.ignite))"
+    output = subprocess.check_output(
+        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", code], text=True
+    )
+    assert output.split() == ["ptan.ignite", "True"]
+
+
+def test_an_unknown_attribute_of_ptan_raises_attribute_error() -> None:
+    ptan = importlib.import_module("ptan")
+    with pytest.raises(AttributeError, match="no attribute 'ignit'"):
+        ptan.ignit  # noqa: B018
