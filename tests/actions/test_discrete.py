@@ -1,7 +1,5 @@
-"""Selectors against hand-computed choices, naive samplers and chi-square tests with fixed seeds."""
+"""Selectors against hand-computed choices, naive samplers and chi-square tests."""
 
-import copy
-import pickle
 from collections import Counter
 
 import numpy as np
@@ -11,27 +9,13 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from ptan.actions import (
-    ActionBounds,
     ActionSelector,
     ArgmaxActionSelector,
     EpsilonGreedyActionSelector,
-    EpsilonTracker,
-    GaussianNoise,
-    OrnsteinUhlenbeckProcess,
     ProbabilityActionSelector,
-    as_generator,
 )
 
-# Upper 0.1 % points of the chi-square distribution by degrees of freedom.
-CHI2_999 = {1: 10.83, 2: 13.82, 3: 16.27, 4: 18.47, 5: 20.52}
-
-
-def chi_square(actions, expected):
-    counts = np.bincount(actions, minlength=len(expected))
-    wanted = np.asarray(expected, dtype=float) * len(actions)
-    used = wanted > 0
-    assert counts[~used].sum() == 0
-    return ((counts[used] - wanted[used]) ** 2 / wanted[used]).sum()
+from .statistics import CHI2_999, chi_square
 
 
 class FirstAction(ActionSelector):
@@ -49,9 +33,6 @@ score_arrays = hnp.arrays(
     hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=7),
     elements=st.integers(-5, 5),
 )
-
-
-# --- argmax ---------------------------------------------------------------------------------
 
 
 def test_argmax_of_a_hand_computed_batch():
@@ -119,9 +100,6 @@ def test_scores_of_another_form_raise_naming_the_shape(selector, shape):
 def test_a_subclassed_selector_must_say_how_it_chooses():
     with pytest.raises(TypeError, match="abstract"):
         ActionSelector()
-
-
-# --- epsilon-greedy -------------------------------------------------------------------------
 
 
 @given(score_arrays, st.integers(0, 2**32 - 1))
@@ -241,9 +219,6 @@ def test_epsilon_takes_any_number_in_range_and_takes_effect_at_once(epsilon):
     assert selector.epsilon == epsilon / 2
 
 
-# --- probabilities --------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_frequencies_match_the_probabilities(dtype):
     rows = np.array([[0.1, 0.2, 0.3, 0.4], [0.0, 0.5, 0.0, 0.5], [1.0, 0.0, 0.0, 0.0]], dtype)
@@ -317,260 +292,3 @@ def test_float32_rows_of_many_actions_are_fine():
     rows = np.exp(logits)
     rows /= rows.sum(axis=1, keepdims=True, dtype=np.float32)
     assert ProbabilityActionSelector(rng=0)(rows).shape == (64,)
-
-
-# --- randomness -----------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda rng: EpsilonGreedyActionSelector(0.5, rng=rng),
-        lambda rng: ProbabilityActionSelector(rng=rng),
-        lambda rng: GaussianNoise(1.0, rng=rng),
-    ],
-)
-def test_a_seed_repeats_a_run_and_default_generators_differ(make):
-    scores = np.full((100, 4), 0.25)
-    first, second, other = (make(seed)(scores) for seed in (3, np.int64(3), 4))
-    assert np.array_equal(first, second)
-    assert not np.array_equal(first, other)
-    a, b = make(None), make(None)
-    assert a.rng is not b.rng
-    assert not np.array_equal(a(scores), b(scores))
-
-
-def test_default_inner_selectors_are_not_shared():
-    assert EpsilonGreedyActionSelector().selector is not EpsilonGreedyActionSelector().selector
-
-
-def test_a_given_generator_is_used_as_it_is():
-    generator = np.random.default_rng(0)
-    assert as_generator(generator) is generator
-    assert EpsilonGreedyActionSelector(rng=generator).rng is generator
-
-
-@pytest.mark.parametrize("rng", ["0", 1.0, True, np.random.PCG64(0)])
-def test_an_rng_of_another_type_raises(rng):
-    with pytest.raises(TypeError, match="rng must be"):
-        as_generator(rng)
-
-
-def test_a_negative_seed_raises():
-    with pytest.raises(ValueError, match="at least 0, got -1"):
-        as_generator(-1)
-
-
-def test_the_global_generator_is_left_alone():
-    before = np.random.get_state()[1].tolist()  # noqa: NPY002
-    EpsilonGreedyActionSelector(1.0)(np.zeros((4, 2)))
-    ProbabilityActionSelector()(np.full((4, 2), 0.5))
-    assert np.random.get_state()[1].tolist() == before  # noqa: NPY002
-
-
-@pytest.mark.parametrize(
-    "selector",
-    [
-        ArgmaxActionSelector(),
-        EpsilonGreedyActionSelector(0.5, ProbabilityActionSelector(rng=1), rng=2),
-        ProbabilityActionSelector(rng=3),
-        GaussianNoise(0.5, -1, 1, rng=4),
-    ],
-)
-def test_selectors_pickle_with_their_generators(selector):
-    scores = np.full((50, 3), 1 / 3)
-    twin = pickle.loads(pickle.dumps(selector))
-    assert np.array_equal(twin(scores), copy.deepcopy(selector)(scores))
-
-
-# --- tracker --------------------------------------------------------------------------------
-
-
-def test_the_tracker_draws_a_line_and_reaches_its_end_exactly():
-    selector = EpsilonGreedyActionSelector()
-    tracker = EpsilonTracker(selector, eps_start=1.0, eps_final=0.02, eps_frames=100)
-    assert selector.epsilon == 1.0
-    expected = {25: 0.755, 50: 0.51, 99: 0.0298, 100: 0.02, 101: 0.02, 10**9: 0.02, 0: 1.0}
-    for frame, epsilon in expected.items():
-        tracker.frame(frame)
-        assert selector.epsilon == pytest.approx(epsilon, abs=1e-12)
-    tracker.frame(100)
-    assert selector.epsilon == 0.02
-    kept = (tracker.selector, tracker.eps_start, tracker.eps_final, tracker.eps_frames)
-    assert kept == (selector, 1.0, 0.02, 100)
-
-
-@given(
-    st.floats(0, 1), st.floats(0, 1), st.integers(1, 10**6), st.integers(0, 10**6), st.booleans()
-)
-def test_the_line_stays_between_its_ends(start, final, frames, frame, is_numpy):
-    selector = EpsilonGreedyActionSelector()
-    EpsilonTracker(selector, start, final, frames).frame(np.int64(frame) if is_numpy else frame)
-    assert min(start, final) <= selector.epsilon <= max(start, final)
-    if frame >= frames:
-        assert selector.epsilon == final
-
-
-@pytest.mark.parametrize(
-    ("values", "name"),
-    [
-        ((1.1, 0.0, 10), "eps_start"),
-        ((1.0, -0.1, 10), "eps_final"),
-        ((1.0, float("nan"), 10), "eps_final"),
-        ((1.0, 0.1, 0), "eps_frames"),
-        ((1.0, 0.1, -5), "eps_frames"),
-        ((1.0, 0.1, 2.5), "eps_frames"),
-        ((1.0, 0.1, float("inf")), "eps_frames"),
-    ],
-)
-def test_a_tracker_with_impossible_settings_raises_and_leaves_epsilon(values, name):
-    selector = EpsilonGreedyActionSelector(0.5)
-    with pytest.raises(ValueError, match=name):
-        EpsilonTracker(selector, *values)
-    assert selector.epsilon == 0.5
-
-
-@pytest.mark.parametrize("frame", [-1, float("nan")])
-def test_a_negative_frame_raises(frame):
-    tracker = EpsilonTracker(EpsilonGreedyActionSelector(), 1.0, 0.5, 10)
-    with pytest.raises(ValueError, match="frame must be at least 0"):
-        tracker.frame(frame)
-    assert tracker.selector.epsilon == 1.0
-
-
-@pytest.mark.parametrize("values", [(True, 0.1, 10), (1.0, "0.1", 10), (1.0, 0.1, True)])
-def test_tracker_settings_must_be_numbers(values):
-    with pytest.raises(TypeError, match="must be a number"):
-        EpsilonTracker(EpsilonGreedyActionSelector(), *values)
-
-
-def test_frames_written_as_a_float_are_counted():
-    selector = EpsilonGreedyActionSelector()
-    assert EpsilonTracker(selector, 1.0, 0.0, 1e5).eps_frames == 100_000
-
-
-# --- continuous actions ---------------------------------------------------------------------
-
-
-def test_bounds_clip_and_stretch_by_hand():
-    bounds = ActionBounds([-1.0, 0.0], [1.0, 10.0])
-    clipped = bounds.clip(np.array([[-3.0, 11.0], [0.5, -0.5]], np.float32))
-    assert clipped.tolist() == [[-1.0, 10.0], [0.5, 0.0]]
-    assert clipped.dtype == np.float32
-    stretched = bounds.from_unit(np.array([[-1.0, -1.0], [1.0, 1.0], [0.0, 0.0]], np.float32))
-    assert stretched.tolist() == [[-1.0, 0.0], [1.0, 10.0], [0.0, 5.0]]
-    assert stretched.dtype == np.float32
-
-
-@given(
-    hnp.arrays(np.float32, (3,), elements=st.floats(-1e3, 1e3, width=32)),
-    hnp.arrays(np.float32, (3,), elements=st.floats(0.0625, 1e3, width=32)),
-    hnp.arrays(np.float32, (5, 3), elements=st.floats(-1, 1, width=32)),
-)
-def test_stretched_actions_lie_inside_float32_bounds(low, span, unit):
-    high = low + span
-    actions = ActionBounds(low, high).from_unit(unit)
-    assert actions.dtype == np.float32
-    assert (actions >= low).all()
-    assert (actions <= high).all()
-    exact = low.astype(float) + (unit.astype(float) + 1) / 2 * (high.astype(float) - low)
-    assert np.allclose(actions, exact, rtol=1e-6, atol=1e-3)
-
-
-@pytest.mark.parametrize(("low", "high"), [(1, 1), (1, 0), (np.nan, 1), ([0, 0], [1, 0])])
-def test_empty_bounds_raise(low, high):
-    with pytest.raises(ValueError, match="low must be below high"):
-        ActionBounds(low, high)
-
-
-def test_infinite_bounds_clip_but_do_not_stretch():
-    bounds = ActionBounds(-np.inf, np.inf)
-    assert bounds.clip(np.array([[1e9]])).tolist() == [[1e9]]
-    with pytest.raises(ValueError, match="finite"):
-        bounds.from_unit(np.zeros((1, 1)))
-
-
-def test_nan_actions_and_bounds_of_another_shape_raise():
-    with pytest.raises(ValueError, match=r"NaN.* in row 1"):
-        ActionBounds().clip(np.array([[0.0], [np.nan]]))
-    with pytest.raises(ValueError, match="do not fit"):
-        ActionBounds([-1, -1], [1, 1]).clip(np.zeros((4, 1)))
-
-
-def test_gaussian_noise_has_its_mean_spread_and_bounds():
-    actions = np.tile(np.array([0.25, -0.5], np.float32), (20_000, 1))
-    noise = GaussianNoise([0.1, 0.5], rng=0)
-    noisy = noise(actions)
-    assert noisy.dtype == np.float32
-    assert noisy.mean(axis=0) == pytest.approx([0.25, -0.5], abs=0.02)
-    assert noisy.std(axis=0) == pytest.approx([0.1, 0.5], rel=0.03)
-    assert abs(np.corrcoef(noisy.T)[0, 1]) < 0.03
-    clipped = GaussianNoise(1.0, -0.3, 0.3, rng=0)(actions)
-    assert clipped.min() == np.float32(-0.3)
-    assert clipped.max() == np.float32(0.3)
-    assert (actions == np.float32([0.25, -0.5])).all()
-
-
-def test_gaussian_sigma_is_settable_and_checked():
-    noise = GaussianNoise(0.5, rng=0)
-    noise.sigma = 0.0
-    assert noise(np.array([[0.5]])).tolist() == [[0.5]]
-    for sigma in (-1.0, np.nan, np.inf, [0.1, -0.1]):
-        with pytest.raises(ValueError, match="sigma"):
-            noise.sigma = sigma
-    assert noise.sigma == 0.0
-
-
-def test_the_ou_process_follows_its_equation():
-    process = OrnsteinUhlenbeckProcess(theta=0.5, sigma=0.3, dt=0.25, mu=[1.0, -1.0], rng=9)
-    normal = np.random.default_rng(9).standard_normal((3, 2))
-    states = [np.array([2.0, 0.0]), None, np.array([1.0, -1.0])]
-    result = process.step(states, (3, 2))
-    mu = [1.0, -1.0]
-    for row in range(3):
-        for part in range(2):
-            x = mu[part] if states[row] is None else states[row][part]
-            expected = x + 0.5 * (mu[part] - x) * 0.25 + 0.3 * 0.25**0.5 * normal[row, part]
-            assert result[row, part] == pytest.approx(expected, rel=1e-12)
-    assert states[0].tolist() == [2.0, 0.0]
-
-
-def test_the_ou_process_settles_at_its_known_variance():
-    process = OrnsteinUhlenbeckProcess(rng=0)
-    x = process.step(None, (4000, 1))
-    for _ in range(60):
-        x = process.step(list(x), (4000, 1))
-    # x' = 0.85·x + 0.2·ε has variance 0.2² / (1 − 0.85²).
-    assert x.var() == pytest.approx(0.04 / (1 - 0.85**2), rel=0.1)
-    assert abs(x.mean()) < 0.03
-
-
-def test_ou_without_noise_returns_to_mu_and_holds_no_position():
-    process = OrnsteinUhlenbeckProcess(theta=0.5, sigma=0.0, mu=2.0)
-    assert process.step([np.array([4.0])], (1, 1)).tolist() == [[3.0]]
-    assert process.step([None], (1, 1)).tolist() == [[2.0]]
-    assert process.step(None, (2, 1)).tolist() == [[2.0], [2.0]]
-
-
-@pytest.mark.parametrize(
-    ("settings", "name"),
-    [
-        ({"theta": -0.1}, "theta"),
-        ({"theta": 2.0}, "theta"),
-        ({"dt": 0.0}, "dt"),
-        ({"dt": np.nan}, "dt"),
-        ({"sigma": -1.0}, "sigma"),
-        ({"mu": np.nan}, "mu"),
-    ],
-)
-def test_an_impossible_ou_process_raises(settings, name):
-    with pytest.raises(ValueError, match=name):
-        OrnsteinUhlenbeckProcess(**settings)
-
-
-def test_ou_states_that_do_not_fit_raise():
-    process = OrnsteinUhlenbeckProcess()
-    with pytest.raises(ValueError, match="3 noise states for 2"):
-        process.step([None] * 3, (2, 1))
-    with pytest.raises(ValueError, match=r"noise state 1 has shape \(1,\)"):
-        process.step([None, np.zeros(1)], (2, 4))

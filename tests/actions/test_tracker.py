@@ -1,0 +1,74 @@
+"""The line that epsilon follows."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ptan.actions import (
+    EpsilonGreedyActionSelector,
+    EpsilonTracker,
+)
+
+
+def test_the_tracker_draws_a_line_and_reaches_its_end_exactly():
+    selector = EpsilonGreedyActionSelector()
+    tracker = EpsilonTracker(selector, eps_start=1.0, eps_final=0.02, eps_frames=100)
+    assert selector.epsilon == 1.0
+    expected = {25: 0.755, 50: 0.51, 99: 0.0298, 100: 0.02, 101: 0.02, 10**9: 0.02, 0: 1.0}
+    for frame, epsilon in expected.items():
+        tracker.frame(frame)
+        assert selector.epsilon == pytest.approx(epsilon, abs=1e-12)
+    tracker.frame(100)
+    assert selector.epsilon == 0.02
+    kept = (tracker.selector, tracker.eps_start, tracker.eps_final, tracker.eps_frames)
+    assert kept == (selector, 1.0, 0.02, 100)
+
+
+@given(
+    st.floats(0, 1), st.floats(0, 1), st.integers(1, 10**6), st.integers(0, 10**6), st.booleans()
+)
+def test_the_line_stays_between_its_ends(start, final, frames, frame, is_numpy):
+    selector = EpsilonGreedyActionSelector()
+    EpsilonTracker(selector, start, final, frames).frame(np.int64(frame) if is_numpy else frame)
+    assert min(start, final) <= selector.epsilon <= max(start, final)
+    if frame >= frames:
+        assert selector.epsilon == final
+
+
+@pytest.mark.parametrize(
+    ("values", "name"),
+    [
+        ((1.1, 0.0, 10), "eps_start"),
+        ((1.0, -0.1, 10), "eps_final"),
+        ((1.0, float("nan"), 10), "eps_final"),
+        ((1.0, 0.1, 0), "eps_frames"),
+        ((1.0, 0.1, -5), "eps_frames"),
+        ((1.0, 0.1, 2.5), "eps_frames"),
+        ((1.0, 0.1, float("inf")), "eps_frames"),
+    ],
+)
+def test_a_tracker_with_impossible_settings_raises_and_leaves_epsilon(values, name):
+    selector = EpsilonGreedyActionSelector(0.5)
+    with pytest.raises(ValueError, match=name):
+        EpsilonTracker(selector, *values)
+    assert selector.epsilon == 0.5
+
+
+@pytest.mark.parametrize("frame", [-1, float("nan")])
+def test_a_negative_frame_raises(frame):
+    tracker = EpsilonTracker(EpsilonGreedyActionSelector(), 1.0, 0.5, 10)
+    with pytest.raises(ValueError, match="frame must be at least 0"):
+        tracker.frame(frame)
+    assert tracker.selector.epsilon == 1.0
+
+
+@pytest.mark.parametrize("values", [(True, 0.1, 10), (1.0, "0.1", 10), (1.0, 0.1, True)])
+def test_tracker_settings_must_be_numbers(values):
+    with pytest.raises(TypeError, match="must be a number"):
+        EpsilonTracker(EpsilonGreedyActionSelector(), *values)
+
+
+def test_frames_written_as_a_float_are_counted():
+    selector = EpsilonGreedyActionSelector()
+    assert EpsilonTracker(selector, 1.0, 0.0, 1e5).eps_frames == 100_000

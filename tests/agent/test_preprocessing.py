@@ -1,0 +1,238 @@
+"""Observations of every kind become the tensors one would write by hand."""
+
+import collections
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ptan.actions import (
+    ArgmaxActionSelector,
+)
+from ptan.agent import (
+    DQNAgent,
+    default_states_preprocessor,
+    float32_preprocessor,
+)
+
+from .models import LOGITS, Table, rows
+
+
+class LazyFrames:
+    """An observation that becomes an array only when asked, in the signature of older wrappers."""
+
+    def __init__(self, array):
+        self.array = array
+
+    def __array__(self, dtype=None):
+        return self.array if dtype is None else self.array.astype(dtype)
+
+
+def test_without_a_preprocessor_the_model_gets_the_observations_themselves():
+    for observations in (["a", "b"], {"x": np.zeros((2, 1))}, (np.zeros(2), np.zeros(2))):
+        seen = []
+        model = lambda x, s=seen: s.append(x) or np.eye(2)  # noqa: E731
+        agent = DQNAgent(model, ArgmaxActionSelector(), preprocessor=None)
+        assert agent(observations)[0].tolist() == [0, 1]
+        assert seen[0] is observations
+
+
+class TwoParts(NamedTuple):
+    image: torch.Tensor
+    rest: list
+
+
+def test_tensors_a_preprocessor_returns_are_moved_however_nested():
+    returned = {"a": torch.zeros(2), "b": (torch.zeros(2), [torch.zeros(2), "text"])}
+    seen = []
+    agent = DQNAgent(
+        lambda x: seen.append(x) or np.eye(2),
+        ArgmaxActionSelector(),
+        device="meta",
+        preprocessor=lambda states: TwoParts(torch.zeros(2), [returned, 7]),
+    )
+    agent(LOGITS)
+    (parts,) = seen
+    assert type(parts) is TwoParts
+    assert parts.image.device.type == "meta"
+    assert parts.rest[0]["a"].device.type == "meta"
+    assert parts.rest[0]["b"][0].device.type == "meta"
+    assert parts.rest[0]["b"][1][0].device.type == "meta"
+    assert parts.rest[0]["b"][1][1] == "text"
+    assert parts.rest[1] == 7
+    assert returned["a"].device.type == "cpu"
+
+
+def test_observations_move_to_the_device_and_a_new_device_counts_at_once():
+    seen = []
+    agent = DQNAgent(lambda x: seen.append(x.device.type) or np.eye(2), ArgmaxActionSelector())
+    agent(LOGITS)
+    agent.device = "meta"
+    agent(LOGITS)
+    agent([torch.zeros(3), torch.zeros(3)])
+    assert seen == ["cpu", "meta", "meta"]
+
+
+@pytest.mark.parametrize("device", ["cpu", torch.device("cpu")])
+def test_a_device_is_a_name_or_an_object(device):
+    assert DQNAgent(Table(), ArgmaxActionSelector(), device).device == torch.device("cpu")
+
+
+@given(
+    st.lists(
+        st.integers(-100, 100).map(lambda i: np.full((2, 3), i % 100, dtype=np.uint8)),
+        min_size=1,
+        max_size=20,
+    )
+)
+def test_a_list_of_arrays_is_stacked_with_its_dtype(states):
+    tensor = default_states_preprocessor(states)
+    assert tensor.dtype == torch.uint8
+    assert tensor.shape == (len(states), 2, 3)
+    assert tensor.tolist() == [state.tolist() for state in states]
+    as_float = float32_preprocessor(states)
+    assert as_float.dtype == torch.float32
+    assert as_float.tolist() == [state.tolist() for state in states]
+
+
+@pytest.mark.parametrize(
+    "dtype", [np.bool_, np.uint8, np.int16, np.int32, np.int64, np.float16, np.float32, np.float64]
+)
+@pytest.mark.parametrize("count", [1, 3])
+def test_dtypes_are_kept_in_lists_and_arrays(dtype, count):
+    array = np.ones((count, 4), dtype)
+    for states in (array, list(array)):
+        assert default_states_preprocessor(states).numpy().dtype == dtype
+        assert float32_preprocessor(states).dtype == torch.float32
+        assert float32_preprocessor(states).tolist() == array.astype(float).tolist()
+
+
+@pytest.mark.parametrize(
+    ("states", "dtype"),
+    [
+        ([1, 2, 3], torch.int64),
+        ([np.int64(4)], torch.int64),
+        ([np.int32(4), np.int32(5)], torch.int32),
+        ([0.5, 1.5], torch.float64),
+        ([np.float32(0.5)], torch.float32),
+        ([True, False], torch.bool),
+        ([np.array(3), np.array(4)], torch.int64),
+    ],
+)
+def test_numbers_become_one_dimensional_tensors(states, dtype):
+    tensor = default_states_preprocessor(states)
+    assert tensor.shape == (len(states),)
+    assert tensor.dtype == dtype
+    assert tensor.tolist() == [float(state) for state in states]
+    assert float32_preprocessor(states).dtype == torch.float32
+
+
+def test_dicts_and_tuples_keep_their_nesting_from_lists_and_from_batches():
+    one = {"image": np.zeros((2, 2), np.uint8), "pair": (np.ones(3, np.float32), 4)}
+    two = {"image": np.ones((2, 2), np.uint8), "pair": (np.zeros(3, np.float32), 5)}
+    batch = {
+        "image": np.stack([one["image"], two["image"]]),
+        "pair": (np.stack([one["pair"][0], two["pair"][0]]), np.array([4, 5])),
+    }
+    for states in ([one, two], batch):
+        result = default_states_preprocessor(states)
+        assert list(result) == ["image", "pair"]
+        assert result["image"].dtype == torch.uint8
+        assert result["image"].tolist() == [[[0, 0], [0, 0]], [[1, 1], [1, 1]]]
+        assert isinstance(result["pair"], tuple)
+        assert result["pair"][0].tolist() == [[1.0] * 3, [0.0] * 3]
+        assert result["pair"][1].tolist() == [4, 5]
+        floats = float32_preprocessor(states)
+        assert floats["image"].dtype == floats["pair"][1].dtype == torch.float32
+
+
+def test_agents_count_the_rows_of_nested_batches():
+    states = {"a": (np.zeros((2, 1)), np.zeros(2)), "b": np.zeros((2, 3))}
+    agent = DQNAgent(lambda x: torch.eye(2), ArgmaxActionSelector())
+    assert agent(states)[1] == [None, None]
+    assert agent((np.zeros((2, 1)), np.zeros(2)))[1] == [None, None]
+
+
+def test_ordered_dicts_and_other_mappings_are_dicts():
+    states = [collections.OrderedDict(a=np.zeros(1)), collections.OrderedDict(a=np.ones(1))]
+    assert default_states_preprocessor(states)["a"].tolist() == [[0.0], [1.0]]
+
+
+def test_lazy_frames_become_arrays():
+    frames = [LazyFrames(np.full((2, 2), i, np.uint8)) for i in range(2)]
+    assert default_states_preprocessor(frames).tolist() == [[[0, 0], [0, 0]], [[1, 1], [1, 1]]]
+    assert default_states_preprocessor(frames[1:]).dtype == torch.uint8
+    assert float32_preprocessor(LazyFrames(np.ones((3, 2)))).shape == (3, 2)
+
+
+def test_tensors_are_used_as_they_are():
+    batch = torch.zeros(3, 2, dtype=torch.float64)
+    assert default_states_preprocessor(batch) is batch
+    assert float32_preprocessor(batch).dtype == torch.float32
+    for states in ([torch.ones(2)], [torch.ones(2), torch.zeros(2)]):
+        result = default_states_preprocessor(states)
+        assert result.tolist() == [state.tolist() for state in states]
+    assert float32_preprocessor([torch.ones(2, dtype=torch.int64)]).dtype == torch.float32
+
+
+def test_one_array_is_not_copied_and_read_only_ones_are():
+    array = np.zeros((2, 3), np.float32)
+    single = [np.zeros(3, np.float32)]
+    assert np.shares_memory(default_states_preprocessor(array).numpy(), array)
+    assert np.shares_memory(float32_preprocessor(array).numpy(), array)
+    assert np.shares_memory(default_states_preprocessor(single).numpy(), single[0])
+    array.flags.writeable = single[0].flags.writeable = False
+    for states, original in ((array, array), (single, single[0])):
+        # Warnings are errors here: torch warns about memory that it could write by accident.
+        tensor = default_states_preprocessor(states)
+        assert not np.shares_memory(tensor.numpy(), original)
+        tensor += 1
+        assert not original.any()
+
+
+def test_unusual_memory_layouts_are_copied():
+    array = np.arange(6, dtype=np.float32).reshape(2, 3)
+    for view in (array[::-1], array[:, ::-1], array.T, array.astype(">f4"), array[:, ::2]):
+        assert default_states_preprocessor(view).tolist() == view.tolist()
+        assert default_states_preprocessor([view[0]]).tolist() == [view[0].tolist()]
+
+
+@pytest.mark.parametrize(
+    "states",
+    [
+        rows([1, 2], [3, 4], [5]),
+        [np.zeros((2, 2)), np.zeros((2, 2)), np.zeros((2, 1))],
+        [torch.zeros(2), torch.zeros(2), torch.zeros(1)],
+        [np.zeros(2), np.zeros(2), 1.0],
+    ],
+)
+def test_observations_of_different_shapes_raise_naming_the_first(states):
+    expected, found = np.shape(states[0]), np.shape(states[2])
+    with pytest.raises(ValueError, match="observation 2 has shape") as caught:
+        default_states_preprocessor(states)
+    assert str(expected) in str(caught.value)
+    assert str(found) in str(caught.value)
+
+
+def test_observations_of_different_parts_raise():
+    with pytest.raises(ValueError, match=r"observation 1 has the parts \['a', 'b'\]"):
+        default_states_preprocessor([{"a": 1}, {"a": 1, "b": 2}])
+    with pytest.raises(ValueError, match=r"observation 1 has the parts \[0\]"):
+        default_states_preprocessor([(1, 2), (1,)])
+
+
+@pytest.mark.parametrize(
+    "states", [["left", "right"], np.array([None, None]), np.zeros(2, "datetime64[s]")]
+)
+def test_dtypes_torch_does_not_have_raise(states):
+    with pytest.raises(TypeError, match=r"cannot become a tensor.*preprocessor=None"):
+        default_states_preprocessor(states)
+
+
+@pytest.mark.parametrize("states", [[], {"a": []}])
+def test_no_observations_raise(states):
+    with pytest.raises(ValueError, match="must not be empty"):
+        default_states_preprocessor(states)
