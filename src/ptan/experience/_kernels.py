@@ -160,15 +160,11 @@ def _same(a: Array, b: Array) -> bool:
 def release_row(
     row: int, slot: int, capacity: int, refs: Array, last_row: Array, free: Array, counts: Array
 ) -> None:
-    """Give back the frames that only the row in `slot` used.
-
-    A frame's newest user is the row that leaves (`row - capacity`), or, after an interrupted
-    insertion, an earlier attempt at this same row.
-    """
+    """Give back the frames whose newest user is the row in `slot`, which leaves for `row`."""
     for c in range(refs.shape[0]):
         for j in range(refs.shape[2]):
             frame = refs[c, slot, j]
-            if frame >= 0 and (last_row[frame] == row - capacity or last_row[frame] == row):
+            if frame >= 0 and last_row[frame] == row - capacity:
                 last_row[frame] = -1
                 free[counts[0]] = frame
                 counts[0] += 1

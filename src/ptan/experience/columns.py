@@ -203,8 +203,7 @@ def encode(schema: Schema, items: Sequence[Any], gamma: float | None) -> Chunk:
             _encode_step(out, refs[r, i], (r, i), row, following, gamma, observations)
     flat = [flatten(schema.state, value, name) for name, value in observations]
     frames = [
-        leaf.column([parts[n] for parts in flat])
-        for n, leaf in enumerate(leaves_of(schema.state))
+        leaf.column([parts[n] for parts in flat]) for n, leaf in enumerate(leaves_of(schema.state))
     ]
     return Chunk(out, refs, frames)
 

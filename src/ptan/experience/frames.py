@@ -101,6 +101,21 @@ class FrameStore:
         refs[: len(self.refs)] = self.refs
         self.refs = refs
 
+    def recover(self, first: int, end: int) -> None:
+        """Make the tables those of rows [first, end) again, after an interrupted insertion."""
+        slots = np.arange(first, end) % self.capacity
+        gone = np.ones(self.capacity, np.bool_)
+        gone[slots] = False
+        self.refs[:, gone] = -1
+        self.last_row = np.full(len(self.frames), -1, np.int64)
+        live = self.refs[:, slots]
+        numbers = np.broadcast_to(np.arange(first, end)[:, None], live.shape)
+        np.maximum.at(self.last_row, live[live >= 0], numbers[live >= 0])
+        free = np.flatnonzero(self.last_row[: self.counts[1]] < 0)
+        self.free = np.empty(len(self.frames), np.int32)
+        self.free[: len(free)] = free
+        self.counts[0] = len(free)
+
     @property
     def used(self) -> int:
         """Frames that rows refer to."""
@@ -114,8 +129,10 @@ class FrameStore:
         tables = self.last_row.nbytes + self.cache.nbytes + self.refs.nbytes
         return touched * per_frame + tables + self.memo.nbytes + self.stamp.nbytes
 
-    def _grow(self) -> None:
-        room = len(self.frames) + len(self.frames) // 4 + 1
+    def _grow(self, room: int | None = None) -> None:
+        """Make room for a quarter more frames, or for `room`."""
+        if room is None:
+            room = len(self.frames) + len(self.frames) // 4 + 1
         touched = int(self.counts[1])
         frames = np.empty((room, self.frames.shape[1]), self.word)
         frames[:touched] = self.frames[:touched]
@@ -124,6 +141,18 @@ class FrameStore:
         free = np.empty(room, np.int32)
         free[:touched] = self.free[:touched]
         self.frames, self.last_row, self.free = frames, last_row, free
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The frames there are, without the room for more."""
+        touched = int(self.counts[1])
+        cut = {name: getattr(self, name)[:touched] for name in ("frames", "last_row", "free")}
+        return {**self.__dict__, **cut, "room": len(self.frames), "memo": None, "stamp": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        room = state.pop("room")
+        self.__dict__.update(state)
+        self._grow(room)
+        self._new_memo(1)
 
     def _new_memo(self, observations: int) -> None:
         self.memo = np.empty((observations, self.k), np.int32)
@@ -153,6 +182,12 @@ class ObjectStore:
     def take(self, slots: Array) -> Array:
         """The observations of rows by slot: a new object array (columns, n)."""
         return self.values.take(slots, axis=1)
+
+    def recover(self, first: int, end: int) -> None:
+        """Forget what an interrupted insertion left beyond rows [first, end)."""
+        gone = np.ones(self.values.shape[1], np.bool_)
+        gone[np.arange(first, end) % len(gone)] = False
+        self.values[:, gone] = None
 
     def widen(self, columns: int) -> None:
         """Make room for more observations per row."""

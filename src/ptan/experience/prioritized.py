@@ -43,6 +43,7 @@ class _Prioritized(ExperienceReplayBuffer, ABC):
         self.beta = self.beta_start
         self.stale_updates = 0
         self._max_priority = 1.0
+        self._unsettled = False  # an insertion was interrupted before its rows had priorities
 
     def update_beta(self, frame: int) -> float:
         """Set β on the straight line from `beta_start` at 0 to 1 at `beta_frames`, and return it.
@@ -70,6 +71,7 @@ class _Prioritized(ExperienceReplayBuffer, ABC):
             ValueError, IndexError: wrong lengths, a priority that is not positive and finite, or a
                 number that no row of this buffer ever had. Nothing is changed.
         """
+        self._settle()
         numbers, values = _checked_update(indices, priorities)
         if not len(numbers):
             return
@@ -87,23 +89,44 @@ class _Prioritized(ExperienceReplayBuffer, ABC):
         self._set_weights(numbers % self.capacity, values**self.alpha)
 
     def _insert(self, rows: Chunk) -> None:
+        self._settle()
+        begin, self._unsettled = self._end, True
         super()._insert(rows)
-        self._welcome(len(rows))
+        self._welcome(begin)
+        self._unsettled = False
 
     def _extend_objects(self, items: list[Any]) -> None:
+        self._settle()
+        begin, self._unsettled = self._end, True
         super()._extend_objects(items)
-        self._welcome(len(items))
+        self._welcome(begin)
+        self._unsettled = False
 
-    def _welcome(self, count: int) -> None:
-        """The greatest priority for the newest `count` rows."""
-        end = self._end
-        numbers = np.arange(max(end - count, self._first), end)
+    def _welcome(self, begin: int) -> None:
+        """The greatest priority for the rows from number `begin` on."""
+        numbers = np.arange(max(begin, self._first), self._end)
         weight = self._max_priority**self.alpha
         self._set_weights(numbers % self.capacity, np.full(len(numbers), weight))
+
+    def _settle(self) -> None:
+        """After an interrupted insertion: no weight where no row is, and one where one is."""
+        if not self._unsettled:
+            return
+        here = np.zeros(self.capacity, np.bool_)
+        here[np.arange(self._first, self._end) % self.capacity] = True
+        self._set_weights(np.flatnonzero(~here), np.zeros(int((~here).sum())))
+        slots = np.flatnonzero(here)
+        bare = slots[self._weights_of(slots) == 0.0]
+        self._set_weights(bare, np.full(len(bare), self._max_priority**self.alpha))
+        self._unsettled = False
 
     @abstractmethod
     def _set_weights(self, slots: Array, weights: Array) -> None:
         """Store p^α of rows by slot."""
+
+    @abstractmethod
+    def _weights_of(self, slots: Array) -> Array:
+        """p^α of rows by slot."""
 
     def _weighted(
         self, slots: Array, chances: Array, beta: float | None
@@ -150,12 +173,16 @@ class PrioReplayBufferNaive(_Prioritized):
             The batch, the row numbers (B,) int64, and the importance weights (B,) float32.
         """
         self._span(batch_size)
+        self._settle()
         chances = self._weights / self._weights.sum()
         slots = self.rng.choice(self.capacity, batch_size, p=chances)
         return self._weighted(slots, chances[slots], beta)
 
     def _set_weights(self, slots: Array, weights: Array) -> None:
         self._weights[slots] = weights
+
+    def _weights_of(self, slots: Array) -> Array:
+        return self._weights[slots]
 
 
 class PrioritizedReplayBuffer(_Prioritized):
@@ -197,11 +224,15 @@ class PrioritizedReplayBuffer(_Prioritized):
             The batch, the row numbers (B,) int64, and the importance weights (B,) float32.
         """
         self._span(batch_size)
+        self._settle()
         slots, weights = self._tree.sample(self.rng.random(batch_size))
         return self._weighted(slots, weights / self._tree.total, beta)
 
     def _set_weights(self, slots: Array, weights: Array) -> None:
         self._tree.set_many(slots, weights)
+
+    def _weights_of(self, slots: Array) -> Array:
+        return self._tree[slots]
 
 
 def _checked_update(

@@ -161,9 +161,9 @@ class _RolloutStream(Iterator[Rollouts]):
     def _step(self) -> None:
         stepper, tape = self._stepper, _tape(self._stepper)
         stepper.step()
+        stepper.torn = True  # until the step is kept: without it, all begin anew
         flaw = tape.first_flaw() if stepper.check_finite else None
         if flaw is not None:
-            stepper.torn = True
             raise ValueError(flaw)
         _, episodes = tape.cut_rows()
         self._pending += [(total, int(steps)) for total, steps, _ in episodes.tolist()]
@@ -181,6 +181,7 @@ class _RolloutStream(Iterator[Rollouts]):
             )
         )
         self._open = np.vstack([self._open, flags & NO_TRANSITION == 0])
+        stepper.torn = False
 
     def _final_values(self, tape: Tape, base: int, flags: Array) -> Array:
         """The agent's values of final observations, where an episode was truncated."""

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from gymnasium.vector import VectorEnv
 
+from ptan.common.atari_vector import warn_if_clipped
 from ptan.experience.rows import Experience, ExperienceFirstLast
 from ptan.experience.stepping import ListStepper, Stepper, VectorStepper
 from ptan.experience.stream import FinishedEpisodes, Seat, Stream
@@ -255,6 +256,7 @@ def make_stepper(
     }
     checked_agent(agent)
     if isinstance(env, VectorEnv):
+        warn_if_clipped(env)
         return VectorStepper(env, agent, cut, **options)
     if vectorized:
         raise TypeError(f"env must be a gymnasium VectorEnv when vectorized, got {env!r}")

@@ -360,8 +360,10 @@ def _flags(values: Any, name: str, step: int) -> Any:
 
 def _reset_parts(result: Any) -> tuple[Any, dict[str, Any]]:
     """(observation, info) of a reset, also of an old-style one that gives the observation alone."""
-    if isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], dict):
-        return result
+    if isinstance(result, tuple) and len(result) == 2:
+        observation, info = result
+        if info is None or isinstance(info, dict):
+            return observation, info or {}
     return result, {}
 
 

@@ -11,7 +11,8 @@ class RowTable:
     """A ring of `capacity` rows of one schema; row number r lies in slot r mod capacity.
 
     Rows [first, end) are there. An insertion advances `first`, writes, then advances `end`: an
-    interrupt between two statements loses old rows at worst, and never shows a torn one.
+    interrupt between two statements loses old rows at worst, and never shows a torn one. What it
+    leaves behind is cleared away at the next call.
     """
 
     def __init__(self, schema: Schema, capacity: int, width: int) -> None:
@@ -20,6 +21,7 @@ class RowTable:
         self.width = width
         self.first = 0
         self.end = 0
+        self._writing = False
         leaves = leaves_of(schema.state)
         self.stores = [make_store(leaf, capacity, 2 * width) for leaf in leaves]
         self.actions = self._column(schema.action)
@@ -35,6 +37,9 @@ class RowTable:
 
     def insert(self, rows: Chunk) -> None:
         """Append rows; the oldest go when the ring is full."""
+        if self._writing:
+            self._recover()
+        self._writing = True
         if rows.refs.shape[1] > self.width:
             self._widen(rows.refs.shape[1])
         if rows.columns.rewards.dtype != self.rewards.dtype:
@@ -45,6 +50,14 @@ class RowTable:
         else:
             for start in range(0, len(rows), self.capacity):
                 self._insert(rows[start : start + self.capacity])
+        self._writing = False
+
+    def _recover(self) -> None:
+        """Clear away what an interrupted insertion left."""
+        self._widen(max(self.actions.shape[1], self.width))
+        for store in self.stores:
+            store.recover(self.first, self.end)
+        self._writing = False
 
     def _insert(self, rows: Chunk) -> None:
         count, begin = len(rows), self.end
@@ -70,14 +83,17 @@ class RowTable:
             column[slots, :width] = rows.extras[name]
         if self.schema.windows:
             self.lengths[slots] = rows.lengths
-            for column in (self.actions, self.rewards, self.discounts, self.steps, self.ends):
-                column[slots, width:] = 0
+            padded = (self.actions, self.rewards, self.discounts, self.steps, self.ends)
+            for column in (*padded, *self.extras.values()):
+                column[slots, width:] = None if column.dtype.hasobject else 0
 
     def gather(self, numbers: Array) -> tuple[Columns, list[Array]]:
         """Copies of rows by number, and their observations in one block (2L, n, *shape) per leaf.
 
         The block holds, one after the other: before the first step, after it, before the second …
         """
+        if self._writing:
+            self._recover()
         slots = numbers % self.capacity
         columns = Columns(
             schema=self.schema,
@@ -102,15 +118,18 @@ class RowTable:
         return np.zeros((self.capacity, self.width, *leaf.shape), leaf.dtype)
 
     def _widen(self, width: int) -> None:
+        """Make room for longer windows; may be called again after an interrupt."""
         for store in self.stores:
             store.widen(2 * width)
-        old, self.width = self.width, width
         for name in ("actions", "rewards", "discounts", "steps", "ends"):
-            setattr(self, name, _wider(getattr(self, name), old, width))
-        self.extras = {name: _wider(column, old, width) for name, column in self.extras.items()}
+            setattr(self, name, _wider(getattr(self, name), width))
+        self.extras = {name: _wider(column, width) for name, column in self.extras.items()}
+        self.width = width
 
 
-def _wider(column: Array, old: int, new: int) -> Array:
-    out = np.zeros((len(column), new, *column.shape[2:]), column.dtype)
-    out[:, :old] = column
+def _wider(column: Array, width: int) -> Array:
+    if column.shape[1] == width:
+        return column
+    out = np.zeros((len(column), width, *column.shape[2:]), column.dtype)
+    out[:, : column.shape[1]] = column
     return out

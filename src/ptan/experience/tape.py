@@ -164,12 +164,12 @@ class Tape:
             TypeError, ValueError: it is no number, or of another shape than the first one.
         """
         name = f"reward of environment {env} at step {self.t}"
+        if getattr(reward, "shape", None) == ():  # a NumPy scalar, an array or tensor of one number
+            reward = reward.item()
         try:
             leaf = reward_leaf(reward)
         except TypeError as error:
             raise TypeError(f"{name}: {error}") from None
-        if leaf.shape == () and not leaf.scalar:  # an array of one number without a shape
-            leaf, reward = SCALAR_REWARD, reward.item()
         if leaf.shape != self.reward_leaf.shape:
             if self.t or self.reward_leaf.shape:
                 raise ValueError(f"{name} must be {self.reward_leaf}, got {reward!r}")
