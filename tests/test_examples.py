@@ -44,11 +44,27 @@ def run(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+def programs_in(page: Path) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
+
+
 def readme_program() -> str:
     programs = re.findall(
         r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL
     )
     return next(program for program in programs if "batch_generator" in program)
+
+
+GUIDES = sorted((ROOT / "docs" / "guides").glob("*.md"))
+
+
+@pytest.mark.parametrize("guide", GUIDES, ids=lambda path: path.stem)
+def test_the_code_in_a_guide_runs(guide: Path, tmp_path: Path) -> None:
+    programs = programs_in(guide)
+    assert programs
+    for program in programs:
+        result = run(["-c", program], tmp_path)
+        assert result.returncode == 0, result.stderr
 
 
 def test_every_example_is_tested() -> None:
