@@ -64,8 +64,8 @@ def check_frequencies(
     draws = sum(found.values())
     never = [n for n, chance in right.items() if not found.get(n) and chance * draws > 25]
     if never:
-        place = " (the newest)" if never == [max(right)] else ""
-        place = " (the last slot)" if never == [CAPACITY] and len(right) == CAPACITY else place
+        in_last_slot = len(never) == 1 and (never[0] - 1) % CAPACITY == len(right) - 1
+        place = " (the last slot)" if in_last_slot else ""
         words = ", ".join(map(str, never))
         findings.add("never", f"{what}: row {words}{place} is never sampled, in {draws} draws")
         return

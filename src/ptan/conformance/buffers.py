@@ -18,7 +18,6 @@ from ptan.conformance.buffer_rows import (
 from ptan.conformance.environments import same
 from ptan.conformance.findings import FAILED, Findings
 
-
 DRAWS = 800
 
 

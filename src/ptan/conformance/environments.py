@@ -44,7 +44,7 @@ def check_env(
         TypeError: a `VectorEnv`; see `check_vector_env`.
     """
     findings = Findings()
-    if not hasattr(env, "step"):
+    if isinstance(env, type) or not hasattr(env, "step"):
         env = findings.attempt("make", "making the environment", env)
         if env is FAILED:
             return findings.lines()

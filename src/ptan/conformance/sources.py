@@ -54,7 +54,8 @@ def check_source(
 
     Rows may be `ExperienceFirstLast`, tuples of `Experience`, or objects with the same attributes
     (state, action, reward and last_state, or done). Of `terminated`, `truncated`, `final_state`,
-    `steps` and `discount` only what a row has is checked. `last_state` after an end may be None;
+    `steps` and `discount` only what a row has is checked; the library's own row classes have all
+    of them, and read "not truncated" if nothing is said. `last_state` after an end may be None;
     at a truncation it may be the true final observation as well, at a termination only if the row
     says `terminated` or a discount of 0. `pop_rewards_steps`, if there is one, must tell whole
     games. The order of rows among environments is free.
@@ -217,7 +218,7 @@ class _Run:
         findings.context = f'{self.context}, truncation="terminal"'
 
         def judge(item: Any) -> None:
-            rows = item if isinstance(item, tuple) else (item,)
+            rows = _rows_of(item)
             place = decode(getattr(rows[0], "state", None))
             if place is None or not self.script.window(place).ended:
                 return
@@ -242,7 +243,7 @@ class _Run:
             gamma=self.script.gamma,
             steps_count=self.script.n,
             steps_delta=self.script.delta,
-            **more,
+            **{"env_seed": None, "truncation": "bootstrap", **more},
         )
         count = 1 if self.form == "single" else len(self.script.plans)
         delivered = 0
@@ -268,9 +269,15 @@ def _is_step_list(item: Any) -> bool:
     return isinstance(item, list) and (not item or not hasattr(item[0], "done"))
 
 
+def _rows_of(item: Any) -> tuple[Any, ...]:
+    """The rows of a window, or the one row, which may be a named tuple."""
+    whole = hasattr(item, "state") or not isinstance(item, (tuple, list))
+    return (item,) if whole else tuple(item)
+
+
 def _check_item(item: Any, script: Script, form: str, findings: Findings) -> Place | None:
     """Compare an item with its window; returns where it starts, None if nowhere."""
-    rows = tuple(item) if isinstance(item, (tuple, list)) else (item,)
+    rows = _rows_of(item)
     if not rows or not all(hasattr(row, "state") and hasattr(row, "action") for row in rows):
         findings.add("no row", f"an item is neither a row nor a tuple of rows: {item!r}")
         return None
@@ -308,6 +315,6 @@ def _next_words(row: Any, place: Place, script: Script) -> str:
 
 def _picture(item: Any) -> str:
     """Everything a row's observations say, as text."""
-    rows = item if isinstance(item, tuple) else (item,)
+    rows = _rows_of(item)
     names = ("state", "last_state", "final_state")
     return repr([[str(getattr(row, name, None)) for name in names] for row in rows])

@@ -1,0 +1,1 @@
+"""Checks for users: right things give no findings, planted bugs do."""

@@ -1,0 +1,73 @@
+"""Wrong environments and wrappers are found, and the finding says what is wrong."""
+
+import pytest
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
+
+from ptan.conformance import check_env, check_frame_stack, check_vector_env, check_wrapper
+
+from . import planted
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (planted.NanWalk, "step 3: the observation holds NaN or infinity"),
+        (planted.GrowingWalk, "step 2: the observation is an array (2,) float64, at first"),
+        (planted.FlaggedWalk, "step 0: terminated must be a bool, got 'no'"),
+        (planted.UnseededWalk, "two plays from the same seed with the same actions differ"),
+        (planted.ReusingWalk, "note: step 0 wrote into the observation returned before it"),
+        (planted.LivesThatEndGames, "the game is over, after a lost life without a reset"),
+        (planted.SeedlessWalk, "reset() takes no seed: no run can be repeated"),
+        (
+            lambda: planted.LateSeedWrapper(planted.FixedWalk()),
+            "FixedWalk was reset with seed=None",
+        ),
+        (lambda: 1 / 0, "making the environment raised ZeroDivisionError"),
+    ],
+)
+def test_wrong_environments(make, words):
+    found = check_env(make)
+    assert any(words in line for line in found), found
+
+
+@pytest.mark.parametrize(
+    ("wrap", "words"),
+    [
+        (planted.StackAcrossEpisodes, "episode 2, reset: the stack holds an observation of epi"),
+        (planted.StackWithoutSeed, "the seed does not reach the wrapped environment"),
+        (planted.StackStaleAtTruncation, "step 4: the newest observation is not in the stack"),
+        (planted.StackClearedByLifeLoss, "the stack of 3 holds the observations of steps [4]"),
+    ],
+)
+def test_wrong_frame_stacks(wrap, words):
+    found = check_frame_stack(wrap)
+    assert any(words in line for line in found), found
+
+
+@pytest.mark.parametrize(
+    ("wrap", "words"),
+    [
+        (planted.StackAcrossEpisodes, "something of the one before is left in it"),
+        (planted.StackStaleAtTruncation, "episode 2, step 4: the observation at a truncation"),
+        (planted.StackWithoutSeed, "reset(seed=70): the seed does not reach"),
+        (planted.TruncationAsTermination, "was truncated, but the wrapper says terminated=True"),
+    ],
+)
+def test_wrong_wrappers(wrap, words):
+    found = check_wrapper(wrap)
+    assert any(words in line for line in found), found
+
+
+def test_a_vector_environment_that_says_the_wrong_mode():
+    vector_env = SyncVectorEnv([planted.Walk] * 2, autoreset_mode=AutoresetMode.SAME_STEP)
+    vector_env.metadata = {**vector_env.metadata, "autoreset_mode": AutoresetMode.NEXT_STEP}
+    found = check_vector_env(vector_env, [planted.Walk(), planted.Walk()])
+    assert "step 9 of environment 0: the final observation is" in found[0]
+
+
+def test_vector_environments_are_for_the_other_check():
+    vector_env = SyncVectorEnv([planted.Walk])
+    with pytest.raises(TypeError, match="check_vector_env"):
+        check_env(vector_env)
+    with pytest.raises(ValueError, match="envs must be 1 environments, got 2"):
+        check_vector_env(vector_env, [planted.Walk(), planted.Walk()])
