@@ -96,6 +96,26 @@ class HalfExtends(ListBuffer):
             self.add(row)
 
 
+class NewestFirst(ListBuffer):
+    """Iterates from the newest row to the oldest."""
+
+    def __iter__(self):
+        return reversed(list(super().__iter__()))
+
+
+class SamplesWhenEmpty(ListBuffer):
+    def sample(self, count):
+        return super().sample(count) if self.rows else []
+
+
+class FavoursOld(ListBuffer):
+    """Draws the first rows twice as often."""
+
+    def sample(self, count):
+        slots = np.minimum(*self.rng.integers(len(self.rows), size=(2, count)))
+        return [self.rows[i] for i in slots]
+
+
 class BatchBuffer(ListBuffer):
     """Right: hands out a `Batch`."""
 
@@ -108,6 +128,22 @@ class LosesTruncatedState(BatchBuffer):
 
     def add(self, row):
         super().add(row._replace(final_state=row.state) if row.truncated else row)
+
+
+class FullDiscounts(BatchBuffer):
+    """Bootstraps past terminations."""
+
+    def add(self, row):
+        super().add(row._replace(discount=0.9))
+
+
+class SharedColumns(BatchBuffer):
+    """States and next states are one array."""
+
+    def sample(self, count):
+        batch = super().sample(count)
+        batch.last_states = batch.states
+        return batch
 
 
 class ColumnsOfItsOwn:

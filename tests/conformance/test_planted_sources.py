@@ -143,6 +143,62 @@ def test_agent_states_that_are_not_begun_anew():
     assert_found(findings_of(OneState), "(episode 2): the agent's state is", "initial state")
 
 
+def swapped(rows):
+    for row in rows:
+        yield from (next(rows), row)
+
+
+def doubled(rows):
+    for row in rows:
+        yield from (row, row)
+
+
+def other_actions(rows):
+    return (row._replace(action=row.action + 1) for row in rows)
+
+
+def foreign_states(rows):
+    return (row._replace(state=row.state + 1) for row in rows)
+
+
+def false_steps(rows):
+    return (row._replace(steps=row.steps + 1) for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (swapped, "step 0 of environment 0 (episode 1): its row comes after a later one"),
+        (doubled, "step 0 of environment 0 (episode 1): two rows start here"),
+        (other_actions, "the row's action is 3, the agent chose 2"),
+        (foreign_states, "a row's state is no observation that the environment gave"),
+        (false_steps, "the row says that it spans 3 steps, it spans 2"),
+    ],
+)
+def test_right_rows_that_were_spoiled(change, words):
+    def make(env, agent, gamma, steps_count):
+        return change(iter(planted.PlainSource(env, agent, gamma, steps_count)))
+
+    assert_found(findings_of(make, steps_counts=(2,)), words)
+
+
+def test_actions_given_to_another_environment():
+    class Crossed:
+        def __init__(self, env, agent, gamma):
+            self.source = planted.NaiveVector(env, self.act, gamma)
+            self.agent = agent
+
+        def act(self, observations):
+            actions, states = self.agent(observations)
+            return actions[::-1], states
+
+        def __iter__(self):
+            return iter(self.source)
+
+    found = findings_of(Crossed, ("next_step",), steps_counts=(1,))
+    assert_found(found, "of environment 0", "was given action", "which the agent did not choose")
+
+
 def test_like_findings_are_counted():
     (line, *_) = findings_of(planted.LostTails, steps_counts=(3,))
     assert "more like it)" in line

@@ -38,7 +38,7 @@ def check_coverage(
     for place in sorted(given - set(expected)):
         text = f"{at(place)}: a row starts here, but none should, with windows every "
         findings.add("extra", f"{text}{script.delta} steps", group=group)
-    for place in {p for p in places if places.count(p) > 1}:
+    for place in sorted({p for p in places if places.count(p) > 1}):
         findings.add("twice", f"{at(place)}: two rows start here", group=group)
     for before, after in pairwise(places):
         if after < before:

@@ -218,11 +218,9 @@ def make_envs(
     Args:
         form: "single", "list", "next_step", "same_step", "disabled", "async_next_step",
             "async_same_step" or "async_disabled".
-        plans: a plan per environment; "single" takes the first.
+        plans: a plan per environment, one only for "single".
         reuse: see `ScriptedEnv`.
     """
-    if form == "single":
-        plans = plans[:1]
     vector = form not in ("single", "list")
     # A vector environment resets whatever ends: a life-loss wrapper then resumes the game.
     envs = [ScriptedEnv(p, i, reuse=reuse, resume=vector) for i, p in enumerate(plans)]

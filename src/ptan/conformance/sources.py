@@ -89,7 +89,7 @@ def check_source(
         )
     plans = PLANS if life_loss else without_lost_lives(PLANS)
     runs = [
-        _Run(make_source, takes, form, Script(plans, n, delta, gamma))
+        _Run(make_source, takes, form, Script(plans[: _count(form)], n, delta, gamma))
         for form in forms
         for n in steps_counts
         for delta in (steps_deltas if "steps_delta" in takes else (1,))
@@ -113,6 +113,11 @@ def _findings_of(runs: Sequence["_Run"], takes: "_Settings") -> list[str]:
         if "truncation" in takes:
             run.check_terminal(findings)
     return findings.lines()
+
+
+def _count(form: str) -> int:
+    """How many environments there are."""
+    return 1 if form == "single" else len(PLANS)
 
 
 class _Settings:
@@ -163,7 +168,7 @@ class _Run:
         envs, source = self._pull(agent, findings, judge)
         group = self.form
         if places:
-            for env in range(1 if self.form == "single" else len(self.script.plans)):
+            for env in range(len(self.script.plans)):
                 mine = [place for place in places if place.env == env]
                 check_coverage(env, mine, self.script, findings, group)
             check_statistics(source, places, self.script, findings, group)
@@ -245,14 +250,13 @@ class _Run:
             steps_delta=self.script.delta,
             **{"env_seed": None, "truncation": "bootstrap", **more},
         )
-        count = 1 if self.form == "single" else len(self.script.plans)
         delivered = 0
         sources: list[Any] = []
 
         def run() -> None:
             nonlocal delivered
             sources.append(self.make_source(env, agent, **settings))
-            for item in islice(sources[0], ITEMS_PER_ENV * count):
+            for item in islice(sources[0], ITEMS_PER_ENV * len(self.script.plans)):
                 delivered += 1
                 for row in item if _is_step_list(item) else (item,):
                     judge(row)
