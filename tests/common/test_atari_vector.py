@@ -5,7 +5,7 @@ import gymnasium
 import numpy as np
 import pytest
 
-from ptan.common.atari_vector import warn_if_clipped
+from ptan.common.atari_settings import warn_if_clipped
 from ptan.common.wrappers import AtariSettings, make_atari_vec, wrap_dqn
 
 gymnasium.register_envs(ale_py)

@@ -1,9 +1,10 @@
 """The settings of DQN's Atari preprocessing, kept in one place for training and evaluation."""
 
+import warnings
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
-__all__ = ["AtariSettings", "need_extra"]
+__all__ = ["AtariSettings", "need_extra", "warn_if_clipped"]
 
 
 @dataclass(frozen=True)
@@ -70,3 +71,43 @@ def need_extra(missing: ImportError) -> ImportError:
     return ImportError(
         f'Atari games need {missing.name}: pip install "ptan[atari]"', name=missing.name
     )
+
+
+def warn_if_clipped(env: object) -> None:
+    """Warn about an `AtariVectorEnv` that clips rewards or ends games at a lost life.
+
+    Both falsify episode statistics, and the second throws away the rest of every game. ALE clips
+    by default. An environment made by `gymnasium.make_vec` knows its settings; one made by the
+    constructor does not, and is warned about unless it has attributes `reward_clipping` and
+    `episodic_life` that say otherwise. Environments of `make_atari_vec` have them.
+
+    Args:
+        env: any environment, wrapped or not.
+    """
+    while hasattr(env, "env"):
+        env = env.env
+    names = {f"{kind.__module__}.{kind.__name__}" for kind in type(env).__mro__}
+    if "ale_py.vector_env.AtariVectorEnv" not in names:
+        return
+    spec = getattr(env, "spec", None)
+    known = {"reward_clipping": True, "episodic_life": False} if spec is not None else {}
+    known |= {} if spec is None else spec.kwargs
+    clips = getattr(env, "reward_clipping", known.get("reward_clipping"))
+    ends = getattr(env, "episodic_life", known.get("episodic_life"))
+    advice = "ptan.common.wrappers.make_atari_vec makes one that does neither"
+    if clips or ends:
+        wrong = ["clips rewards"] * bool(clips) + ["resets the game at a lost life"] * bool(ends)
+        warnings.warn(
+            f"this AtariVectorEnv {' and '.join(wrong)}: episode rewards are not the game's; "
+            f"{advice}",
+            UserWarning,
+            stacklevel=6,
+        )
+    elif clips is None or ends is None:
+        warnings.warn(
+            "AtariVectorEnv clips rewards unless made with reward_clipping=False, and resets the "
+            "game at a lost life if made with episodic_life=True; neither can be read back from "
+            f"it. {advice}; or set env.reward_clipping = env.episodic_life = False to state it",
+            UserWarning,
+            stacklevel=6,
+        )

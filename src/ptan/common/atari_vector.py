@@ -1,6 +1,5 @@
 """Many Atari games in one C++ vector environment, preprocessed as `wrap_dqn` does."""
 
-import warnings
 from typing import Any
 
 import gymnasium
@@ -10,7 +9,7 @@ from numpy.typing import NDArray
 
 from ptan.common.atari_settings import AtariSettings, alias_of_clipping, need_extra
 
-__all__ = ["make_atari_vec", "warn_if_clipped"]
+__all__ = ["make_atari_vec"]
 
 Frames = NDArray[np.uint8]
 Flags = NDArray[np.bool_]
@@ -96,6 +95,7 @@ def make_atari_vec(
         reward_clipping=False,
         use_fire_reset=True,
     )
+    env.reward_clipping = env.episodic_life = False  # read by `warn_if_clipped`
     return _AtariVector(env, settings, max_num_frames_per_episode)
 
 
@@ -196,43 +196,3 @@ class _AtariVector(VectorWrapper):
         final = np.where(game_over[:, None, None, None], info["final_obs"], obs)
         self._fill_young_stacks(final)
         info["final_obs"] = final
-
-
-def warn_if_clipped(env: object) -> None:
-    """Warn about an `AtariVectorEnv` that clips rewards or ends games at a lost life.
-
-    Both falsify episode statistics, and the second throws away the rest of every game. ALE clips
-    by default. An environment made by `gymnasium.make_vec` knows its settings; one made by the
-    constructor does not, and is warned about unless it has attributes `reward_clipping` and
-    `episodic_life` that say otherwise. Environments of `make_atari_vec` are never warned about.
-
-    Args:
-        env: any environment, wrapped or not.
-    """
-    while hasattr(env, "env") and not isinstance(env, _AtariVector):
-        env = env.env
-    names = {f"{kind.__module__}.{kind.__name__}" for kind in type(env).__mro__}
-    if "ale_py.vector_env.AtariVectorEnv" not in names:
-        return
-    spec = getattr(env, "spec", None)
-    known = {"reward_clipping": True, "episodic_life": False} if spec is not None else {}
-    known |= {} if spec is None else spec.kwargs
-    clips = getattr(env, "reward_clipping", known.get("reward_clipping"))
-    ends = getattr(env, "episodic_life", known.get("episodic_life"))
-    advice = "ptan.common.wrappers.make_atari_vec makes one that does neither"
-    if clips or ends:
-        wrong = ["clips rewards"] * bool(clips) + ["resets the game at a lost life"] * bool(ends)
-        warnings.warn(
-            f"this AtariVectorEnv {' and '.join(wrong)}: episode rewards are not the game's; "
-            f"{advice}",
-            UserWarning,
-            stacklevel=3,
-        )
-    elif clips is None or ends is None:
-        warnings.warn(
-            "AtariVectorEnv clips rewards unless made with reward_clipping=False, and resets the "
-            "game at a lost life if made with episodic_life=True; neither can be read back from "
-            f"it. {advice}; or set env.reward_clipping = env.episodic_life = False to state it",
-            UserWarning,
-            stacklevel=3,
-        )

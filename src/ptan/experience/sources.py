@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from gymnasium.vector import VectorEnv
 
-from ptan.common.atari_vector import warn_if_clipped
+from ptan.common.atari_settings import warn_if_clipped
 from ptan.experience.rows import Experience, ExperienceFirstLast
 from ptan.experience.stepping import ListStepper, Stepper, VectorStepper
 from ptan.experience.stream import FinishedEpisodes, Seat, Stream

@@ -161,25 +161,36 @@ class ListStepper(Stepper):
         assert tape is not None
         actions = self.act()
         tape.put_actions(actions)
-        base = tape.t % tape.ring * self.count
-        following = (tape.t + 1) % tape.ring * self.count
+        try:
+            self._step(tape, actions)
+        except BaseException:
+            self.torn = True
+            raise
+        tape.t += 1
+
+    def _step(self, tape: Tape, actions: Any) -> None:
+        """Step every environment; the hottest loop of the library, so common types go first."""
+        t, count = tape.t, self.count
+        base = t % tape.ring * count
+        following = (t + 1) % tape.ring * count
+        scalar_rewards = not tape.reward_leaf.shape
         observations = []
         states = self.given_states
-        self.torn = True
         for e, env in enumerate(self.envs):
             result = env.step(actions[e])
             if result.__class__ is not tuple or len(result) != 5:
-                result = _step_parts(result, e, tape.t)
+                result = _step_parts(result, e, t)
             observation, reward, terminated, truncated, info = result
             if terminated.__class__ is not bool:
-                terminated = _flag(terminated, "terminated", e, tape.t)
+                terminated = _flag(terminated, "terminated", e, t)
             if truncated.__class__ is not bool:
-                truncated = _flag(truncated, "truncated", e, tape.t)
-            if reward.__class__ is float and not tape.reward_leaf.shape:
+                truncated = _flag(truncated, "truncated", e, t)
+            flags = 0
+            if reward.__class__ is float and scalar_rewards:
                 tape.reward_view[base + e] = reward
-                flags = 0
             else:
                 flags = tape.put_reward(base + e, reward, e)
+                scalar_rewards = not tape.reward_leaf.shape
             if info:
                 raw = info.get("raw_reward")
                 if raw is not None:
@@ -188,7 +199,7 @@ class ListStepper(Stepper):
             if terminated or truncated:
                 over = truncated or not (info and info.get("life_loss"))
                 flags |= self.end_flags(terminated, truncated, over)
-                tape.put_final(base + e, observation, e, self.check_finite)
+                tape.put_final(base + e, observation, e)
                 if over:
                     observation = self._reset(e)
                     if states is self.given_states:
@@ -199,8 +210,6 @@ class ListStepper(Stepper):
             observations.append(observation)
         self.observations = observations
         self.agent_states = states
-        tape.t += 1
-        self.torn = False
 
 
 class VectorStepper(Stepper):
@@ -323,9 +332,7 @@ class VectorStepper(Stepper):
             if raw is not None:
                 tape.raw[base + env] = raw
                 tape.flags[base + env] |= RAW_REWARD
-        # In NEXT_STEP mode it is the next observation too, and checked as that.
-        check = self.check_finite and self.mode != AutoresetMode.NEXT_STEP
-        tape.put_final(base + env, final, env, check)
+        tape.put_final(base + env, final, env)
 
     def _lost_life(self, env: int, info: dict[str, Any]) -> bool:
         """True if the episode ended by a lost life and the game goes on."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -22,6 +22,8 @@ from ptan.experience.rows import Row
 
 _CHUNK_BYTES = 2**20
 _CHUNK_STEPS = 256
+
+_Flaw: TypeAlias = tuple[int, int, str, Any]  # step, environment, what it is, the bad value
 
 
 @dataclass(frozen=True)
@@ -123,15 +125,9 @@ class Tape:
             for frames, part in zip(self.frames, flatten(layout, value, name), strict=True):
                 frames[index] = part
 
-    def put_final(self, index: int, value: Any, env: int, check_finite: bool) -> None:
+    def put_final(self, index: int, value: Any, env: int) -> None:
         """Write the observation after the end of an episode or life at `index`."""
-        final = self.ring * self.count + index
-        self.put(final, value, "final observation", env)
-        if check_finite and any(not _finite(self.frames[i][final]) for i in self._floats):
-            raise ValueError(
-                f"final observation of environment {env} at step {self.t} must be finite, "
-                f"got {value!r}"
-            )
+        self.put(self.ring * self.count + index, value, "final observation", env)
 
     def put_block(self, index: int, parts: Sequence[Any]) -> None:
         """Write the observations of all environments, given per leaf as (N, *shape)."""
@@ -214,42 +210,50 @@ class Tape:
         Steps from the flawed one on are forgotten, so that no window holds it.
         """
         begin, end = self._cut_to, self.t
-        flaws = [(t, e, "reward") for t, e in self._flaws(self.rewards, begin, end)]
+        flaws = self._flaws(self.rewards, "reward", begin, end)
         for i in self._floats:
-            found = self._flaws(self.frames[i], begin + 1, end + 1)
-            flaws += [(t - 1, e, "observation") for t, e in found]
+            found = self._flaws(self.frames[i], "observation", begin + 1, end + 1)
+            flaws += [(t - 1, e, what, got) for t, e, what, got in found]
+            flaws += self._final_flaws(self.frames[i], begin, end)
         if not flaws:
             return None
-        t, e, what = min(flaws)
+        t, e, what, got = min(flaws, key=lambda flaw: flaw[:2])
         self.t = t
-        offset = what == "observation"
-        index = (t + offset) % self.ring * self.count + e
-        values = [self.rewards] if what == "reward" else [self.frames[i] for i in self._floats]
-        got = next(v[index] for v in values if not np.isfinite(v[index]).all())
         return f"{what} of environment {e} at step {t} must be finite, got {got}"
+
+    def _flaws(self, column: Array, what: str, begin: int, end: int) -> list[_Flaw]:
+        """The first value in a column that is not finite, if there is one."""
+        for step, part in self._spans(begin, end):
+            values = column[part]
+            if not _finite(values):
+                return [_first_bad(values, np.arange(len(values)), what, step, self.count)]
+        return []
+
+    def _final_flaws(self, frames: Array, begin: int, end: int) -> list[_Flaw]:
+        """The first observation after an end that is not finite, if there is one."""
+        for step, part in self._spans(begin, end):
+            ended = np.flatnonzero(self.flags[part] & ENDED)
+            values = frames[self.ring * self.count + part.start + ended]
+            if not _finite(values):
+                return [_first_bad(values, ended, "final observation", step, self.count)]
+        return []
+
+    def _spans(self, begin: int, end: int) -> list[tuple[int, slice]]:
+        """The steps [begin, end) as slices of the ring, each with its first step."""
+        count, first = self.count, begin % self.ring
+        head = min(end - begin, self.ring - first)
+        spans = [(begin, slice(first * count, (first + head) * count))]
+        if begin + head < end:
+            spans.append((begin + head, slice(0, (end - begin - head) * count)))
+        return spans
 
     def check_reset(self) -> None:
         """Raise ValueError if an observation that the first step acts on is not finite."""
         for i in self._floats:
-            for _, e in self._flaws(self.frames[i], 0, 1):
-                got = self.frames[i][e]
+            for _, e, _, got in self._flaws(self.frames[i], "observation", 0, 1):
                 raise ValueError(
                     f"observation of environment {e} after its reset must be finite, got {got}"
                 )
-
-    def _flaws(self, column: Array, begin: int, end: int) -> list[tuple[int, int]]:
-        """The first (step, environment) with a value that is not finite, if there is one."""
-        slot, count = begin % self.ring, end - begin
-        spans = [(begin, slot, min(count, self.ring - slot))]
-        if spans[0][2] < count:
-            spans.append((begin + spans[0][2], 0, count - spans[0][2]))
-        for step, start, length in spans:
-            part = column[start * self.count : (start + length) * self.count]
-            if not _finite(part):
-                bad = ~np.isfinite(part.reshape(length * self.count, -1)).all(axis=1)
-                t, e = divmod(int(bad.argmax()), self.count)
-                return [(step + t, e)]
-        return []
 
     def cut_rows(self) -> tuple[Chunk | None, Array]:
         """The rows that the steps since the last cut complete, and the episodes they finish.
@@ -314,6 +318,13 @@ class Tape:
         return Schema(
             self.cut.row_class, not self.cut.joined, self.layout, self.action_leaf, reward
         )
+
+
+def _first_bad(values: Array, numbers: Array, what: str, step: int, count: int) -> _Flaw:
+    """The first row of `values` that is not finite; row i is number i mod count of its step."""
+    row = int((~np.isfinite(values.reshape(len(values), -1)).all(axis=1)).argmax())
+    steps, env = divmod(int(numbers[row]), count)
+    return step + steps, env, what, values[row]
 
 
 _NO_LENGTHS = np.empty(0, np.int32)
