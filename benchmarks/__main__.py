@@ -18,15 +18,34 @@ QUESTIONS = {
     "replay_vector": "Replay, vector observations",
     "replay_atari": "Replay, Atari stacks",
 }
-DEFAULT_OUT = Path(__file__).with_name("results.md")
+DEFAULT_OUT = peers.ROOT / "docs" / "benchmarks.md"
+HEADING = """# Benchmarks
+
+This page is written by `make bench` (`python -m benchmarks`). Each contestant runs in a process of
+its own with one thread, the others wait meanwhile; they take turns in short slices, and the order
+turns round every time. A ratio is taken within a round: the table gives the median over the rounds
+and, in brackets, the lowest and the highest. Time is {clock} time.
+
+* *Hand loop*: the best loop we could write by hand. It steps the same environments, runs the same
+  network and the same selector, and stores nothing.
+* *Ancestor*: ptan 0.8.1. The other libraries are at their documented defaults, without updates.
+* Absolute figures belong to one machine; the ratios travel better.
+
+Machine: {machine}. Versions: {versions}; the ancestor is `ptan==0.8.1`.
+"""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("questions", nargs="*", metavar="QUESTION", help=", ".join(QUESTIONS))
     parser.add_argument("--repeats", type=int, default=9, help="rounds of each case (default 9)")
-    parser.add_argument("--out", type=Path, help="file for the table (default: results.md here)")
-    parser.add_argument("--clock", choices=["wall", "cpu"], default="wall")
+    parser.add_argument("--out", type=Path, help="file for the page (default: docs/benchmarks.md)")
+    parser.add_argument(
+        "--clock",
+        choices=["wall", "cpu"],
+        default="wall",
+        help="cpu counts a process's own time: steadier where other programs run",
+    )
     arguments = parser.parse_args()
     names = arguments.questions or list(QUESTIONS)
     unknown = sorted(set(names) - set(QUESTIONS))
@@ -36,7 +55,7 @@ def main() -> None:
 
     for environment in peers.ENVIRONMENTS:
         peers.python(environment)
-    text = _heading()
+    text = _heading(arguments.clock)
     for name in names:
         findings = importlib.import_module(f"benchmarks.{name}").run(arguments.repeats)
         text += f"\n## {QUESTIONS[name]}\n\n{table(findings)}"
@@ -57,19 +76,12 @@ def table(findings: list[Finding]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _heading() -> str:
-    versions = ", ".join(
-        line.strip()
-        for line in peers.CONSTRAINTS.read_text().splitlines()
-        if not line.startswith("#")
-    )
-    return (
-        "# Benchmark results\n\n"
-        "Written by `python -m benchmarks`. Ratios are medians over interleaved rounds with the "
-        "lowest and the highest.\n\n"
-        f"Machine: {os.cpu_count()} cores, {platform.machine()}, Python "
-        f"{platform.python_version()}. One thread each. Versions: {versions}; the ancestor is "
-        "ptan==0.8.1.\n"
+def _heading(clock: str) -> str:
+    pins = [line for line in peers.CONSTRAINTS.read_text().splitlines() if "#" not in line]
+    return HEADING.format(
+        clock=clock,
+        machine=f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
+        versions=", ".join(f"`{pin}`" for pin in pins),
     )
 
 

@@ -13,64 +13,20 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import gymnasium
 import numpy as np
 
 from benchmarks.arena import Arena, Contestant, Finding, Slice, now, ratio, seconds
+from benchmarks.recording import ACTIONS, OBSERVATIONS, STACK, Recording
 
 ROWS, ENVS, STEPS_COUNT, BATCH = 20_000, 8, 4, 32
 RECORDED_STEPS = 2 * ROWS // ENVS  # so long that the buffer has forgotten what comes again
 INSERTED = 2_000  # rows of one slice
 SAMPLES = 100  # of one slice
 BYTES_BOUND, MEMCPY_BOUND, INSERT_BOUND = 7_200, 0.90, 25e-6
-STACK = (4, 84, 84)
-OBSERVATIONS = gymnasium.spaces.Box(0, 255, STACK, np.uint8)
-ACTIONS = gymnasium.spaces.Discrete(6)
 
 
-class Recording(gymnasium.vector.VectorEnv):
-    """A recorded run of Pong under random actions, played for ever; the actions have no effect."""
-
-    def __init__(self) -> None:
-        from ale_py.vector_env import AtariVectorEnv
-
-        self.num_envs = ENVS
-        self.single_observation_space, self.single_action_space = OBSERVATIONS, ACTIONS
-        self.observation_space = gymnasium.vector.utils.batch_space(OBSERVATIONS, ENVS)
-        self.action_space = gymnasium.vector.utils.batch_space(ACTIONS, ENVS)
-        self.metadata = {"autoreset_mode": gymnasium.vector.AutoresetMode.NEXT_STEP}
-        env = AtariVectorEnv("pong", num_envs=ENVS, batch_size=ENVS, num_threads=1)
-        rng = np.random.default_rng(0)
-        self._frames = np.empty((RECORDED_STEPS, ENVS, *STACK[1:]), np.uint8)
-        self._rewards = np.zeros((RECORDED_STEPS, ENVS))
-        self._ends = np.zeros((RECORDED_STEPS, ENVS), bool)
-        observations, _ = env.reset(seed=0)
-        for step in range(RECORDED_STEPS):
-            self._frames[step] = observations[:, -1]
-            observations, self._rewards[step], terminated, truncated, _ = env.step(
-                rng.integers(6, size=ENVS)
-            )
-            self._ends[step] = terminated | truncated
-        env.close()
-        self._ends[-1] = True
-        self._never = np.zeros(ENVS, bool)
-
-    def reset(self, *, seed: Any = None, options: Any = None) -> Any:  # noqa: ARG002
-        """The recording from its beginning."""
-        self._step = 0
-        self._stacks = np.zeros((ENVS, *STACK), np.uint8)
-        self._stacks[:, -1] = self._frames[0]
-        return self._stacks, {}
-
-    def step(self, actions: Any) -> Any:  # noqa: ARG002
-        """The next recorded step, its stacks in fresh memory."""
-        ends, rewards = self._ends[self._step], self._rewards[self._step]
-        reset = self._ends[self._step - 1] if self._step else self._never
-        self._step = (self._step + 1) % RECORDED_STEPS
-        stacks = np.concatenate((self._stacks[:, 1:], self._frames[self._step][:, None]), axis=1)
-        stacks[reset, :-1] = 0
-        self._stacks = stacks
-        return stacks, rewards, ends, self._never, {}
+def _recording() -> Recording:
+    return Recording(ENVS, RECORDED_STEPS)
 
 
 def resident() -> int:
@@ -90,7 +46,7 @@ def _source() -> Any:
 
     agent.initial_state = lambda: None  # type: ignore[attr-defined]
     return experience.VectorExperienceSourceFirstLast(
-        Recording(), agent, 0.99, steps_count=STEPS_COUNT
+        _recording(), agent, 0.99, steps_count=STEPS_COUNT
     )
 
 
@@ -127,7 +83,7 @@ def _our_resident_bytes() -> Slice:
 
 
 def _our_insertion() -> Slice:
-    buffer, env = _buffer(), Recording()
+    buffer, env = _buffer(), _recording()
     env.reset()
     actions = np.zeros(ENVS, np.int64)
     loop = seconds(lambda: env.step(actions), INSERTED // ENVS)
@@ -186,7 +142,7 @@ def memcpy(task: str) -> Slice:  # noqa: ARG001 - it can do nothing else
 
 
 def _theirs(task: str, put: Any, sample: Any) -> Slice:
-    env = Recording()
+    env = _recording()
     observations, _ = env.reset()
     before = resident()
     actions = np.zeros(ENVS, np.int64)
