@@ -56,7 +56,7 @@ $(VENV)/.installed-%: pyproject.toml constraints.txt | $(RUN)
 	echo "installed ptan[$*] in $$(($$(date +%s) - begin)) s"
 
 $(RUN):
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	echo "ptan needs Python 3.11 or newer, $(PYTHON) is $$($(PYTHON) --version 2>&1):" \
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	echo "ptan needs Python 3.11 or newer, $(PYTHON) is $$($(PYTHON) --version 2>/dev/null || echo not there):" \
 	"name another one, as in  make PYTHON=python3.12 $(or $(MAKECMDGOALS),demo)" >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
