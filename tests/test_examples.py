@@ -108,3 +108,11 @@ def test_the_program_of_the_readme_runs_as_it_stands_there(tmp_path: Path) -> No
     result = run(["-c", program.replace("range(50_000)", "range(300)")], tmp_path)
     assert result.returncode == 0, result.stderr
     assert re.search(r"^step \d+: an episode of (\d+) steps, reward \1$", result.stdout, re.M)
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
+def test_links_to_files_of_the_repository_lead_somewhere(page: str) -> None:
+    links = re.findall(r"\]\(([^)#]+)", (ROOT / page).read_text("utf-8"))
+    local = [link for link in links if not link.startswith("http")]
+    assert local
+    assert [link for link in local if not (ROOT / link).exists()] == []
