@@ -249,3 +249,52 @@ def insert_rows(
                 last_row[frame] = row
             stamp[number] = call
     return len(source)
+
+
+@njit(cache=True)
+def flawed_update(numbers: Array, priorities: Array, end: int) -> tuple[int, int]:
+    """The first thing wrong with an update of priorities.
+
+    Returns:
+        (0, 0): nothing; (1, i): numbers[i] is no row number below `end`; (2, i): priorities[i] is
+        not positive and finite.
+    """
+    for i in range(numbers.shape[0]):
+        if numbers[i] < 0 or numbers[i] >= end:
+            return 1, i
+        if not (priorities[i] > 0.0 and priorities[i] < np.inf):
+            return 2, i
+    return 0, 0
+
+
+@njit(cache=True)
+def weigh_update(
+    numbers: Array, priorities: Array, first: int, capacity: int, alpha: float
+) -> tuple[Array, Array, float]:
+    """Slots and priority^alpha of the rows that are still there, and the greatest priority."""
+    slots = np.empty(numbers.shape[0], np.int64)
+    weights = np.empty(numbers.shape[0], np.float64)
+    kept = 0
+    greatest = 0.0
+    for i in range(numbers.shape[0]):
+        if numbers[i] >= first:
+            slots[kept] = numbers[i] % capacity
+            weights[kept] = priorities[i] ** alpha
+            greatest = max(greatest, priorities[i])
+            kept += 1
+    return slots[:kept], weights[:kept], greatest
+
+
+@njit(cache=True)
+def importance_weights(
+    slots: Array, weights: Array, total: float, first: int, end: int, capacity: int, beta: float
+) -> tuple[Array, Array]:
+    """Row numbers of drawn slots, and (count * P(i))^-beta over the greatest of them, float32."""
+    numbers = np.empty(slots.shape[0], np.int64)
+    raw = np.empty(slots.shape[0], np.float64)
+    greatest = 0.0
+    for i in range(slots.shape[0]):
+        numbers[i] = first + (slots[i] - first) % capacity
+        raw[i] = ((end - first) * (weights[i] / total)) ** -beta
+        greatest = max(greatest, raw[i])
+    return numbers, (raw / greatest).astype(np.float32)

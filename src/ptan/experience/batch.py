@@ -1,14 +1,15 @@
 """What sampling gives: rows and columns of the same experience."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, overload
 
 import numpy as np
 import torch
 
 from ptan.experience.columns import TERMINATED, Columns, Schema, decode, encode
-from ptan.experience.layout import Array, row_values, unflatten
+from ptan.experience.layout import Array, Leaf, row_values, unflatten
+
+_IS_TERMINATED = np.array([bits & TERMINATED != 0 for bits in range(256)])
 
 
 class Batch(Sequence[Any]):
@@ -33,6 +34,27 @@ class Batch(Sequence[Any]):
     columns: reading one raises AttributeError.
     """
 
+    # Arrays of single rows, the usual case, are all set at once. Tensors, and the columns of
+    # windows, are made when they are first read, by `__getattr__`.
+    __slots__ = (
+        "_columns",
+        "_device",
+        "_indices",
+        "_items",
+        "_observations",
+        "_weights",
+        "actions",
+        "discounts",
+        "dones",
+        "indices",
+        "last_states",
+        "lengths",
+        "rewards",
+        "states",
+        "steps",
+        "weights",
+    )
+
     def __init__(
         self,
         columns: Columns | None,
@@ -49,6 +71,25 @@ class Batch(Sequence[Any]):
         self._indices = indices
         self._weights = weights
         self._device = device
+        if columns is not None and device is None and not columns.schema.windows:
+            self._set_columns(columns)
+
+    def _set_columns(self, columns: Columns) -> None:
+        """All columns of single rows, as arrays."""
+        blocks = self._observations
+        if type(columns.schema.state) is Leaf:
+            self.states, self.last_states = blocks[0]
+        else:
+            self.states = unflatten(columns.schema.state, [block[0] for block in blocks])
+            self.last_states = unflatten(columns.schema.state, [block[1] for block in blocks])
+        self.actions = columns.actions
+        self.rewards = columns.rewards.astype(np.float32)
+        self.dones = _IS_TERMINATED.take(columns.ends)
+        self.steps = columns.steps.astype(np.int64)
+        discounts = columns.discounts
+        norm = np.vdot(discounts, discounts)
+        if norm == norm:  # not NaN: all are known; otherwise reading them raises
+            self.discounts = discounts.astype(np.float32)
 
     @classmethod
     def from_rows(cls, rows: Iterable[Any], *, gamma: float | None = None) -> "Batch":
@@ -71,7 +112,8 @@ class Batch(Sequence[Any]):
         after = np.where(chunk.refs[..., 1] < 0, chunk.refs[..., 0], chunk.refs[..., 1])
         numbers = np.stack([chunk.refs[..., 0], after], axis=-1).reshape(len(items), -1).T
         observations = [frames.take(numbers, axis=0) for frames in chunk.frames]
-        return cls(chunk.columns, observations, items=items)
+        columns = chunk.columns if schema.windows else chunk.columns.without_steps()
+        return cls(columns, observations, items=items)
 
     def to(self, device: torch.device | str) -> "Batch":
         """The same batch with tensors on `device`; uint8 stays uint8."""
@@ -109,33 +151,27 @@ class Batch(Sequence[Any]):
 
     # Columns.
 
-    @cached_property
-    def states(self) -> Any:
+    def _make_states(self) -> Any:
         """Observations before the action (B, *obs)."""
         return self._nest("states", 0)
 
-    @cached_property
-    def last_states(self) -> Any:
+    def _make_last_states(self) -> Any:
         """Observations after the row's steps (B, *obs); where terminated, the state itself."""
         return self._nest("last_states", 1)
 
-    @cached_property
-    def actions(self) -> Any:
+    def _make_actions(self) -> Any:
         """Actions (B, *action)."""
-        return self._out(self._known("actions").actions)
+        return self._tensor(self._known("actions").actions)
 
-    @cached_property
-    def rewards(self) -> Any:
+    def _make_rewards(self) -> Any:
         """Rewards over the row's steps (B, *reward) float32."""
-        return self._out(self._known("rewards").rewards.astype(np.float32))
+        return self._tensor(self._known("rewards").rewards.astype(np.float32))
 
-    @cached_property
-    def dones(self) -> Any:
+    def _make_dones(self) -> Any:
         """True where the row terminated (B,) bool."""
-        return self._out((self._known("dones").ends & TERMINATED).astype(np.bool_))
+        return self._tensor((self._known("dones").ends & TERMINATED).view(np.bool_))
 
-    @cached_property
-    def discounts(self) -> Any:
+    def _make_discounts(self) -> Any:
         """gamma**steps, 0 where terminated (B,) float32.
 
         Raises:
@@ -147,34 +183,35 @@ class Batch(Sequence[Any]):
                 "gamma is not known: give the buffer or Batch.from_rows a gamma, or the rows a "
                 "discount"
             )
-        return self._out(discounts.astype(np.float32))
+        return self._tensor(discounts.astype(np.float32))
 
-    @cached_property
-    def steps(self) -> Any:
+    def _make_steps(self) -> Any:
         """Environment steps that each row spans (B,) int64."""
-        return self._out(self._known("steps").steps.astype(np.int64))
+        return self._tensor(self._known("steps").steps.astype(np.int64))
 
-    @cached_property
-    def lengths(self) -> Any:
+    def _make_lengths(self) -> Any:
         """Steps of each window (B,) int64, None for single rows."""
         columns = self._known("lengths")
         if not columns.schema.windows:
             return None
         return self._tensor(columns.lengths.astype(np.int64))
 
-    @cached_property
-    def indices(self) -> Any:
+    def _make_indices(self) -> Any:
         """Row numbers counted since the buffer began (B,) int64, None without a buffer."""
         return None if self._indices is None else self._tensor(self._indices)
 
-    @cached_property
-    def weights(self) -> Any:
+    def _make_weights(self) -> Any:
         """Importance weights (B,) float32, None unless the sampling was prioritized."""
         return None if self._weights is None else self._tensor(self._weights)
 
     def __getattr__(self, name: str) -> Any:
+        make = _MAKERS.get(name)
+        if make is not None:
+            value = make(self)
+            setattr(self, name, value)
+            return value
         if not name.startswith("_") and self._columns is not None and name in self._columns.extras:
-            return self._out(self._columns.extras[name])
+            return self._tensor(self._columns.extras[name])
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __repr__(self) -> str:
@@ -185,11 +222,6 @@ class Batch(Sequence[Any]):
             raise AttributeError(f"items that are no rows have no columns, so no {name!r}")
         return self._columns
 
-    def _out(self, column: Array) -> Any:
-        """A column as the user sees it: single rows have no axis of steps."""
-        windows = self._known("columns").schema.windows
-        return self._tensor(column if windows else column[:, 0])
-
     def _tensor(self, column: Array) -> Any:
         if self._device is None or column.dtype.hasobject:
             return column
@@ -199,6 +231,13 @@ class Batch(Sequence[Any]):
         columns = self._known(name)
         parts = observation_columns(columns, self._observations, offset)
         return unflatten(columns.schema.state, [self._tensor(part) for part in parts])
+
+
+_MAKERS: dict[str, Callable[[Batch], Any]] = {
+    name.removeprefix("_make_"): make
+    for name, make in vars(Batch).items()
+    if name.startswith("_make_")
+}
 
 
 def observation_columns(columns: Columns, blocks: list[Array], offset: int) -> list[Array]:

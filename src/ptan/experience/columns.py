@@ -120,6 +120,8 @@ def reward_leaf(reward: Any) -> Leaf:
 class Columns:
     """R rows of up to L steps each (L = 1 unless the rows are windows), without observations.
 
+    In a buffer and in a batch, columns of single rows have no axis of steps.
+
     actions    (R, L, *shape)
     rewards    (R, L, *shape)
     discounts  (R, L) float64, NaN where not known
@@ -140,6 +142,19 @@ class Columns:
 
     def __len__(self) -> int:
         return len(self.steps)
+
+    def without_steps(self) -> "Columns":
+        """The same columns without their axis of steps (L = 1): how single rows are kept."""
+        return Columns(
+            self.schema,
+            self.actions[:, 0],
+            self.rewards[:, 0],
+            self.discounts[:, 0],
+            self.steps[:, 0],
+            self.ends[:, 0],
+            self.lengths,
+            {name: column[:, 0] for name, column in self.extras.items()},
+        )
 
     def __getitem__(self, part: slice) -> "Columns":
         return Columns(
@@ -310,7 +325,7 @@ def decode(columns: Columns, states: Sequence[Any], after: Sequence[Any]) -> lis
         states: observation before each step, item by item (R·L values, windows padded).
         after: observation after each step, likewise.
     """
-    width = columns.steps.shape[1]
+    width = columns.steps.shape[1] if columns.schema.windows else 1
     values = zip(
         states,
         after,

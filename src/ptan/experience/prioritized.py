@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ptan.common.trees import SumSegmentTree
+from ptan.experience import _kernels
 from ptan.experience.batch import Batch
 from ptan.experience.columns import Chunk
 from ptan.experience.layout import Array
@@ -68,25 +69,23 @@ class _Prioritized(ExperienceReplayBuffer, ABC):
             priorities: (B,) positive and finite, such as |TD error| + a little.
 
         Raises:
-            ValueError, IndexError: wrong lengths, a priority that is not positive and finite, or a
+            ValueError: wrong lengths, a priority that is not positive and finite, or a
                 number that no row of this buffer ever had. Nothing is changed.
         """
         self._settle()
-        numbers, values = _checked_update(indices, priorities)
-        if not len(numbers):
-            return
-        if numbers.min() < 0 or numbers.max() >= self._end:
-            wrong = numbers[(numbers < 0) | (numbers >= self._end)][0]
-            raise IndexError(f"indices must be row numbers in [0, {self._end}), got {wrong}")
-        first = self._first
-        if first and numbers.min() < first:
-            fresh = numbers >= first
-            self.stale_updates += int(len(numbers) - fresh.sum())
-            numbers, values = numbers[fresh], values[fresh]
-            if not len(numbers):
-                return
-        self._max_priority = max(self._max_priority, float(values.max()))
-        self._set_weights(numbers % self.capacity, values**self.alpha)
+        numbers, values = _as_update(indices, priorities)
+        end = self._end
+        wrong, i = _kernels.flawed_update(numbers, values, end)
+        if wrong == 1:
+            raise ValueError(f"indices must be row numbers in [0, {end}), got {numbers[i]}")
+        if wrong == 2:
+            raise ValueError(f"priorities must be positive and finite, got {values[i]}")
+        slots, weights, greatest = _kernels.weigh_update(
+            numbers, values, self._first, self.capacity, self.alpha
+        )
+        self.stale_updates += len(numbers) - len(slots)
+        self._max_priority = max(self._max_priority, greatest)
+        self._set_weights(slots, weights)
 
     def _insert(self, rows: Chunk) -> None:
         self._settle()
@@ -129,15 +128,14 @@ class _Prioritized(ExperienceReplayBuffer, ABC):
         """p^α of rows by slot."""
 
     def _weighted(
-        self, slots: Array, chances: Array, beta: float | None
+        self, slots: Array, weights: Array, total: float, beta: float | None
     ) -> tuple[Batch, Array, Array]:
         """The batch of drawn slots, with their row numbers and importance weights."""
-        first = self._first
-        numbers = first + (slots - first) % self.capacity if first else slots
         exponent = self.beta if beta is None else _in_unit("beta", beta)
-        weights = (len(self) * chances) ** -exponent
-        weights = (weights / weights.max()).astype(np.float32)
-        return self._batch(numbers, weights), numbers, weights
+        numbers, corrections = _kernels.importance_weights(
+            slots, weights, total, self._first, self._end, self.capacity, exponent
+        )
+        return self._batch(numbers, corrections), numbers, corrections
 
 
 class PrioReplayBufferNaive(_Prioritized):
@@ -174,9 +172,9 @@ class PrioReplayBufferNaive(_Prioritized):
         """
         self._span(batch_size)
         self._settle()
-        chances = self._weights / self._weights.sum()
-        slots = self.rng.choice(self.capacity, batch_size, p=chances)
-        return self._weighted(slots, chances[slots], beta)
+        total = self._weights.sum()
+        slots = self.rng.choice(self.capacity, batch_size, p=self._weights / total)
+        return self._weighted(slots, self._weights[slots], total, beta)
 
     def _set_weights(self, slots: Array, weights: Array) -> None:
         self._weights[slots] = weights
@@ -226,7 +224,7 @@ class PrioritizedReplayBuffer(_Prioritized):
         self._span(batch_size)
         self._settle()
         slots, weights = self._tree.sample(self.rng.random(batch_size))
-        return self._weighted(slots, weights / self._tree.total, beta)
+        return self._weighted(slots, weights, self._tree.total, beta)
 
     def _set_weights(self, slots: Array, weights: Array) -> None:
         self._tree.set_many(slots, weights)
@@ -235,7 +233,7 @@ class PrioritizedReplayBuffer(_Prioritized):
         return self._tree[slots]
 
 
-def _checked_update(
+def _as_update(
     indices: npt.ArrayLike, priorities: npt.ArrayLike
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
     numbers, values = np.asarray(indices), np.asarray(priorities, np.float64)
@@ -248,9 +246,6 @@ def _checked_update(
         if numbers.size and numbers.dtype.kind not in "iu":
             raise ValueError(f"indices must be integers, got dtype {numbers.dtype}")
         numbers = numbers.astype(np.int64)
-    good = (values > 0.0) & (values < np.inf)
-    if not good.all():
-        raise ValueError(f"priorities must be positive and finite, got {values[~good][0]}")
     return numbers, values
 
 

@@ -184,6 +184,8 @@ class ExperienceReplayBuffer:
             return
         first, end = self._first, self._end
         for start in range(first, end, _DECODE_ROWS):
+            if start < self._first:
+                raise RuntimeError("rows left the buffer while it was iterated")
             yield from self._rows(np.arange(start, min(end, start + _DECODE_ROWS)))
 
     @property

@@ -26,9 +26,9 @@ class RowTable:
         self.stores = [make_store(leaf, capacity, 2 * width) for leaf in leaves]
         self.actions = self._column(schema.action)
         self.rewards = self._column(schema.reward)
-        self.discounts = np.zeros((capacity, width))
-        self.steps = np.zeros((capacity, width), np.int32)
-        self.ends = np.zeros((capacity, width), np.uint8)
+        self.discounts = self._column(Leaf((), np.dtype(np.float64)))
+        self.steps = self._column(Leaf((), np.dtype(np.int32)))
+        self.ends = self._column(Leaf((), np.dtype(np.uint8)))
         self.lengths = np.zeros(capacity if schema.windows else 0, np.int32)
         self.extras = {name: self._column(leaf) for name, leaf in schema.extras.items()}
 
@@ -54,7 +54,8 @@ class RowTable:
 
     def _recover(self) -> None:
         """Clear away what an interrupted insertion left."""
-        self._widen(max(self.actions.shape[1], self.width))
+        if self.schema.windows:
+            self._widen(max(self.actions.shape[1], self.width))
         for store in self.stores:
             store.recover(self.first, self.end)
         self._writing = False
@@ -66,13 +67,23 @@ class RowTable:
             store.insert(begin, observations, rows.refs, rows.columns.ends)
         slot = begin % self.capacity
         head = min(count, self.capacity - slot)
-        columns = rows.columns
-        self._write(slice(slot, slot + head), columns if head == count else columns[:head])
+        columns = rows.columns if self.schema.windows else rows.columns.without_steps()
+        write = self._write_windows if self.schema.windows else self._write
+        write(slice(slot, slot + head), columns if head == count else columns[:head])
         if head < count:
-            self._write(slice(0, count - head), columns[head:])
+            write(slice(0, count - head), columns[head:])
         self.end = begin + count
 
     def _write(self, slots: slice, rows: Columns) -> None:
+        self.actions[slots] = rows.actions
+        self.rewards[slots] = rows.rewards
+        self.discounts[slots] = rows.discounts
+        self.steps[slots] = rows.steps
+        self.ends[slots] = rows.ends
+        for name, column in self.extras.items():
+            column[slots] = rows.extras[name]
+
+    def _write_windows(self, slots: slice, rows: Columns) -> None:
         width = rows.steps.shape[1]
         self.actions[slots, :width] = rows.actions
         self.rewards[slots, :width] = rows.rewards
@@ -81,11 +92,10 @@ class RowTable:
         self.ends[slots, :width] = rows.ends
         for name, column in self.extras.items():
             column[slots, :width] = rows.extras[name]
-        if self.schema.windows:
-            self.lengths[slots] = rows.lengths
-            padded = (self.actions, self.rewards, self.discounts, self.steps, self.ends)
-            for column in (*padded, *self.extras.values()):
-                column[slots, width:] = None if column.dtype.hasobject else 0
+        self.lengths[slots] = rows.lengths
+        padded = (self.actions, self.rewards, self.discounts, self.steps, self.ends)
+        for column in (*padded, *self.extras.values()):
+            column[slots, width:] = None if column.dtype.hasobject else 0
 
     def gather(self, numbers: Array) -> tuple[Columns, list[Array]]:
         """Copies of rows by number, and their observations in one block (2L, n, *shape) per leaf.
@@ -94,7 +104,7 @@ class RowTable:
         """
         if self._writing:
             self._recover()
-        slots = numbers % self.capacity
+        slots = numbers % self.capacity if self.end > self.capacity else numbers
         columns = Columns(
             schema=self.schema,
             actions=self.actions.take(slots, axis=0),
@@ -115,7 +125,8 @@ class RowTable:
         return own + sum(store.nbytes for store in self.stores)
 
     def _column(self, leaf: Leaf) -> Array:
-        return np.zeros((self.capacity, self.width, *leaf.shape), leaf.dtype)
+        steps = (self.width,) if self.schema.windows else ()
+        return np.zeros((self.capacity, *steps, *leaf.shape), leaf.dtype)
 
     def _widen(self, width: int) -> None:
         """Make room for longer windows; may be called again after an interrupt."""
