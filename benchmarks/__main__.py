@@ -21,10 +21,10 @@ QUESTIONS = {
 DEFAULT_OUT = peers.ROOT / "docs" / "benchmarks.md"
 HEADING = """# Benchmarks
 
-This page is written by `make bench` (`python -m benchmarks`). Each contestant runs in a process of
-its own with one thread, the others wait meanwhile; they take turns in short slices, and the order
-turns round every time. A ratio is taken within a round: the table gives the median over the rounds
-and, in brackets, the lowest and the highest. Time is {clock} time.
+This page is written by `make bench` (`python -m benchmarks`). Each library runs in a process of its
+own with one thread; hand-written references run in ours. They take turns in short slices, while the
+others wait, and the order turns round every time. A ratio is taken within a round: the table gives
+the median over the rounds and, in brackets, the lowest and the highest. Time is {clock} time.
 
 * *Hand loop*: the best loop we could write by hand. It steps the same environments, runs the same
   network and the same selector, and stores nothing.

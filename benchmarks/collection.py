@@ -67,7 +67,7 @@ def _hand_list(envs: list[Any], net: nn.Module, select: Callable[..., Any]) -> I
     while True:
         with torch.no_grad():
             for _ in range(TRANSITIONS["list"] // len(envs)):
-                actions = select(net(torch.from_numpy(np.stack(observations))).numpy())
+                actions = select(net(torch.from_numpy(np.array(observations))).numpy())
                 for index, env in enumerate(envs):
                     obs, _, terminated, truncated, _ = env.step(actions[index])
                     observations[index] = env.reset()[0] if terminated or truncated else obs

@@ -19,7 +19,7 @@ BATCH = 32
 ALPHA, BETA = 0.6, 0.4
 BOUND = 0.35
 GROWTH_BOUND = 2.0
-CALLS = 1_000  # of one slice
+CALLS = 4_000  # of one slice
 OBSERVATIONS = gymnasium.spaces.Box(-1.0, 1.0, (4,), np.float32)
 ACTIONS = gymnasium.spaces.Discrete(2)
 
@@ -116,7 +116,7 @@ def ancestor(task: str, rows: int) -> Slice:
         unpack(batch)
         buffer.update_priorities(indices, priorities)
 
-    return seconds(sample_and_update if prioritized else sample, CALLS // 4)
+    return seconds(sample_and_update if prioritized else sample, CALLS // 2)
 
 
 def stable_baselines3(task: str, rows: int) -> Slice:  # noqa: ARG001 - it has no priorities
@@ -147,7 +147,7 @@ def tianshou(task: str, rows: int) -> Slice:
         _, indices = buffer.sample(BATCH)
         buffer.update_weight(indices, priorities)
 
-    return seconds(sample_and_update if prioritized else lambda: buffer.sample(BATCH), CALLS // 4)
+    return seconds(sample_and_update if prioritized else lambda: buffer.sample(BATCH), CALLS // 2)
 
 
 def torchrl(task: str, rows: int) -> Slice:  # noqa: ARG001 - its compiled sum tree does not load
@@ -160,7 +160,7 @@ def torchrl(task: str, rows: int) -> Slice:  # noqa: ARG001 - its compiled sum t
     after = {"observation": observations[1:], "reward": rewards, "done": torch.zeros(rows) > 0}
     columns = {"observation": observations[:-1], "action": torch.zeros(rows).long(), "next": after}
     buffer.extend(TensorDict(columns, batch_size=[rows]))
-    return seconds(buffer.sample, CALLS // 4)
+    return seconds(buffer.sample, CALLS // 2)
 
 
 CONTESTANTS = {
