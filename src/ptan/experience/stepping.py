@@ -14,6 +14,17 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import concatenate, create_empty_array
 
 from ptan.experience._kernels import EPISODE_OVER, NO_TRANSITION, RAW_REWARD
+from ptan.experience.answers import (
+    autoreset_mode,
+    bad_info,
+    entry,
+    flag_of,
+    flags_of,
+    reset_parts,
+    step_parts,
+    vector_reset_parts,
+    vector_step_parts,
+)
 from ptan.experience.columns import INT_REWARD, TERMINATED, TRUNCATED
 from ptan.experience.layout import Leaf, layout_of
 from ptan.experience.tape import Cut, Tape
@@ -78,6 +89,7 @@ class Stepper(ABC):
         try:
             actions, states = result
             number = len(actions)
+            states_number = number if states is None else len(states)
         except (TypeError, ValueError):
             raise TypeError(
                 f"agent must return (actions, agent states), a batch of each, got {result!r}"
@@ -88,9 +100,9 @@ class Stepper(ABC):
             )
         if states is None:
             states = [None] * self.count
-        elif len(states) != self.count:
+        elif states_number != self.count:
             raise ValueError(
-                f"agent must return one state per observation ({self.count}), got {len(states)}"
+                f"agent must return one state per observation ({self.count}), got {states_number}"
             )
         self.given_states = states
         return actions
@@ -140,13 +152,14 @@ class ListStepper(Stepper):
         return [self._reset(e) for e in range(self.count)]
 
     def _reset(self, env: int) -> Any:
+        one = self.envs[env]
         if self.seed is not None and env in self._unseeded:
             self._unseeded.discard(env)
-            observation, info = _reset_parts(self.envs[env].reset(seed=self.seed + env))
+            observation, info = reset_parts(one, env, one.reset(seed=self.seed + env))
         else:
-            observation, info = _reset_parts(self.envs[env].reset())
+            observation, info = reset_parts(one, env, one.reset())
         if info.get("life_loss"):  # the wrapper went on with the game after a life was lost
-            observation, info = _reset_parts(self.envs[env].reset())
+            observation, info = reset_parts(one, env, one.reset())
         return observation
 
     def one_observation(self, env: int) -> Any:
@@ -157,16 +170,22 @@ class ListStepper(Stepper):
             tape.put(index + e, observation, "observation", e)
 
     def step(self) -> None:
+        self.advance(1)
+
+    def advance(self, steps: int) -> None:
         tape = self.tape
         assert tape is not None
-        actions = self.act()
-        tape.put_actions(actions)
         try:
-            self._step(tape, actions)
-        except BaseException:
-            self.torn = True
-            raise
-        tape.t += 1
+            for _ in range(steps):
+                self.torn = False
+                actions = self.act()
+                tape.put_actions(actions)
+                self.torn = True
+                self._step(tape, actions)
+                tape.t += 1
+        finally:
+            pass
+        self.torn = False
 
     def _step(self, tape: Tape, actions: Any) -> None:
         """Step every environment; the hottest loop of the library, so common types go first."""
@@ -174,6 +193,11 @@ class ListStepper(Stepper):
         base = t % tape.ring * count
         following = (t + 1) % tape.ring * count
         scalar_rewards = not tape.reward_leaf.shape
+        layout = tape.layout
+        if type(layout) is Leaf:
+            frames, shape, dtype = tape.frames[0], layout.shape, layout.dtype
+        else:
+            frames = shape = dtype = None
         observations = []
         states = self.given_states
         for e, env in enumerate(self.envs):
@@ -205,7 +229,14 @@ class ListStepper(Stepper):
                     if states is self.given_states:
                         states = list(states)  # the agent may keep the list it gave
                     states[e] = self.initial_state()
-            tape.put(following + e, observation, "observation", e)
+            if (
+                observation.__class__ is np.ndarray
+                and observation.shape == shape
+                and observation.dtype == dtype
+            ):
+                frames[following + e] = observation
+            else:
+                tape.put(following + e, observation, "observation", e)
             tape.flag_view[base + e] = flags
             observations.append(observation)
         self.observations = observations
@@ -222,7 +253,7 @@ class VectorStepper(Stepper):
     def __init__(self, env: VectorEnv[Any, Any, Any], agent: Any, cut: Cut, **options: Any) -> None:
         super().__init__(agent, env.num_envs, cut, **options)
         self.env = env
-        self.mode = env.metadata.get("autoreset_mode", AutoresetMode.NEXT_STEP)
+        self.mode = autoreset_mode(env)
         # This environment goes on after a lost life; in others the auto-reset follows any end.
         self._plays_on = type(env.unwrapped).__name__ == "AtariVectorEnv"
         self._resetting: list[int] = []  # environments whose next step is a reset
@@ -231,9 +262,11 @@ class VectorStepper(Stepper):
 
     def reset(self) -> Any:
         seed, self.seed = self.seed, None
-        observations, info = self.env.reset() if seed is None else self.env.reset(seed=seed)
+        observations, info = vector_reset_parts(
+            self.env.reset() if seed is None else self.env.reset(seed=seed)
+        )
         if np.any(info.get("life_loss", False)):
-            observations, info = self.env.reset()
+            observations, info = vector_reset_parts(self.env.reset())
         self._resetting = []
         self._held = {}
         self._lives = info.get("lives")
@@ -257,10 +290,13 @@ class VectorStepper(Stepper):
         self.torn = True
         if actions.__class__ is not np.ndarray:
             actions = self._batched(actions)
-        self.observations, rewards, terminated, truncated, info = self.env.step(actions)
+        self.observations, rewards, terminated, truncated, info = vector_step_parts(
+            self.env.step(actions), tape.t
+        )
         self.agent_states = self.given_states
         self._put_rewards(tape, base, np.asarray(rewards), info)
-        done = _flags(terminated, "terminated", tape.t) | _flags(truncated, "truncated", tape.t)
+        done = flags_of(terminated, "terminated", self.count, tape.t)
+        done = done | flags_of(truncated, "truncated", self.count, tape.t)
         if self._resetting or done.any():
             self._put_ends(tape, base, terminated, truncated, info)
         self.put_observations(tape, (tape.t + 1) % tape.ring * self.count)
@@ -271,21 +307,29 @@ class VectorStepper(Stepper):
 
     def _put_rewards(self, tape: Tape, base: int, rewards: Any, info: dict[str, Any]) -> None:
         part = slice(base, base + self.count)
-        if rewards.ndim > 1 or tape.reward_leaf.shape:
+        if rewards.shape != (self.count,) or tape.reward_leaf.shape:
+            if rewards.shape[:1] != (self.count,):
+                raise ValueError(
+                    f"rewards must hold one per environment ({self.count}), got {rewards!r} "
+                    f"at step {tape.t}"
+                )
             flags = 0
             for e in range(self.count):
                 flags = tape.put_reward(base + e, rewards[e], e)
         else:
             if rewards.dtype.kind not in "biuf":
-                raise TypeError(f"rewards must be numbers, got {rewards!r}")
+                raise TypeError(f"rewards must be numbers, got {rewards!r} at step {tape.t}")
             tape.rewards[part, 0] = rewards
             flags = INT_REWARD if rewards.dtype.kind in "biu" else 0
         tape.flags[part] = flags
-        raw = info.get("raw_reward")
-        if raw is not None:
-            given = info.get("_raw_reward", True)
-            tape.raw[part] = np.where(given, raw, 0.0)
-            tape.flags[part] |= np.where(given, RAW_REWARD, 0).astype(np.uint8)
+        try:
+            raw = info.get("raw_reward")
+            if raw is not None:
+                given = info.get("_raw_reward", True)
+                tape.raw[part] = np.where(given, raw, 0.0)
+                tape.flags[part] |= np.where(given, RAW_REWARD, 0).astype(np.uint8)
+        except (AttributeError, TypeError, ValueError):
+            raise bad_info(info, f" at step {tape.t}") from None
 
     def _put_ends(
         self, tape: Tape, base: int, terminated: Any, truncated: Any, info: dict[str, Any]
@@ -327,8 +371,8 @@ class VectorStepper(Stepper):
         final = _one(self.observations, env)
         if self.mode == AutoresetMode.SAME_STEP and not plays_on:
             # `observations` holds the next episode's already.
-            final = _entry(info, "final_obs", env)
-            raw = _entry(info.get("final_info", {}), "raw_reward", env)
+            final = entry(info, "final_obs", env)
+            raw = entry(info.get("final_info", {}), "raw_reward", env)
             if raw is not None:
                 tape.raw[base + env] = raw
                 tape.flags[base + env] |= RAW_REWARD
@@ -336,7 +380,7 @@ class VectorStepper(Stepper):
 
     def _lost_life(self, env: int, info: dict[str, Any]) -> bool:
         """True if the episode ended by a lost life and the game goes on."""
-        lost = _entry(info.get("final_info", info), "life_loss", env)
+        lost = entry(info.get("final_info", info), "life_loss", env)
         if lost is None and self._plays_on and self._lives is not None:
             # After a game over in SAME_STEP mode, `lives` is the next game's: more than before.
             lost = 0 < info["lives"][env] < self._lives[env]
@@ -349,52 +393,6 @@ class VectorStepper(Stepper):
             out: Any = create_empty_array(space, self.count)
             return concatenate(space, actions, out)
         return np.asarray(actions)
-
-
-def _entry(info: dict[str, Any], key: str, env: int) -> Any:
-    """What a vector environment's info says of one environment; None if it says nothing."""
-    if key not in info:
-        return None
-    given = info.get(f"_{key}")
-    return info[key][env] if given is None or given[env] else None
-
-
-def _flags(values: Any, name: str, step: int) -> Any:
-    if getattr(values, "dtype", None) != np.bool_:
-        raise TypeError(f"{name} must be an array of bools, got {values!r} at step {step}")
-    return values
-
-
-def _reset_parts(result: Any) -> tuple[Any, dict[str, Any]]:
-    """(observation, info) of a reset, also of an old-style one that gives the observation alone."""
-    if isinstance(result, tuple) and len(result) == 2:
-        observation, info = result
-        if info is None or isinstance(info, dict):
-            return observation, info or {}
-    return result, {}
-
-
-def _step_parts(result: Any, env: int, step: int) -> tuple[Any, Any, Any, Any, Any]:
-    """The five parts of a step, also of an old-style one that gives four."""
-    if isinstance(result, (tuple, list)) and len(result) == 5:
-        return tuple(result)
-    if isinstance(result, (tuple, list)) and len(result) == 4:
-        observation, reward, done, info = result
-        done = done if done.__class__ is bool else _flag(done, "done", env, step)
-        cut_off = bool(done and info and info.get("TimeLimit.truncated"))
-        return observation, reward, done and not cut_off, cut_off, info
-    raise TypeError(
-        f"step of environment {env} must return (observation, reward, terminated, truncated, info)"
-        f", got {result!r} at step {step}"
-    )
-
-
-def _flag(value: Any, name: str, env: int, step: int) -> bool:
-    if isinstance(value, np.bool_) or (isinstance(value, (int, np.integer)) and value in (0, 1)):
-        return bool(value)
-    if isinstance(value, np.ndarray) and value.shape == () and value.dtype == np.bool_:
-        return bool(value)
-    raise TypeError(f"{name} of environment {env} must be a bool, got {value!r} at step {step}")
 
 
 def _one(batched: Any, env: int) -> Any:

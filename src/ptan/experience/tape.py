@@ -76,7 +76,6 @@ class Tape:
         self.flag_view: Any = memoryview(self.flags.data)
         self.raw_view: Any = memoryview(self.raw.data)
         self.set_reward(SCALAR_REWARD)
-        self.action_leaf: Leaf | None = None
         self.actions = np.empty(0)
         rows = (self.room + cut.n) * count
         width = 1 if cut.joined else cut.n
@@ -96,6 +95,10 @@ class Tape:
         self._progress = np.zeros((3, self.count), np.int64)
         self._returns = np.zeros(self.count)
         self._schema: Schema | None = None
+        # What a broken environment or agent gave first must not bind the next stream.
+        self.action_leaf: Leaf | None = None
+        if self.reward_leaf.shape:
+            self.set_reward(SCALAR_REWARD)
 
     @property
     def open_steps(self) -> int:
@@ -164,8 +167,10 @@ class Tape:
             reward = reward.item()
         try:
             leaf = reward_leaf(reward)
-        except TypeError as error:
-            raise TypeError(f"{name}: {error}") from None
+        except TypeError:
+            raise TypeError(
+                f"{name} must be a number or an array of numbers, got {reward!r}"
+            ) from None
         if leaf.shape != self.reward_leaf.shape:
             if self.t or self.reward_leaf.shape:
                 raise ValueError(f"{name} must be {self.reward_leaf}, got {reward!r}")
@@ -190,7 +195,10 @@ class Tape:
             for e, action in enumerate(actions):
                 self.actions[base + e] = action
             return
-        array = actions if actions.__class__ is np.ndarray else np.asarray(actions)
+        try:
+            array = actions if actions.__class__ is np.ndarray else np.asarray(actions)
+        except ValueError:  # a ragged list
+            raise ValueError(f"actions must be {leaf} each, got {actions!r}") from None
         if array.dtype != leaf.dtype or array.shape != self._action_block:
             self._check_actions(array, leaf)
         self.actions[base : base + self.count] = array
