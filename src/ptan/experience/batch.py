@@ -100,11 +100,14 @@ class Batch(Sequence[Any]):
             gamma: discount per step of rows that know none.
 
         Raises:
-            ValueError, TypeError: no rows, or rows that differ in class, shape or dtype.
+            ValueError, TypeError: no rows, rows that differ in class, shape or dtype, or gamma
+                outside [0, 1].
         """
         items = list(rows)
         if not items:
             raise ValueError("rows must hold at least one row, got none")
+        if gamma is not None and not 0.0 <= gamma <= 1.0:
+            raise ValueError(f"gamma must be in [0, 1], got {gamma}")
         schema = Schema.of(items[0])
         if schema is None:
             return cls(None, [], items=items)

@@ -278,15 +278,23 @@ def _end_of(row: Any) -> tuple[int, Any]:
             "final_state must be the true last observation in a truncated row, got None"
         )
     if not end and isinstance(row, ExperienceFirstLast):
-        raise ValueError("last_state is None, but the row is neither terminated nor truncated")
+        raise ValueError(
+            "last_state must be an observation where a row is neither terminated nor truncated, "
+            "got None"
+        )
     return end, row.final_state
 
 
 def _discount_of(row: Any, end: int, gamma: float | None) -> float:
     if row.discount is not None:
-        discount = float(row.discount)
+        try:
+            discount = float(row.discount)
+        except (TypeError, ValueError):
+            discount = nan
         if not 0.0 <= discount <= 1.0:
             raise ValueError(f"discount must be in [0, 1], got {row.discount!r}")
+        if discount and end & TERMINATED:
+            raise ValueError(f"discount must be 0 in a terminated row, got {row.discount!r}")
         return discount
     if end & TERMINATED:
         return 0.0

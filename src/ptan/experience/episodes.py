@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ptan.actions import as_generator
 from ptan.experience.rows import Experience
 from ptan.experience.sources import EpisodeStatistics, Truncation, positive
 from ptan.experience.stream import FinishedEpisodes
@@ -25,6 +26,7 @@ class ExperienceSourceBuffer(EpisodeStatistics):
 
     Raises:
         ValueError: no episode is long enough, or something in one is not finite.
+        TypeError: `buffer` is no sequence of sequences of `Experience`.
     """
 
     def __init__(
@@ -41,7 +43,7 @@ class ExperienceSourceBuffer(EpisodeStatistics):
         self.steps_count = positive("steps_count", steps_count)
         self.truncation = truncation
         self.check_finite = check_finite
-        self.rng = np.random.default_rng(rng)
+        self.rng = as_generator(rng)
         self._finished: FinishedEpisodes = []
         self._stream: _EpisodeStream | None = None
         self.update_buffer(buffer)
@@ -52,15 +54,22 @@ class ExperienceSourceBuffer(EpisodeStatistics):
         Raises:
             ValueError: see the class; the episodes stay as they were.
         """
+        try:
+            longest = max((len(episode) for episode in buffer), default=0)
+            known = all(isinstance(step, Experience) for episode in buffer for step in episode)
+            count = len(buffer)
+        except TypeError:
+            known = False
+        if not known:
+            raise TypeError(f"buffer must be a list of episodes of Experience, got {buffer!r}")
         if self.check_finite:
             for number, episode in enumerate(buffer):
                 _check_finite(episode, number)
         usable = [episode for episode in buffer if len(episode) >= self.steps_count]
         if not usable:
-            longest = max(map(len, buffer), default=0)
             raise ValueError(
                 f"buffer must hold an episode of at least steps_count={self.steps_count} steps, "
-                f"the longest of {len(buffer)} has {longest}"
+                f"the longest of {count} has {longest}"
             )
         self.buffer = buffer
         self._usable = usable
@@ -94,9 +103,11 @@ def _terminal(step: Experience) -> Experience:
 
 def _check_finite(episode: Sequence[Experience], number: int) -> None:
     for index, step in enumerate(episode):
-        for name in ("state", "reward"):
-            if not _all_finite(getattr(step, name)):
-                raise ValueError(f"{name} of episode {number} at step {index} must be finite")
+        for name in ("state", "reward", "final_state"):
+            if not _all_finite(value := getattr(step, name)):
+                raise ValueError(
+                    f"{name} of episode {number} at step {index} must be finite, got {value!r}"
+                )
 
 
 def _all_finite(value: Any) -> bool:

@@ -46,16 +46,28 @@ class _Prioritized(ExperienceReplayBuffer, ABC):
         self._max_priority = 1.0
         self._unsettled = False  # an insertion was interrupted before its rows had priorities
 
+    @property
+    def beta(self) -> float:
+        """How much of the bias is corrected where `sample` is given no beta, in [0, 1]."""
+        return self._beta
+
+    @beta.setter
+    def beta(self, value: float) -> None:
+        self._beta = _in_unit("beta", value)
+
     def update_beta(self, frame: int) -> float:
         """Set β on the straight line from `beta_start` at 0 to 1 at `beta_frames`, and return it.
 
         Args:
             frame: environment steps so far.
         """
-        if frame < 0:
+        try:
+            share = frame / self.beta_frames
+        except TypeError:
+            raise TypeError(f"frame must be a number of at least 0, got {frame!r}") from None
+        if not share >= 0.0:  # NaN is not
             raise ValueError(f"frame must be at least 0, got {frame}")
-        share = min(1.0, frame / self.beta_frames)
-        self.beta = self.beta_start + share * (1.0 - self.beta_start)
+        self.beta = self.beta_start + min(1.0, share) * (1.0 - self.beta_start)
         return self.beta
 
     def update_priorities(self, indices: npt.ArrayLike, priorities: npt.ArrayLike) -> None:
@@ -128,12 +140,11 @@ class _Prioritized(ExperienceReplayBuffer, ABC):
         """p^α of rows by slot."""
 
     def _weighted(
-        self, slots: Array, weights: Array, total: float, beta: float | None
+        self, slots: Array, weights: Array, total: float, beta: float
     ) -> tuple[Batch, Array, Array]:
         """The batch of drawn slots, with their row numbers and importance weights."""
-        exponent = self.beta if beta is None else _in_unit("beta", beta)
         numbers, corrections = _kernels.importance_weights(
-            slots, weights, total, self._first, self._end, self.capacity, exponent
+            slots, weights, total, self._first, self._end, self.capacity, beta
         )
         return self._batch(numbers, corrections), numbers, corrections
 
@@ -170,6 +181,7 @@ class PrioReplayBufferNaive(_Prioritized):
         Returns:
             The batch, the row numbers (B,) int64, and the importance weights (B,) float32.
         """
+        beta = self._beta if beta is None else _in_unit("beta", beta)
         self._span(batch_size)
         self._settle()
         total = self._weights.sum()
@@ -221,6 +233,7 @@ class PrioritizedReplayBuffer(_Prioritized):
         Returns:
             The batch, the row numbers (B,) int64, and the importance weights (B,) float32.
         """
+        beta = self._beta if beta is None else _in_unit("beta", beta)
         self._span(batch_size)
         self._settle()
         slots, weights = self._tree.sample(self.rng.random(batch_size))
@@ -236,7 +249,13 @@ class PrioritizedReplayBuffer(_Prioritized):
 def _as_update(
     indices: npt.ArrayLike, priorities: npt.ArrayLike
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-    numbers, values = np.asarray(indices), np.asarray(priorities, np.float64)
+    try:
+        numbers, values = np.asarray(indices), np.asarray(priorities, np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(
+            "indices and priorities must be lists of numbers, "
+            f"got indices={indices!r}, priorities={priorities!r}"
+        ) from None
     if numbers.ndim != 1 or numbers.shape != values.shape:
         raise ValueError(
             "indices and priorities must be of one length, "
@@ -244,7 +263,7 @@ def _as_update(
         )
     if numbers.dtype != np.int64:
         if numbers.size and numbers.dtype.kind not in "iu":
-            raise ValueError(f"indices must be integers, got dtype {numbers.dtype}")
+            raise ValueError(f"indices must be integers, got {indices!r}")
         numbers = numbers.astype(np.int64)
     return numbers, values
 

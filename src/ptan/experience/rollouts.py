@@ -13,6 +13,7 @@ from ptan.experience.rows import Experience
 from ptan.experience.sources import (
     EpisodeStatistics,
     Truncation,
+    checked_agent,
     checked_gamma,
     make_stepper,
     positive,
@@ -100,7 +101,7 @@ class ExperienceSourceRollouts(EpisodeStatistics):
 
     @agent.setter
     def agent(self, agent: Any) -> None:
-        self._stepper.agent = agent
+        self._stepper.agent = checked_agent(agent)
 
     def __iter__(self) -> Iterator[Rollouts]:
         return _RolloutStream(self)
@@ -175,7 +176,7 @@ class _RolloutStream(Iterator[Rollouts]):
                 states=[frames[part].copy() for frames in tape.frames],
                 actions=tape.actions[part].copy(),
                 rewards=tape.rewards[part].sum(axis=1),
-                values=_values(stepper.given_states),
+                values=_values(stepper.given_states, tape.count),
                 final_values=self._final_values(tape, base, flags),
                 flags=flags,
             )
@@ -194,8 +195,7 @@ class _RolloutStream(Iterator[Rollouts]):
             finals: Any = row_values(tape.layout, parts)
             if isinstance(stepper, VectorStepper):
                 finals = unflatten(tape.layout, parts)
-            _, states = stepper.agent(finals, [stepper.given_states[e] for e in cut_off])
-            values[cut_off] = _values(states)
+            values[cut_off] = _ask(stepper, finals, [stepper.given_states[e] for e in cut_off])
         return values
 
     def _collect(self) -> Rollouts:
@@ -213,6 +213,11 @@ class _RolloutStream(Iterator[Rollouts]):
         for t in range(length - 1, -1, -1):
             following = np.where(flags[t] & ENDED, finals[t], following)  # 0 where terminated
             following = returns[t] = rewards[t] + gamma * following
+        if self._stepper.check_finite and not np.isfinite(returns + values).all():
+            raise ValueError(
+                "agent must return finite values as agent states, got "
+                f"{values.tolist()} and returns {returns.tolist()}"
+            )
         states = [
             _by_env(np.stack([block.states[i] for block in blocks])[chosen, envs])
             for i in range(len(tape.frames))
@@ -230,7 +235,7 @@ class _RolloutStream(Iterator[Rollouts]):
     def _values_after(self) -> Array:
         """Values of the observations after each environment's last step in the rollout."""
         stepper = self._stepper
-        values = _values(stepper.agent(stepper.observations, stepper.agent_states)[1])
+        values = _ask(stepper, stepper.observations, stepper.agent_states)
         for e in np.flatnonzero(self._open.any(axis=0)):  # these went on: their next step knows
             values[e] = self._blocks[int(np.argmax(self._open[:, e]))].values[e]
         return values
@@ -242,14 +247,29 @@ def _tape(stepper: Stepper) -> Tape:
     return stepper.tape
 
 
-def _values(states: Any) -> Array:
-    """The agent's values, one float per environment."""
+def _ask(stepper: Stepper, observations: Any, states: Any) -> Array:
+    """The agent's values of observations that it does not act on."""
+    result = stepper.agent(observations, states)
     try:
-        return np.array([float(value) for value in states], np.float64)
+        _, values = result
+    except (TypeError, ValueError):
+        raise TypeError(f"agent must return (actions, agent states), got {result!r}") from None
+    return _values(values, len(states))
+
+
+def _values(states: Any, count: int) -> Array:
+    """The agent's values, one float for each of `count` observations."""
+    try:
+        values = np.array([float(value) for value in states], np.float64)
     except (TypeError, ValueError):
         raise TypeError(
             f"agent must return its values as agent states, a float each, got {states!r}"
         ) from None
+    if len(values) != count:
+        raise ValueError(
+            f"agent must return one value per observation ({count}), got {len(values)}"
+        )
+    return values
 
 
 def _by_env(steps: Array) -> Array:

@@ -268,11 +268,12 @@ def _listed(env: Any) -> Sequence[Any]:
     if not envs:
         raise ValueError("env must hold at least one environment, got an empty list")
     for one in envs:
-        if not (callable(getattr(one, "reset", None)) and callable(getattr(one, "step", None))):
-            raise TypeError(f"env must have reset() and step(), got {one!r}")
+        has_both = callable(getattr(one, "reset", None)) and callable(getattr(one, "step", None))
+        if isinstance(one, type) or not has_both:
+            raise TypeError(f"env must be an object with reset() and step(), got {one!r}")
         if isinstance(one, VectorEnv):
             raise TypeError(
-                "env must be one VectorEnv or a list of single ones, got a list of both"
+                f"env must be one VectorEnv or a list of single environments, got {env!r}"
             )
     if len({id(one) for one in envs}) < len(envs):
         warnings.warn(
