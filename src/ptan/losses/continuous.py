@@ -1,0 +1,245 @@
+"""Losses of actor-critic methods that learn continuous actions from replay: SAC and DDPG.
+
+A critic is called as `critic(states, actions)` and gives (B,) or (B, 1). A stochastic policy is
+called with states and gives (actions, log-densities), as `tanh_gaussian` makes them: the caller
+owns the noise, and the scaling of actions to the environment's units.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+import torch
+from torch import Tensor
+
+from ptan.experience import Batch
+from ptan.losses._checks import (
+    ShapeError,
+    Transitions,
+    check_shape,
+    full_precision,
+    row_values,
+    transitions,
+)
+from ptan.losses.value import as_priorities
+
+Critic: TypeAlias = Callable[[Any, Tensor], Tensor]
+"""States (B, *obs) and actions (B, *action) to values (B,) or (B, 1)."""
+
+StochasticPolicy: TypeAlias = Callable[[Any], tuple[Tensor, Tensor]]
+"""States (B, *obs) to sampled actions (B, *action) and their log-densities (B,)."""
+
+DeterministicPolicy: TypeAlias = Callable[[Any], Tensor]
+"""States (B, *obs) to actions (B, *action)."""
+
+
+class CriticLoss(NamedTuple):
+    """What a loss of one or more critics returns.
+
+    values       a scalar with gradient per critic, weighted by `batch.weights`
+    priorities   (B,) mean over the critics of |y − Q|, unweighted, at least 1e-8, no gradient
+    q_values     (B,) per critic, Q(s, a), without gradient
+    """
+
+    values: tuple[Tensor, ...]
+    priorities: Tensor
+    q_values: tuple[Tensor, ...]
+
+
+class SACPolicyLoss(NamedTuple):
+    """What `sac_policy_loss` returns.
+
+    value       scalar with gradient
+    log_probs   (B,) log-densities of the drawn actions, without gradient, for the temperature
+    """
+
+    value: Tensor
+    log_probs: Tensor
+
+
+def sac_critic_loss(
+    batch: Batch,
+    critics: Sequence[Critic],
+    target_critics: Sequence[Critic],
+    policy: StochasticPolicy,
+    alpha: Tensor | float,
+) -> CriticLoss:
+    """Squared soft TD errors of the critics (Haarnoja et al. 2018b, eq. 5 with twin critics).
+
+        y = r + discount · (min_i Q_target,i(s', a') − α log π(a'|s')),   a' ~ π(·|s')
+        value_i = mean of weight · (y − Q_i(s, a))²
+
+    Args:
+        batch: Of tensors. Reads `states`, `last_states`, `actions` (B, *action), `rewards` (B,),
+            `discounts` (B,) (γ^steps, 0 after termination), and `weights` where there are any.
+        critics: Usually two; they get the gradient.
+        target_critics: Modules or `TargetNet`s; the least value of each row counts.
+        policy: Draws a'. Runs without gradients, as the target critics do.
+        alpha: Temperature, a number or a tensor with one element; no gradient.
+
+    Returns:
+        `CriticLoss`.
+
+    Raises:
+        ShapeError: any other shapes.
+        TypeError: the batch holds no tensors.
+        ValueError: no critics.
+    """
+    rows = transitions(batch)
+    n_rows = len(rows.rewards)
+    with torch.no_grad():
+        next_actions, log_probs = policy(rows.last_states)
+        check_shape("log-densities of the policy", log_probs, (n_rows,))
+        least = _least_value(
+            "target_critics", target_critics, rows.last_states, next_actions, n_rows
+        )
+        targets = rows.targets(least - _temperature(alpha) * full_precision(log_probs))
+    return _regression(rows, critics, targets)
+
+
+def sac_policy_loss(
+    states: Any, critics: Sequence[Critic], policy: StochasticPolicy, alpha: Tensor | float
+) -> SACPolicyLoss:
+    """The loss of the soft policy (Haarnoja et al. 2018b, eq. 7).
+
+        mean of α log π(a|s) − min_i Q_i(s, a),   a ~ π(·|s), reparameterised
+
+    The gradient flows through the critics into the actions, and so reaches the critics' parameters
+    as well: step only the policy's optimizer, and zero the critics' gradients before their turn.
+
+    Args:
+        states: (B, *obs) tensor, or nested ones.
+        critics: Usually two; the least value of each row counts.
+        policy: Draws actions that gradients flow through.
+        alpha: Temperature, a number or a tensor with one element; no gradient.
+
+    Returns:
+        `SACPolicyLoss`.
+
+    Raises:
+        ShapeError: any other shapes.
+        ValueError: no critics.
+    """
+    actions, log_probs = policy(states)
+    check_shape("log-densities of the policy", log_probs, (len(actions),))
+    log_probs = full_precision(log_probs)
+    least = _least_value("critics", critics, states, actions, len(actions))
+    return SACPolicyLoss((_temperature(alpha) * log_probs - least).mean(), log_probs.detach())
+
+
+def sac_temperature_loss(log_alpha: Tensor, log_probs: Tensor, target_entropy: float) -> Tensor:
+    """The loss of the temperature (Haarnoja et al. 2018b, eq. 18).
+
+        mean of −α · (log π(a|s) + target entropy),   α = exp(log_alpha)
+
+    It raises α while the policy's entropy is below the target.
+
+    Args:
+        log_alpha: A tensor with one element; gets the gradient.
+        log_probs: (B,) log-densities of actions drawn now; no gradient.
+        target_entropy: In nats, usually minus the number of action dimensions.
+
+    Returns:
+        A scalar with gradient.
+
+    Raises:
+        ShapeError: log_alpha has more than one element, or log_probs is not (B,).
+    """
+    check_shape("log_probs", log_probs, (len(log_probs),))
+    alpha = _one_element("log_alpha", log_alpha).exp()
+    return -alpha * (full_precision(log_probs.detach()).mean() + target_entropy)
+
+
+def ddpg_critic_loss(
+    batch: Batch, critic: Critic, target_critic: Critic, target_policy: DeterministicPolicy
+) -> CriticLoss:
+    """Squared TD error of a deterministic policy's critic (Lillicrap et al. 2016, eq. 4–5).
+
+        y = r + discount · Q_target(s', μ_target(s'))
+        value = mean of weight · (y − Q(s, a))²
+
+    Args:
+        batch: Of tensors, as for `sac_critic_loss`.
+        critic: Gets the gradient.
+        target_critic: A module or a `TargetNet`, run without gradients.
+        target_policy: A module or a `TargetNet`, run without gradients.
+
+    Returns:
+        `CriticLoss` with one critic.
+
+    Raises:
+        ShapeError: any other shapes.
+        TypeError: the batch holds no tensors.
+    """
+    rows = transitions(batch)
+    n_rows = len(rows.rewards)
+    with torch.no_grad():
+        next_actions = target_policy(rows.last_states)
+        next_values = _least_value(
+            "target_critic", [target_critic], rows.last_states, next_actions, n_rows
+        )
+        targets = rows.targets(next_values)
+    return _regression(rows, [critic], targets)
+
+
+def ddpg_policy_loss(states: Any, critic: Critic, policy: DeterministicPolicy) -> Tensor:
+    """The loss whose gradient is the deterministic policy gradient (Lillicrap et al. 2016, eq. 6).
+
+        −mean of Q(s, μ(s))
+
+    As in `sac_policy_loss`, the gradient reaches the critic's parameters as well.
+
+    Args:
+        states: (B, *obs) tensor, or nested ones.
+        critic: Judges the actions.
+        policy: Gets the gradient.
+
+    Returns:
+        A scalar with gradient.
+
+    Raises:
+        ShapeError: the critic gives neither (B,) nor (B, 1).
+    """
+    actions = policy(states)
+    return -_least_value("critic", [critic], states, actions, len(actions)).mean()
+
+
+def _regression(rows: Transitions, critics: Sequence[Critic], targets: Tensor) -> CriticLoss:
+    _require_critics("critics", critics)
+    q_values = [
+        row_values(f"critics[{i}]", critic(rows.states, rows.actions), len(rows.rewards))
+        for i, critic in enumerate(critics)
+    ]
+    errors = [targets - q for q in q_values]
+    unweighted = torch.stack([error.detach().abs() for error in errors]).mean(0)
+    return CriticLoss(
+        values=tuple(rows.mean(error.square()) for error in errors),
+        priorities=as_priorities(unweighted),
+        q_values=tuple(q.detach() for q in q_values),
+    )
+
+
+def _least_value(
+    name: str, critics: Sequence[Critic], states: Any, actions: Tensor, n_rows: int
+) -> Tensor:
+    """The least of the critics' values per row, (B,)."""
+    _require_critics(name, critics)
+    values = [
+        row_values(f"{name}[{i}]", critic(states, actions), n_rows)
+        for i, critic in enumerate(critics)
+    ]
+    return torch.stack(values).amin(0)
+
+
+def _require_critics(name: str, critics: Sequence[Critic]) -> None:
+    if not critics:
+        raise ValueError(f"{name} must hold at least one critic, got none")
+
+
+def _temperature(alpha: Tensor | float) -> Tensor | float:
+    return _one_element("alpha", alpha).detach() if isinstance(alpha, Tensor) else alpha
+
+
+def _one_element(name: str, tensor: Tensor) -> Tensor:
+    if tensor.numel() != 1:
+        raise ShapeError(f"{name} must have one element, got shape {tuple(tensor.shape)}")
+    return full_precision(tensor).reshape(())

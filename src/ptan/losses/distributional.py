@@ -1,0 +1,172 @@
+"""Losses of return distributions: the categorical algorithm, C51."""
+
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from ptan.experience import Batch
+from ptan.losses._checks import (
+    ShapeError,
+    check_matrix,
+    check_shape,
+    discrete_actions,
+    full_precision,
+    transitions,
+)
+from ptan.losses.value import Loss, QNetwork, as_priorities
+
+_HALF_ULP = torch.finfo(torch.float32).eps / 2
+
+
+@runtime_checkable
+class DistributionalNetwork(Protocol):
+    """What the categorical loss needs of a network.
+
+    supports   (atoms,) the returns that the atoms stand for, evenly spaced and ascending
+    calling    states (B, *obs) to logits (B, actions, atoms)
+    """
+
+    @property
+    def supports(self) -> Tensor:
+        """The returns that the atoms stand for (atoms,)."""
+
+    def __call__(self, states: Any, /) -> Tensor:
+        """Logits (B, actions, atoms)."""
+
+
+def categorical_projection(
+    next_probs: Tensor, rewards: Tensor, discounts: Tensor, dones: Tensor, supports: Tensor
+) -> Tensor:
+    """Project r + discount · Z back onto the atoms (Bellemare et al. 2017, eq. 7 and algorithm 1).
+
+    The mass of atom z_j moves to Tz_j = clip(r + discount · z_j, v_min, v_max) and is shared by the
+    two atoms around that place, in proportion to nearness. Where Tz_j is an atom, it gets it all.
+    After termination the whole mass lies at clip(r).
+
+    Args:
+        next_probs: (B, atoms) probabilities of the next state's return.
+        rewards: (B,) over the row's own steps.
+        discounts: (B,) γ^steps; taken for 0 where done.
+        dones: (B,) bool, terminated.
+        supports: (atoms,) evenly spaced from v_min to v_max, at least two.
+
+    Returns:
+        (B, atoms) probabilities, of the dtype of `next_probs`, float32 if that is a half precision.
+        Every row keeps its mass.
+
+    Raises:
+        ShapeError: any other shapes.
+    """
+    if next_probs.ndim != 2:
+        raise ShapeError(
+            f"next_probs must have shape (batch, atoms), got {tuple(next_probs.shape)}"
+        )
+    n_rows, n_atoms = next_probs.shape
+    for name, column in (("rewards", rewards), ("discounts", discounts), ("dones", dones)):
+        check_shape(name, column, (n_rows,))
+    check_shape("supports", supports, (n_atoms,))
+    if n_atoms < 2:
+        raise ShapeError(f"supports must have at least two atoms, got {n_atoms}")
+    next_probs = full_precision(next_probs)
+    # float32 would miss the atoms by rounding, and tear off a sliver of mass where it should not.
+    wide = torch.float32 if next_probs.device.type == "mps" else torch.float64
+    places = _places(rewards.to(wide), _masked(discounts, dones).to(wide), supports.to(wide))
+    lower = places.floor()
+    upper_share = places - lower
+    # A NaN reward must end as a NaN loss, not as an index outside the array.
+    below = lower.long().clamp(0, n_atoms - 1)
+    above = (below + 1).clamp(max=n_atoms - 1)
+    mass = next_probs.to(wide)
+    first_of_row = torch.arange(n_rows, device=mass.device).unsqueeze(1) * n_atoms
+    projected = torch.zeros(n_rows * n_atoms, dtype=wide, device=mass.device)
+    projected = projected.index_add(0, (first_of_row + below).ravel(), _flat(mass, 1 - upper_share))
+    projected = projected.index_add(0, (first_of_row + above).ravel(), _flat(mass, upper_share))
+    return projected.view(n_rows, n_atoms).to(next_probs.dtype)
+
+
+def categorical_loss(
+    batch: Batch, net: DistributionalNetwork, target_net: QNetwork, *, double: bool = False
+) -> Loss:
+    """Cross-entropy to the projected target distribution (Bellemare et al. 2017, algorithm 1).
+
+        a* = argmax_a E[Z_target(s', a)]                          double: a* = argmax_a E[Z(s', a)]
+        m = projection of r + discount · Z_target(s', a*)
+        value = mean of weight · −Σ_i m_i log p_i(s, a)
+
+    Args:
+        batch: Of tensors, as for `dqn_loss`.
+        net: States to logits (B, actions, atoms), with a buffer `supports` (atoms,); gets the
+            gradient. Logits in half precision are turned into float32 first.
+        target_net: The same shape, over the same supports; runs without gradients. A module or a
+            `TargetNet`.
+        double: Let `net` choose the action whose target distribution counts. Costs one forward
+            more.
+
+    Returns:
+        `Loss`: the scalar, and the cross-entropy per row, unweighted, as priorities.
+
+    Raises:
+        ShapeError: the logits are not (B, actions, atoms), or a column is not (B,).
+        TypeError: the batch holds no tensors, its actions are no integers, or net has no supports.
+    """
+    rows = transitions(batch)
+    n_rows = len(rows.rewards)
+    actions = discrete_actions(rows.actions, n_rows)
+    dones: Any = batch.dones
+    supports = getattr(net, "supports", None)
+    if not isinstance(supports, Tensor):
+        raise TypeError(f"net must have a tensor `supports` (atoms,), got {supports!r}")
+    # The forward pass with gradients comes last: see dqn_loss.
+    with torch.no_grad():
+        next_logits = _logits("target_net(last_states)", target_net(rows.last_states), n_rows)
+        next_probs = next_logits.softmax(-1)
+        chooser = next_probs
+        if double:
+            chooser = _logits("net(last_states)", net(rows.last_states), n_rows).softmax(-1)
+            check_shape("net(last_states)", chooser, tuple(next_probs.shape))
+        check_shape("net.supports", supports, (next_probs.shape[2],))
+        best = (chooser * supports).sum(-1).argmax(1)
+        targets = categorical_projection(
+            _of_actions(next_probs, best), rows.rewards, rows.discounts, dones, supports
+        )
+    logits = _of_actions(_logits("net(states)", net(rows.states), n_rows), actions)
+    check_shape("the atoms of net(states)", logits, tuple(targets.shape))
+    errors = -(targets * logits.log_softmax(-1)).sum(-1)
+    return Loss(rows.mean(errors), as_priorities(errors))
+
+
+def _logits(name: str, output: Any, n_rows: int) -> Tensor:
+    return check_matrix(name, output, n_rows, "actions, atoms")
+
+
+def _of_actions(per_action: Tensor, actions: Tensor) -> Tensor:
+    """The atoms of one action per row: (B, actions, atoms) to (B, atoms)."""
+    index = actions.view(-1, 1, 1).expand(-1, 1, per_action.shape[2])
+    return per_action.gather(1, index).squeeze(1)
+
+
+def _masked(discounts: Tensor, dones: Tensor) -> Tensor:
+    return discounts.masked_fill(dones.bool(), 0.0)
+
+
+def _places(rewards: Tensor, discounts: Tensor, supports: Tensor) -> Tensor:
+    """Where each atom lands, (B, atoms), counted in atoms from v_min.
+
+    (r + discount · (v_min + i·Δ) − v_min) / Δ, sorted so that nothing is rounded when the
+    distribution stays where it is (r = 0, discount = 1).
+    """
+    n_atoms = len(supports)
+    v_min, v_max = supports[0], supports[-1]
+    spacing = (v_max - v_min) / (n_atoms - 1)
+    shift = (rewards + (discounts - 1) * v_min) / spacing
+    order = torch.arange(n_atoms, dtype=supports.dtype, device=supports.device)
+    places = (shift.unsqueeze(1) + discounts.unsqueeze(1) * order).clamp(0, n_atoms - 1)
+    # A reward of 0.4 is not quite the atom 0.4 once both have been float32.
+    rounding = _HALF_ULP * torch.maximum(v_min.abs(), v_max.abs()) / spacing
+    nearest = places.round()
+    return torch.where((places - nearest).abs() <= rounding, nearest, places)
+
+
+def _flat(mass: Tensor, share: Tensor) -> Tensor:
+    return (mass * share).ravel()

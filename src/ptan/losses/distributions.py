@@ -1,0 +1,136 @@
+"""Log-probabilities and entropies of the policies that the losses are made of, one per row."""
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn.functional import softplus
+
+from ptan.losses._checks import (
+    ShapeError,
+    check_matrix,
+    check_shape,
+    discrete_actions,
+    full_precision,
+)
+
+_LOG_SQRT_2PI = 0.5 * math.log(2.0 * math.pi)
+
+
+def categorical_log_probs(logits: Tensor, actions: Tensor) -> Tensor:
+    """Log-probabilities of discrete actions: log softmax(logits)[action].
+
+    Args:
+        logits: (B, actions), not normalised.
+        actions: (B,) int64.
+
+    Returns:
+        (B,), at least float32.
+
+    Raises:
+        ShapeError: any other shapes.
+        TypeError: the actions are no integers.
+    """
+    logits = check_matrix("logits", logits, len(logits))
+    chosen = discrete_actions(actions, len(logits)).unsqueeze(1)
+    return logits.log_softmax(1).gather(1, chosen).squeeze(1)
+
+
+def categorical_entropies(logits: Tensor) -> Tensor:
+    """Entropies −Σ_a π(a|s) log π(a|s) of discrete policies, in nats.
+
+    Args:
+        logits: (B, actions), not normalised. An action ruled out by a logit of −inf counts nothing.
+
+    Returns:
+        (B,), at least float32.
+
+    Raises:
+        ShapeError: logits are not (B, actions).
+    """
+    log_probs = check_matrix("logits", logits, len(logits)).log_softmax(1)
+    # 0 · −inf is NaN, also in the gradient.
+    finite = log_probs.masked_fill(log_probs == -math.inf, 0.0)
+    return -(log_probs.exp() * finite).sum(1)
+
+
+def gaussian_log_probs(mean: Tensor, log_std: Tensor, actions: Tensor) -> Tensor:
+    """Log-densities of actions under a Gaussian with independent parts.
+
+    Args:
+        mean: (B, *action).
+        log_std: (B, *action), or (*action) where it does not depend on the state.
+        actions: (B, *action).
+
+    Returns:
+        (B,), summed over the parts of an action, at least float32.
+
+    Raises:
+        ShapeError: any other shapes.
+    """
+    mean, log_std = _gaussian(mean, log_std)
+    check_shape("actions", actions, tuple(mean.shape))
+    distance = (full_precision(actions) - mean) * (-log_std).exp()
+    return _sum_parts(-0.5 * distance.square() - log_std - _LOG_SQRT_2PI)
+
+
+def gaussian_entropies(mean: Tensor, log_std: Tensor) -> Tensor:
+    """Differential entropies of Gaussians with independent parts, in nats.
+
+    Args:
+        mean: (B, *action); only its shape counts.
+        log_std: (B, *action), or (*action) where it does not depend on the state.
+
+    Returns:
+        (B,), summed over the parts of an action, at least float32.
+
+    Raises:
+        ShapeError: any other shapes.
+    """
+    _, log_std = _gaussian(mean, log_std)
+    return _sum_parts(log_std + (0.5 + _LOG_SQRT_2PI))
+
+
+def tanh_gaussian(mean: Tensor, log_std: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+    """Actions of a squashed Gaussian policy (Haarnoja et al. 2018, appendix C).
+
+        a = tanh(mean + exp(log_std) · noise)
+        log π(a|s) = log N(...) − Σ log(1 − a²)
+
+    Both are functions of mean and log_std that gradients flow through (reparameterised).
+
+    Args:
+        mean: (B, *action), before the tanh.
+        log_std: (B, *action), or (*action) where it does not depend on the state.
+        noise: (B, *action) standard normal, drawn by the caller with a generator of its own.
+
+    Returns:
+        (B, *action) actions in [−1, 1], and (B,) log-densities, at least float32.
+
+    Raises:
+        ShapeError: any other shapes.
+    """
+    mean, log_std = _gaussian(mean, log_std)
+    check_shape("noise", noise, tuple(mean.shape))
+    noise = full_precision(noise)
+    before = mean + log_std.exp() * noise
+    log_density = -0.5 * noise.square() - log_std - _LOG_SQRT_2PI
+    # log(1 − tanh²(u)), without the 0 that far-out u would give: 2 · (log 2 − u − log(1 + e^−2u)).
+    log_slope = 2.0 * (math.log(2.0) - before - softplus(-2.0 * before))
+    return torch.tanh(before), _sum_parts(log_density - log_slope)
+
+
+def _gaussian(mean: Tensor, log_std: Tensor) -> tuple[Tensor, Tensor]:
+    """Both in full precision and of the shape of the mean."""
+    if mean.ndim < 2:
+        raise ShapeError(f"mean must have shape (batch, *action), got {tuple(mean.shape)}")
+    if log_std.shape not in (mean.shape, mean.shape[1:]):
+        raise ShapeError(
+            f"log_std must have shape {tuple(mean.shape)} or {tuple(mean.shape[1:])}, "
+            f"got {tuple(log_std.shape)}"
+        )
+    return full_precision(mean), full_precision(log_std).expand(mean.shape)
+
+
+def _sum_parts(per_part: Tensor) -> Tensor:
+    return per_part.flatten(1).sum(1)

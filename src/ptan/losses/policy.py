@@ -1,0 +1,150 @@
+"""Losses of policies learnt from what they did themselves: REINFORCE, A2C, PPO."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeAlias
+
+import torch
+from torch import Tensor
+
+from ptan.experience import Batch
+from ptan.losses._checks import (
+    check_same_shape,
+    full_precision,
+    positive,
+    row_values,
+    transitions,
+)
+from ptan.losses.distributions import categorical_entropies, categorical_log_probs
+from ptan.losses.value import value_loss
+
+ActorCritic: TypeAlias = Callable[[Any], tuple[Tensor, Tensor]]
+"""States (B, *obs) to logits (B, actions) and values (B,) or (B, 1)."""
+
+
+class A2CLoss(NamedTuple):
+    """The parts of the advantage actor-critic loss; the caller weighs and adds them.
+
+    policy       scalar with gradient
+    value        scalar with gradient
+    entropy      scalar with gradient: minus the mean entropy, so that adding it rewards entropy
+    advantages   (B,) target − V(s), without gradient
+    targets      (B,) r + discount · V(s'), without gradient
+    """
+
+    policy: Tensor
+    value: Tensor
+    entropy: Tensor
+    advantages: Tensor
+    targets: Tensor
+
+
+def policy_gradient_loss(
+    log_probs: Tensor, returns: Tensor, baselines: Tensor | float = 0.0
+) -> Tensor:
+    """The loss whose gradient is the policy gradient (Williams 1992; Sutton & Barto 2018, 13.3–4).
+
+        −mean of (G − b) · log π(a|s)
+
+    REINFORCE without baselines; with them, G − b is the advantage.
+
+    Args:
+        log_probs: log π(a|s) of the actions taken, any shape, usually (B,).
+        returns: G, or advantages; same shape. No gradient flows into them.
+        baselines: b, such as V(s): same shape, or one number. No gradient either.
+
+    Returns:
+        A scalar with gradient.
+
+    Raises:
+        ShapeError: the shapes differ, also where they would broadcast.
+    """
+    check_same_shape(log_probs=log_probs, returns=returns)
+    advantages = full_precision(returns.detach())
+    if isinstance(baselines, Tensor):
+        if baselines.ndim > 0:
+            check_same_shape(log_probs=log_probs, baselines=baselines)
+        advantages = advantages - full_precision(baselines.detach())
+    elif baselines:
+        advantages = advantages - baselines
+    return -(advantages * full_precision(log_probs)).mean()
+
+
+def entropy_loss(entropies: Tensor) -> Tensor:
+    """Minus the mean entropy: adding β times this rewards exploration (Mnih et al. 2016, sec. 4).
+
+    Args:
+        entropies: Of the policy in each state, as `categorical_entropies` and
+            `gaussian_entropies` give them, any shape, usually (B,).
+
+    Returns:
+        A scalar with gradient.
+    """
+    return -full_precision(entropies).mean()
+
+
+def a2c_loss(batch: Batch, net: ActorCritic) -> A2CLoss:
+    """The losses of the advantage actor-critic with n-step returns (Mnih et al. 2016, alg. S3).
+
+        y = r + discount · V(s')
+        policy = −mean of (y − V(s)) · log π(a|s)
+        value = mean of (y − V(s))²
+        entropy = −mean of H(π(·|s))
+
+    Args:
+        batch: Of tensors. Reads `states` (B, *obs), `last_states`, `actions` (B,) int64, `rewards`
+            (B,) over the row's own steps, and `discounts` (B,) (γ^steps, 0 after termination).
+        net: States to logits (B, actions) and values (B,) or (B, 1). Outputs in half precision are
+            turned into float32 first. The values of `last_states` get no gradient.
+
+    Returns:
+        `A2CLoss`. The loss to minimise is policy + critic_beta · value + entropy_beta · entropy.
+
+    Raises:
+        ShapeError: any other shapes.
+        TypeError: the batch holds no tensors, or its actions are no integers.
+    """
+    rows = transitions(batch)
+    n_rows = len(rows.rewards)
+    # The pass with gradients comes last: a noisy net draws new noise into its buffers each time.
+    with torch.no_grad():
+        next_values = row_values("values of last_states", net(rows.last_states)[1], n_rows)
+        targets = rows.targets(next_values)
+    logits, output = net(rows.states)
+    values = row_values("values of states", output, n_rows)
+    advantages = targets - values.detach()
+    return A2CLoss(
+        policy=policy_gradient_loss(categorical_log_probs(logits, rows.actions), advantages),
+        value=value_loss(values, targets),
+        entropy=entropy_loss(categorical_entropies(logits)),
+        advantages=advantages,
+        targets=targets,
+    )
+
+
+def ppo_policy_loss(
+    log_probs: Tensor, old_log_probs: Tensor, advantages: Tensor, *, clip: float = 0.2
+) -> Tensor:
+    """The clipped surrogate objective, negated (Schulman et al. 2017, eq. 7).
+
+        ρ = π(a|s) / π_old(a|s)
+        −mean of min(ρ · A, clamp(ρ, 1 − clip, 1 + clip) · A)
+
+    Args:
+        log_probs: log π(a|s) of the actions taken, any shape, usually (B,).
+        old_log_probs: The same when the data was collected, same shape; no gradient.
+        advantages: A, same shape; no gradient. Normalising them is up to the caller.
+        clip: How far the ratio may move from 1 before an improvement earns no gradient.
+
+    Returns:
+        A scalar with gradient.
+
+    Raises:
+        ShapeError: the shapes differ, also where they would broadcast.
+        ValueError: clip is not above 0.
+    """
+    positive("clip", clip)
+    check_same_shape(log_probs=log_probs, old_log_probs=old_log_probs, advantages=advantages)
+    ratios = (full_precision(log_probs) - full_precision(old_log_probs.detach())).exp()
+    gains = full_precision(advantages.detach())
+    clipped = ratios.clamp(1.0 - clip, 1.0 + clip)
+    return -torch.minimum(ratios * gains, clipped * gains).mean()
