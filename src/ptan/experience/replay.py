@@ -1,10 +1,12 @@
 """Replay buffers: rows in, batches out."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, overload
 
 import numpy as np
 
+from ptan.actions import as_generator
 from ptan.experience.batch import Batch, decode_gathered
 from ptan.experience.columns import Chunk, Schema, encode
 from ptan.experience.layout import Array
@@ -29,7 +31,8 @@ class ExperienceReplayBuffer:
         rng: a generator or seed for sampling.
 
     Raises:
-        ValueError, TypeError: `buffer_size` is no int above 0, or gamma is outside [0, 1].
+        ValueError, TypeError: `buffer_size` is no int above 0, gamma is outside [0, 1], rng is no
+            generator or seed, or the source cannot be iterated.
     """
 
     def __init__(
@@ -42,11 +45,15 @@ class ExperienceReplayBuffer:
     ) -> None:
         self.capacity = positive("buffer_size", buffer_size)
         self.experience_source = experience_source
+        if not (experience_source is None or isinstance(experience_source, Iterable)):
+            raise TypeError(
+                f"experience_source must be an iterable of rows or None, got {experience_source!r}"
+            )
         self.experience_source_iter = None if experience_source is None else iter(experience_source)
         if gamma is None:
             gamma = getattr(experience_source, "gamma", None)
         self.gamma = None if gamma is None else checked_gamma(gamma)
-        self.rng = np.random.default_rng(rng)
+        self.rng = as_generator(rng)
         self._table: RowTable | None = None
         self._objects: list[Any] | None = None  # items that are no rows, in slot order
         self._objects_end = 0
@@ -134,6 +141,10 @@ class ExperienceReplayBuffer:
 
     def _insert(self, rows: Chunk) -> None:
         """The one place where rows enter."""
+        discounts = rows.columns.discounts
+        if self.gamma is not None and rows.columns.schema.windows and np.isnan(discounts).any():
+            known = np.where(np.isnan(discounts), self.gamma**rows.columns.steps, discounts)
+            rows = Chunk(replace(rows.columns, discounts=known), rows.refs, rows.frames)
         if self._objects is not None:
             raise TypeError("rows must be no experience rows, like the first one")
         table = self._table

@@ -89,23 +89,19 @@ class Stepper(ABC):
         try:
             actions, states = result
             number = len(actions)
-            states_number = number if states is None else len(states)
+            if states is None:
+                states = [None] * number
+            if number == len(states) == self.count:
+                self.given_states = states
+                return actions
         except (TypeError, ValueError):
             raise TypeError(
                 f"agent must return (actions, agent states), a batch of each, got {result!r}"
             ) from None
-        if number != self.count:
-            raise ValueError(
-                f"agent must return one action per observation ({self.count}), got {number}"
-            )
-        if states is None:
-            states = [None] * self.count
-        elif states_number != self.count:
-            raise ValueError(
-                f"agent must return one state per observation ({self.count}), got {states_number}"
-            )
-        self.given_states = states
-        return actions
+        raise ValueError(
+            f"agent must return one action and one state per observation ({self.count}), "
+            f"got {number} actions and {len(states)} states"
+        )
 
     def initial_state(self) -> Any:
         """The agent's state at the start of an episode; None for agents that know none."""
@@ -147,6 +143,14 @@ class ListStepper(Stepper):
         super().__init__(agent, len(envs), cut, **options)
         self.envs = list(envs)
         self._unseeded = set(range(len(envs)))
+        self._at_once = False
+        self._distinct = len({id(env) for env in envs}) == len(envs)
+
+    def begin(self) -> Tape:
+        tape = super().begin()
+        # Only different environments keep an observation untouched until all have stepped.
+        self._at_once = tape.small and self._distinct
+        return tape
 
     def reset(self) -> list[Any]:
         return [self._reset(e) for e in range(self.count)]
@@ -170,77 +174,84 @@ class ListStepper(Stepper):
             tape.put(index + e, observation, "observation", e)
 
     def step(self) -> None:
-        self.advance(1)
-
-    def advance(self, steps: int) -> None:
         tape = self.tape
         assert tape is not None
+        actions = self.act()
+        tape.put_actions(actions)
         try:
-            for _ in range(steps):
-                self.torn = False
-                actions = self.act()
-                tape.put_actions(actions)
-                self.torn = True
-                self._step(tape, actions)
-                tape.t += 1
-        finally:
-            pass
-        self.torn = False
+            self._step(tape, actions)
+        except BaseException:
+            self.torn = True
+            raise
+        tape.t += 1
 
     def _step(self, tape: Tape, actions: Any) -> None:
-        """Step every environment; the hottest loop of the library, so common types go first."""
+        """Step every environment; the hottest loop of the library, so the usual step goes first."""
         t, count = tape.t, self.count
         base = t % tape.ring * count
         following = (t + 1) % tape.ring * count
         scalar_rewards = not tape.reward_leaf.shape
-        layout = tape.layout
-        if type(layout) is Leaf:
-            frames, shape, dtype = tape.frames[0], layout.shape, layout.dtype
+        at_once = self._at_once
+        observations: list[Any] = []
+        self.agent_states = self.given_states
+        if count > 1:
+            tape.flags[base : base + count] = 0
         else:
-            frames = shape = dtype = None
-        observations = []
-        states = self.given_states
+            tape.flag_view[base] = 0
         for e, env in enumerate(self.envs):
             result = env.step(actions[e])
             if result.__class__ is not tuple or len(result) != 5:
-                result = _step_parts(result, e, t)
+                result = step_parts(result, e, t)
             observation, reward, terminated, truncated, info = result
-            if terminated.__class__ is not bool:
-                terminated = _flag(terminated, "terminated", e, t)
-            if truncated.__class__ is not bool:
-                truncated = _flag(truncated, "truncated", e, t)
-            flags = 0
             if reward.__class__ is float and scalar_rewards:
                 tape.reward_view[base + e] = reward
             else:
-                flags = tape.put_reward(base + e, reward, e)
+                tape.flag_view[base + e] = tape.put_reward(base + e, reward, e)
                 scalar_rewards = not tape.reward_leaf.shape
-            if info:
+            if info or terminated is not False or truncated is not False:
+                observation = self._look(tape, base, e, observation, terminated, truncated, info)
+            observations.append(observation)
+            if not at_once:
+                tape.put(following + e, observation, "observation", e)
+        if at_once:
+            tape.put_listed(following, observations)
+        self.observations = observations
+
+    def _look(
+        self,
+        tape: Tape,
+        base: int,
+        env: int,
+        observation: Any,
+        terminated: Any,
+        truncated: Any,
+        info: Any,
+    ) -> Any:
+        """What is unusual about a step: info, or an end; returns the observation to go on from."""
+        if terminated.__class__ is not bool:
+            terminated = flag_of(terminated, "terminated", env, tape.t)
+        if truncated.__class__ is not bool:
+            truncated = flag_of(truncated, "truncated", env, tape.t)
+        flags = 0
+        if info:
+            try:
                 raw = info.get("raw_reward")
                 if raw is not None:
-                    tape.raw_view[base + e] = float(raw)
-                    flags |= RAW_REWARD
-            if terminated or truncated:
-                over = truncated or not (info and info.get("life_loss"))
-                flags |= self.end_flags(terminated, truncated, over)
-                tape.put_final(base + e, observation, e)
-                if over:
-                    observation = self._reset(e)
-                    if states is self.given_states:
-                        states = list(states)  # the agent may keep the list it gave
-                    states[e] = self.initial_state()
-            if (
-                observation.__class__ is np.ndarray
-                and observation.shape == shape
-                and observation.dtype == dtype
-            ):
-                frames[following + e] = observation
-            else:
-                tape.put(following + e, observation, "observation", e)
-            tape.flag_view[base + e] = flags
-            observations.append(observation)
-        self.observations = observations
-        self.agent_states = states
+                    tape.raw_view[base + env] = float(raw)
+                    flags = RAW_REWARD
+            except (AttributeError, TypeError, ValueError):
+                raise bad_info(info, f" of environment {env} at step {tape.t}") from None
+        if terminated or truncated:
+            over = truncated or not (info and info.get("life_loss"))
+            flags |= self.end_flags(terminated, truncated, over)
+            tape.put_final(base + env, observation, env)
+            if over:
+                observation = self._reset(env)
+                if self.agent_states is self.given_states:
+                    self.agent_states = list(self.given_states)  # the agent may keep its own
+                self.agent_states[env] = self.initial_state()
+        tape.flag_view[base + env] |= flags
+        return observation
 
 
 class VectorStepper(Stepper):

@@ -22,6 +22,8 @@ from ptan.experience.rows import Row
 
 _CHUNK_BYTES = 2**20
 _CHUNK_STEPS = 256
+_SMALL_BYTES = 2**14
+_FEW = 4  # up to so many actions, one by one through a view beats a slice assignment
 
 _Flaw: TypeAlias = tuple[int, int, str, Any]  # step, environment, what it is, the bad value
 
@@ -70,6 +72,13 @@ class Tape:
         self.leaves = leaves
         self.frames = [np.empty((2 * size, *leaf.shape), leaf.dtype) for leaf in leaves]
         self._floats = [i for i, leaf in enumerate(leaves) if leaf.dtype.kind == "f"]
+        # Several small arrays are written faster together than one by one.
+        self._observation_block = (count, *leaves[0].shape)
+        self.small = (
+            type(layout) is Leaf
+            and not (layout.scalar or layout.opaque)
+            and 1 < count < step_bytes <= _SMALL_BYTES
+        )
         self.flags = np.zeros(size, np.uint8)
         self.raw = np.zeros(size)
         # Single items are written through views: half the cost of NumPy's item assignment.
@@ -77,6 +86,7 @@ class Tape:
         self.raw_view: Any = memoryview(self.raw.data)
         self.set_reward(SCALAR_REWARD)
         self.actions = np.empty(0)
+        self._action_view: Any = None
         rows = (self.room + cut.n) * count
         width = 1 if cut.joined else cut.n
         self._refs = np.empty((rows, width, 2), np.int32)
@@ -127,6 +137,23 @@ class Tape:
             name = f"{what} of environment {env} at step {self.t}"
             for frames, part in zip(self.frames, flatten(layout, value, name), strict=True):
                 frames[index] = part
+
+    def put_listed(self, index: int, observations: list[Any]) -> None:
+        """Write the observations of all environments, given one by one.
+
+        Raises:
+            ValueError: see `put`.
+        """
+        try:
+            block = np.array(observations)
+        except ValueError:  # of different shapes
+            block = _NO_BLOCK
+        frames = self.frames[0]
+        if block.shape == self._observation_block and block.dtype == frames.dtype:
+            frames[index : index + self.count] = block
+            return
+        for e, observation in enumerate(observations):
+            self.put(index + e, observation, "observation", e)
 
     def put_final(self, index: int, value: Any, env: int) -> None:
         """Write the observation after the end of an episode or life at `index`."""
@@ -190,7 +217,16 @@ class Tape:
             leaf = self.action_leaf = leaf_of(actions[0])
             self.actions = np.zeros((self.ring * self.count, *leaf.shape), leaf.dtype)
             self._action_block = (self.count, *leaf.shape)
+            if leaf.scalar and leaf.dtype == np.int64 and self.count <= _FEW:
+                self._action_view = memoryview(self.actions.data)
         base = self.t % self.ring * self.count
+        if self._action_view is not None:
+            try:
+                for e, action in enumerate(actions):
+                    self._action_view[base + e] = action
+                return
+            except TypeError:  # no ints: the checks below say what is wrong
+                pass
         if leaf.opaque:
             for e, action in enumerate(actions):
                 self.actions[base + e] = action
@@ -335,6 +371,7 @@ def _first_bad(values: Array, numbers: Array, what: str, step: int, count: int) 
     return step + steps, env, what, values[row]
 
 
+_NO_BLOCK = np.empty(0)
 _NO_LENGTHS = np.empty(0, np.int32)
 
 
