@@ -46,11 +46,14 @@ class ActionBounds:
             ValueError: an action is NaN (the message names its row), or the bounds do not fit the
                 shape.
         """
-        clipped = np.clip(actions, self.low, self.high)
+        try:
+            clipped = np.clip(actions, self.low, self.high)
+        except ValueError:  # shapes that do not broadcast
+            clipped = np.empty(0)
         if clipped.shape != actions.shape:
             raise ValueError(
-                f"bounds of shape {np.broadcast(self.low, self.high).shape} do not fit actions of "
-                f"shape {actions.shape}"
+                f"bounds must fit actions of shape {actions.shape}; those of shape "
+                f"{np.broadcast(self.low, self.high).shape} do not fit"
             )
         if np.isnan(clipped).any():
             raise ValueError(f"actions must not be NaN, got {first_nan_row(clipped)}")
@@ -122,7 +125,13 @@ class GaussianNoise(ActionSelector):
         Raises:
             ValueError: an action is NaN, or sigma or the bounds do not fit the shape.
         """
-        noise = self.rng.standard_normal(scores.shape) * self._sigma
+        noise = self.rng.standard_normal(scores.shape)
+        try:
+            noise = noise * self._sigma
+        except ValueError:
+            raise ValueError(
+                f"sigma must fit actions of shape {scores.shape}, got shape {self._sigma.shape}"
+            ) from None
         return self.bounds.clip((scores + noise).astype(scores.dtype, copy=False))
 
 
@@ -187,13 +196,17 @@ class OrnsteinUhlenbeckProcess:
         x[...] = self.mu
         if states is not None:
             if len(states) != len(x):
-                raise ValueError(f"got {len(states)} noise states for {len(x)} environments")
+                raise ValueError(
+                    f"agent states must be one per environment, got {len(states)} noise states "
+                    f"for {len(x)} environments"
+                )
             for row, state in enumerate(states):
                 if state is None:
                     continue
                 if np.shape(state) != shape[1:]:
                     raise ValueError(
-                        f"noise state {row} has shape {np.shape(state)}, the action {shape[1:]}"
+                        f"noise state {row} has shape {np.shape(state)}, but must have that of the "
+                        f"action, {shape[1:]}"
                     )
                 x[row] = state
         noise = self.rng.standard_normal(shape) * self.sigma

@@ -7,7 +7,14 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ptan.actions._checks import as_generator, check_matrix, check_scores, number, unit_interval
+from ptan.actions._checks import (
+    as_generator,
+    check_matrix,
+    check_scores,
+    checked_callable,
+    number,
+    unit_interval,
+)
 
 # How far the sum of a row of probabilities may be from 1: rounding, not a forgotten softmax.
 _SUM_TOLERANCE = 1e-3
@@ -67,7 +74,7 @@ class EpsilonGreedyActionSelector(ActionSelector):
 
     Raises:
         ValueError: epsilon is NaN or outside [0, 1].
-        TypeError: epsilon is not a number, or rng is none of the above.
+        TypeError: epsilon is not a number, selector cannot be called, or rng is none of the above.
     """
 
     def __init__(
@@ -78,7 +85,9 @@ class EpsilonGreedyActionSelector(ActionSelector):
         rng: np.random.Generator | int | None = None,
     ) -> None:
         self.epsilon = epsilon
-        self.selector: Selector = ArgmaxActionSelector() if selector is None else selector
+        self.selector: Selector = (
+            ArgmaxActionSelector() if selector is None else checked_callable("selector", selector)
+        )
         self.rng = as_generator(rng)
 
     @property
@@ -155,7 +164,11 @@ class ProbabilityActionSelector(ActionSelector):
         if len(probabilities) == 0:
             return np.zeros(0, dtype=np.int64)
         # Both conditions are written so that NaN, for which every comparison is false, fails them.
-        if not np.minimum.reduce(probabilities, axis=None) >= 0:
+        try:
+            least = np.minimum.reduce(probabilities, axis=None)
+        except TypeError:
+            raise TypeError(f"probabilities must be numbers, got {probabilities!r}") from None
+        if not least >= 0:
             raise ValueError(_describe_bad_probabilities(probabilities))
         cumulative = probabilities.cumsum(axis=1, dtype=np.float64)
         totals = cumulative[:, -1:]
@@ -184,12 +197,16 @@ class EpsilonTracker:
 
     Raises:
         ValueError: a value outside its range.
-        TypeError: a value that is not a number.
+        TypeError: a value that is not a number, or a selector without epsilon.
     """
 
     def __init__(
         self, selector: _HasEpsilon, eps_start: float, eps_final: float, eps_frames: int
     ) -> None:
+        if selector is None or (
+            isinstance(selector, ActionSelector) and not hasattr(selector, "epsilon")
+        ):
+            raise TypeError(f"selector must have a settable epsilon, got {selector!r}")
         self.selector = selector
         self.eps_start = unit_interval("eps_start", eps_start)
         self.eps_final = unit_interval("eps_final", eps_final)
@@ -234,9 +251,10 @@ def _copy_actions(actions: Any, n_rows: int) -> NDArray[np.int64]:
 def _describe_bad_probabilities(probabilities: NDArray[Any]) -> str:
     for row, values in enumerate(probabilities.astype(np.float64)):
         if not np.isfinite(values).all():
-            return f"row {row} of the probabilities is not finite: {values.tolist()}"
+            got = values.tolist()
+            return f"row {row} of the probabilities is not finite: must be in [0, 1], got {got}"
         if (values < 0).any():
-            return f"row {row} of the probabilities has negative entries: {values.tolist()}"
+            return f"row {row} of the probabilities must not be negative, got {values.tolist()}"
         if abs((total := values.cumsum()[-1]) - 1.0) > _SUM_TOLERANCE:
             return f"row {row} of the probabilities must sum to 1, got a sum of {total:.6g}"
     raise AssertionError("no row is at fault")

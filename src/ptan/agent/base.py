@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ptan.actions._checks import checked_callable
+
 States: TypeAlias = Sequence[Any] | NDArray[Any] | torch.Tensor | Mapping[str, Any]
 """A batch of observations: a list of them, or what a vector environment returns."""
 
@@ -53,12 +55,15 @@ class NetworkAgent(BaseAgent):
         device: Where the observations go before the model sees them.
         preprocessor: Observations to whatever the model takes; tensors in its result, also inside
             dicts, tuples and lists, are moved to the device. None passes observations through.
+
+    Raises:
+        TypeError: the model cannot be called.
     """
 
     def __init__(
         self, model: Model, device: torch.device | str, preprocessor: Preprocessor | None
     ) -> None:
-        self.model = model
+        self.model: Model = checked_callable("model", model)
         self.device = torch.device(device)
         self.preprocessor = preprocessor
 
@@ -117,6 +122,9 @@ def to_numpy(output: Any) -> NDArray[Any]:
 
     Returns:
         An array; half precision floats become float32. It may share the tensor's memory.
+
+    Raises:
+        TypeError: the output is neither, such as a tuple of tensors.
     """
     if isinstance(output, torch.Tensor):
         if output.dtype is not torch.float32:
@@ -126,7 +134,10 @@ def to_numpy(output: Any) -> NDArray[Any]:
             array: NDArray[Any] = output.numpy()
             return array
         output = output.detach().cpu().numpy()
-    return np.asarray(output)
+    try:
+        return np.asarray(output)
+    except ValueError:
+        raise TypeError(f"the model must return a tensor or an array, got {output!r}") from None
 
 
 def batch_size(observations: Any) -> int:
@@ -148,6 +159,25 @@ def batch_size(observations: Any) -> int:
     return len(observations)
 
 
+def pair_of(output: Any, names: str) -> tuple[Any, Any]:
+    """The two outputs of a model.
+
+    Args:
+        output: What the model returned.
+        names: What the two are, for the message.
+
+    Raises:
+        TypeError: it is no pair; a tensor is none, also if it has two rows.
+    """
+    try:
+        if not isinstance(output, torch.Tensor):
+            first, second = output
+            return first, second
+    except (TypeError, ValueError):
+        pass
+    raise TypeError(f"the model must return a pair ({names}), got {output!r}")
+
+
 def check_rows(output: Any, n_rows: int, what: str) -> None:
     """Check that there is one row per observation.
 
@@ -162,7 +192,8 @@ def check_rows(output: Any, n_rows: int, what: str) -> None:
     n_found = len(output) if np.ndim(output) else 0
     if n_found != n_rows:
         raise ValueError(
-            f"{what} returned {n_found} rows for {n_rows} observations, in shape {np.shape(output)}"
+            f"{what} returned {n_found} rows for {n_rows} observations, in shape "
+            f"{np.shape(output)}; it must return one row per observation"
         )
 
 

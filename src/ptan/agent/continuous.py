@@ -15,6 +15,7 @@ from ptan.agent.base import (
     States,
     batch_size,
     check_rows,
+    pair_of,
     to_numpy,
     unchanged,
 )
@@ -56,6 +57,10 @@ class DDPGAgent(NetworkAgent):
         self.noise: OrnsteinUhlenbeckProcess | Selector = (
             OrnsteinUhlenbeckProcess() if noise is None else noise
         )
+        if not (callable(noise) or isinstance(self.noise, OrnsteinUhlenbeckProcess)):
+            raise TypeError(
+                f"noise must be callable, an OrnsteinUhlenbeckProcess or None, got {noise!r}"
+            )
         self.bounds = ActionBounds(low, high)
         self.explore = explore
 
@@ -140,7 +145,8 @@ class SACAgent(NetworkAgent):
                 is NaN, or the bounds do not fit the actions.
         """
         n_rows = batch_size(observations)
-        mean, log_std = (to_numpy(part) for part in self._forward(observations))
+        pair = pair_of(self._forward(observations), "mean, log_std")
+        mean, log_std = to_numpy(pair[0]), to_numpy(pair[1])
         check_rows(mean, n_rows, "the model")
         if log_std.shape != mean.shape:
             raise ValueError(

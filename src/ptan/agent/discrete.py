@@ -6,6 +6,7 @@ import torch
 from numpy.typing import NDArray
 
 from ptan.actions import ProbabilityActionSelector, Selector
+from ptan.actions._checks import checked_callable
 from ptan.agent.base import (
     AgentStates,
     Model,
@@ -14,6 +15,7 @@ from ptan.agent.base import (
     States,
     batch_size,
     check_rows,
+    pair_of,
     to_numpy,
     unchanged,
 )
@@ -31,7 +33,8 @@ class DQNAgent(NetworkAgent):
         model: Another name for `dqn_model`.
 
     Raises:
-        TypeError: the model is given twice or not at all, or the selector is missing.
+        TypeError: the model is given twice or not at all, the selector is missing, or one of them
+            cannot be called.
     """
 
     def __init__(
@@ -47,11 +50,13 @@ class DQNAgent(NetworkAgent):
             raise TypeError("DQNAgent got both dqn_model and model; they mean the same")
         chosen = model if dqn_model is None else dqn_model
         if chosen is None:
-            raise TypeError("DQNAgent needs a dqn_model")
+            raise TypeError("DQNAgent needs a dqn_model: model must be callable, got None")
         if action_selector is None:
-            raise TypeError("DQNAgent needs an action_selector")
+            raise TypeError(
+                "DQNAgent needs an action_selector: action_selector must be callable, got None"
+            )
         super().__init__(chosen, device, preprocessor)
-        self.action_selector: Selector = action_selector
+        self.action_selector: Selector = checked_callable("action_selector", action_selector)
 
     @property
     def dqn_model(self) -> Model:
@@ -76,7 +81,11 @@ class DQNAgent(NetworkAgent):
         if scores.ndim == 0 or len(scores) != n_rows:
             check_rows(scores, n_rows, "the model")
         actions = self.action_selector(scores)
-        if len(actions) != n_rows:
+        try:
+            right = len(actions) == n_rows
+        except TypeError:
+            right = False
+        if not right:
             check_rows(actions, n_rows, "the action selector")
         return actions, [None] * n_rows if agent_states is None else agent_states
 
@@ -102,7 +111,9 @@ class PolicyAgent(NetworkAgent):
     ) -> None:
         super().__init__(model, device, preprocessor)
         self.action_selector: Selector = (
-            ProbabilityActionSelector() if action_selector is None else action_selector
+            ProbabilityActionSelector()
+            if action_selector is None
+            else checked_callable("action_selector", action_selector)
         )
         self.apply_softmax = apply_softmax
 
@@ -151,7 +162,9 @@ class ActorCriticAgent(NetworkAgent):
     ) -> None:
         super().__init__(model, device, preprocessor)
         self.action_selector: Selector = (
-            ProbabilityActionSelector() if action_selector is None else action_selector
+            ProbabilityActionSelector()
+            if action_selector is None
+            else checked_callable("action_selector", action_selector)
         )
         self.apply_softmax = apply_softmax
 
@@ -174,7 +187,7 @@ class ActorCriticAgent(NetworkAgent):
                 probabilities.
         """
         n_rows = batch_size(observations)
-        policy, value = self._forward(observations)
+        policy, value = pair_of(self._forward(observations), "policy, values")
         probabilities = _probabilities(policy, n_rows, self.apply_softmax)
         values = to_numpy(value)
         if values.shape not in ((n_rows,), (n_rows, 1)):

@@ -65,7 +65,11 @@ class TargetNet:
             ValueError: alpha is NaN or outside [0, 1], or the networks no longer have the same
                 tensors; nothing is changed.
         """
-        if not 0.0 <= alpha <= 1.0:
+        try:
+            in_range = 0.0 <= alpha <= 1.0
+        except TypeError:
+            raise TypeError(f"alpha must be a number in [0, 1], got {alpha!r}") from None
+        if not in_range:
             raise ValueError(f"alpha must be in [0, 1], got {alpha}")
         for target, source in self._pairs():
             blend = target.is_floating_point() or target.is_complex()

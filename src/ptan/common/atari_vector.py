@@ -7,6 +7,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
 from numpy.typing import NDArray
 
+from ptan.common._checks import whole_number
 from ptan.common.atari_settings import AtariSettings, alias_of_clipping, need_extra
 
 __all__ = ["make_atari_vec"]
@@ -72,8 +73,7 @@ def make_atari_vec(
     """
     clip = alias_of_clipping(reward_clipping, clip_reward)
     settings = AtariSettings(stack_frames, episodic_life, clip, noop_max, frame_skip, screen_size)
-    if num_envs < 1:
-        raise ValueError(f"num_envs must be at least 1, got {num_envs}")
+    whole_number("num_envs", num_envs)
     rom, sticky = _find_game(game)
     from ale_py.vector_env import AtariVectorEnv
 

@@ -4,6 +4,7 @@ A writer is anything with `add_scalar(name, value, step)` and `close()`, such as
 `torch.utils.tensorboard.SummaryWriter`.
 """
 
+import math
 import time
 from collections import deque
 from collections.abc import Iterable
@@ -12,6 +13,8 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 import torch
+
+from ptan.common._checks import whole_number
 
 __all__ = ["RewardTracker", "SMAQueue", "ScalarWriter", "TBMeanTracker"]
 
@@ -41,18 +44,21 @@ class SMAQueue:
 
     Raises:
         ValueError: size below 1.
+        TypeError: size is no int.
     """
 
     def __init__(self, size: int) -> None:
-        if size < 1:
-            raise ValueError(f"size must be at least 1, got {size}")
-        self.size = size
-        self.queue: deque[float] = deque(maxlen=size)
+        self.size = whole_number("size", size)
+        self.queue: deque[float] = deque(maxlen=self.size)
 
     def __iadd__(self, other: float | Iterable[float]) -> Self:
         """Add a value, or every value of a list, tuple or array."""
         values = other if isinstance(other, Iterable) and np.ndim(other) > 0 else [other]  # type: ignore[arg-type]
-        self.queue.extend([float(value) for value in values])  # type: ignore[arg-type]
+        try:
+            numbers = [float(value) for value in values]  # type: ignore[arg-type]
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"value must be a float or a list of them, got {other!r}") from None
+        self.queue.extend(numbers)
         return self
 
     def __len__(self) -> int:
@@ -114,15 +120,13 @@ class TBMeanTracker(_ClosesWriter):
         batch_size: number of values in one mean, at least 1.
 
     Raises:
-        TypeError: a writer without `add_scalar` or `close`.
+        TypeError: a writer without `add_scalar` or `close`, or a batch_size that is no int.
         ValueError: batch_size below 1.
     """
 
     def __init__(self, writer: ScalarWriter, batch_size: int) -> None:
         super().__init__(writer)
-        if batch_size < 1:
-            raise ValueError(f"batch_size must be at least 1, got {batch_size}")
-        self.batch_size = batch_size
+        self.batch_size = whole_number("batch_size", batch_size)
         self._values: dict[str, list[float]] = {}
 
     def track(self, name: str, value: Any, step: int) -> None:
@@ -133,9 +137,13 @@ class TBMeanTracker(_ClosesWriter):
             value: a number, an array, or a tensor on any device, with or without gradients;
                 arrays and tensors count as their mean.
             step: where the mean is drawn, if this value completes it.
+
+        Raises:
+            TypeError: value is none of these. Nothing is taken.
         """
+        mean = _mean_of(value)
         values = self._values.setdefault(name, [])
-        values.append(_mean_of(value))
+        values.append(mean)
         if len(values) >= self.batch_size:
             mean = float(np.mean(values))
             values.clear()
@@ -145,7 +153,10 @@ class TBMeanTracker(_ClosesWriter):
 def _mean_of(value: Any) -> float:
     if isinstance(value, torch.Tensor):
         return float(value.detach().to("cpu", torch.float64).mean())
-    return float(np.mean(value))
+    try:
+        return float(np.mean(value))
+    except (TypeError, ValueError):
+        raise TypeError(f"value must be a number or an array, got {value!r}") from None
 
 
 class RewardTracker(_ClosesWriter):
@@ -160,7 +171,7 @@ class RewardTracker(_ClosesWriter):
 
     Raises:
         TypeError: a writer without `add_scalar` or `close`.
-        ValueError: min_ts_diff below 0.
+        ValueError: min_ts_diff below 0, or stop_reward is no number.
     """
 
     def __init__(
@@ -169,6 +180,12 @@ class RewardTracker(_ClosesWriter):
         super().__init__(writer)
         if not min_ts_diff >= 0:
             raise ValueError(f"min_ts_diff must not be negative, got {min_ts_diff}")
+        try:
+            is_number = stop_reward is None or not math.isnan(stop_reward)
+        except TypeError:
+            is_number = False
+        if not is_number:
+            raise ValueError(f"stop_reward must be a number or None, got {stop_reward!r}")
         self.stop_reward = stop_reward
         self.min_ts_diff = min_ts_diff
         self.total_rewards: list[float] = []
@@ -190,7 +207,10 @@ class RewardTracker(_ClosesWriter):
             With `stop_reward`: whether the mean of the last 100 episodes passed it. Without: this
             mean, None before there are 30 episodes.
         """
-        self.total_rewards.append(float(value))
+        try:
+            self.total_rewards.append(float(value))
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"value must be a float, got {value!r}") from None
         mean = float(np.mean(self.total_rewards[-EPISODES:]))
         speed = self._log_speed(frame)
         if self.stop_reward is not None:

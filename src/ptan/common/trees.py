@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ptan.common import _tree_kernels as kernels
+from ptan.common._checks import whole_number
 
 __all__ = ["MinSegmentTree", "SumSegmentTree"]
 
@@ -27,19 +28,11 @@ def _warm_once() -> None:
     kernels.warm()
 
 
-def _checked_capacity(capacity: int) -> int:
-    if isinstance(capacity, bool) or not isinstance(capacity, (int, np.integer)):
-        raise TypeError(f"capacity must be an int, got {capacity!r}")
-    if capacity < 1:
-        raise ValueError(f"capacity must be at least 1, got {capacity}")
-    return int(capacity)
-
-
 class _SegmentTree(ABC):
     """What both trees share: leaves that are read and written by index or array of indices."""
 
     def __init__(self, capacity: int, neutral: float) -> None:
-        self.capacity = _checked_capacity(capacity)
+        self.capacity = whole_number("capacity", capacity)
         _warm_once()
         self._tree, self._offsets = kernels.empty_tree(self.capacity, neutral)
 
@@ -66,7 +59,10 @@ class _SegmentTree(ABC):
             ValueError: a value that this tree cannot hold, or not one value per index.
         """
         indices = self._checked_indices(index)
-        values = np.asarray(value, np.float64)
+        try:
+            values = np.asarray(value, np.float64)
+        except (TypeError, ValueError):
+            raise ValueError(f"value must be numbers, got {value!r}") from None
         self._check_values(values)
         try:
             values = np.broadcast_to(values, indices.shape)

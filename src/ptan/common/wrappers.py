@@ -16,6 +16,7 @@ from gymnasium.spaces import Box
 from gymnasium.wrappers import AtariPreprocessing, FrameStackObservation
 from numpy.typing import NDArray
 
+from ptan.common._checks import whole_number
 from ptan.common.atari_settings import AtariSettings, alias_of_clipping, need_extra
 from ptan.common.atari_vector import make_atari_vec
 
@@ -95,8 +96,9 @@ def wrap_dqn(
 
 
 def _check_atari(env: AnyEnv) -> None:
-    frame_skip = getattr(env.unwrapped, "_frameskip", None)
-    if not hasattr(env.unwrapped, "ale") or frame_skip is None:
+    game = getattr(env, "unwrapped", None)
+    frame_skip = getattr(game, "_frameskip", None)
+    if not hasattr(game, "ale") or frame_skip is None:
         raise ValueError(f"env must be an Atari game, got {env}")
     if frame_skip != 1:
         raise ValueError(
@@ -228,8 +230,7 @@ class BufferWrapper(gymnasium.ObservationWrapper[Image, ActType, Image]):
     def __init__(self, env: gymnasium.Env[Image, ActType], n_steps: int) -> None:
         super().__init__(env)
         space = _box_of(env)
-        if n_steps < 1:
-            raise ValueError(f"n_steps must be at least 1, got {n_steps}")
+        whole_number("n_steps", n_steps)
         if not space.shape:
             raise ValueError("observations must have an axis to stack along, got a scalar")
         self.observation_space = Box(

@@ -6,6 +6,8 @@ import gymnasium
 import numpy as np
 from gymnasium.wrappers import FrameStackObservation, TransformObservation
 
+from ptan.common._checks import whole_number
+
 __all__ = ["FrameStack1D"]
 
 
@@ -26,7 +28,6 @@ class FrameStack1D(FrameStackObservation[Any, Any, Any]):
         shape = env.observation_space.shape
         if shape is None or len(shape) != 1:
             raise ValueError(f"observations must have one axis, got the shape {shape}")
-        if k < 1:
-            raise ValueError(f"k must be at least 1, got {k}")
+        whole_number("k", k)
         # The stack keeps the arrays it is given: an environment may write into its own again.
         super().__init__(TransformObservation(env, np.array, env.observation_space), k)
