@@ -8,7 +8,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from math import nan
+from math import isfinite, nan
 from typing import Any
 
 import numpy as np
@@ -218,7 +218,8 @@ def encode(schema: Schema, items: Sequence[Any], gamma: float | None) -> Chunk:
             _encode_step(out, refs[r, i], (r, i), row, following, gamma, observations)
     flat = [flatten(schema.state, value, name) for name, value in observations]
     frames = [
-        leaf.column([parts[n] for parts in flat]) for n, leaf in enumerate(leaves_of(schema.state))
+        leaf.column(parts)
+        for leaf, parts in zip(leaves_of(schema.state), zip(*flat, strict=True), strict=True)
     ]
     return Chunk(out, refs, frames)
 
@@ -244,7 +245,9 @@ def _encode_step(
     if schema.reward.scalar and isinstance(row.reward, int):
         end |= INT_REWARD
     steps = row.steps
-    if isinstance(steps, bool) or not isinstance(steps, (int, np.integer)) or steps < 1:
+    if (steps.__class__ is not int or steps < 1) and (
+        isinstance(steps, bool) or not isinstance(steps, (int, np.integer)) or steps < 1
+    ):
         raise ValueError(f"steps must be an int >= 1, got {steps!r}")
     out.ends[at] = end
     out.steps[at] = steps
@@ -309,6 +312,8 @@ def _reward_column(leaf: Leaf, rows: Sequence[Sequence[Any]], width: int) -> Arr
     """
     dtype = leaf.dtype
     for row in (row for steps in rows for row in steps):
+        if leaf.scalar and type(row.reward) is float and isfinite(row.reward):
+            continue
         found = reward_leaf(row.reward)
         if found.shape != leaf.shape or found.scalar != leaf.scalar:
             raise ValueError(f"reward must be {leaf}, like the first one, got {row.reward!r}")

@@ -14,6 +14,7 @@ import numpy.typing as npt
 Array: TypeAlias = npt.NDArray[Any]
 
 _SCALAR_DTYPES = {"b": np.dtype(np.bool_), "i": np.dtype(np.int64), "u": np.dtype(np.int64)}
+_PYTHON_TYPES = {"b": bool, "i": int, "f": float}
 _PLAIN_KINDS = frozenset("biufc")
 
 
@@ -42,10 +43,10 @@ class Leaf:
             ValueError: the value has another shape or dtype than the first one had; `name` is in
                 the text.
         """
-        if self.opaque:
-            return value
-        if type(value) is np.ndarray and not self.scalar:
+        if type(value) is np.ndarray and not self.scalar and value.dtype == self.dtype:
             array = value
+        elif (self.scalar and type(value) is _PYTHON_TYPES[self.dtype.kind]) or self.opaque:
+            return value
         else:
             found = leaf_of(value)
             if found.opaque or found.scalar != self.scalar:
