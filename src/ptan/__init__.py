@@ -1,4 +1,4 @@
-"""Building blocks and ready-made algorithms for deep reinforcement learning.
+"""Building blocks for deep reinforcement learning with PyTorch and Gymnasium.
 
 * `ptan.actions`: from scores or probabilities to actions
 * `ptan.agent`: from observations to actions; target networks
