@@ -201,7 +201,7 @@ def test_actions_must_be_one_integer_per_row() -> None:
     with pytest.raises(ShapeError, match=r"^actions must have shape \(1,\), got \(1, 1\)"):
         dqn_loss(tensors(rows), Table(Q), Table(TARGET_Q))
     rows = [ExperienceFirstLast(0, 0.5, 0.0, 1, discount=0.9)]
-    with pytest.raises(TypeError, match="actions must be integers, got torch.float"):
+    with pytest.raises(TypeError, match=r"actions must be integers, got torch\.float"):
         dqn_loss(tensors(rows), Table(Q), Table(TARGET_Q))
 
 

@@ -1,0 +1,120 @@
+"""Generalized advantages: by hand, against the sum that defines them, and at episode ends."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ptan.losses import Advantages, ShapeError, generalized_advantages
+
+from . import oracles
+
+
+def estimate(rewards, values, next_values, terminated, truncated, gamma, lam):
+    numbers = (torch.tensor(np.array(x, float)) for x in (rewards, values, next_values))
+    flags = (torch.tensor(np.array(x, bool)) for x in (terminated, truncated))
+    return generalized_advantages(*numbers, *flags, gamma, lam)
+
+
+NO = [False] * 3
+
+
+def test_hand_computed() -> None:
+    result = estimate([1, 2, 3], [4, 5, 6], [5, 6, 7], NO, NO, 0.5, 0.5)
+    # δ = 1 + 2.5 − 4, 2 + 3 − 5, 3 + 3.5 − 6
+    assert isinstance(result, Advantages)
+    assert result.advantages.tolist() == [-0.5 + 0.25 * (0 + 0.25 * 0.5), 0.25 * 0.5, 0.5]
+    assert result.returns.tolist() == [4 - 0.46875, 5.125, 6.5]
+
+
+def test_a_truncation_bootstraps_but_hands_nothing_back_from_the_next_episode() -> None:
+    ends = [False, True, False]
+    rewards, values, next_values = [1, 2, 3], [4, 5, 6], [5, 100, 7]
+    truncated = estimate(rewards, values, next_values, NO, ends, 0.5, 1.0)
+    assert truncated.advantages.tolist() == [-0.5 + 0.5 * 47, 2 + 50 - 5, 0.5]
+    terminated = estimate(rewards, values, next_values, ends, NO, 0.5, 1.0)
+    assert terminated.advantages.tolist() == [-0.5 + 0.5 * -3, 2 - 5, 0.5]
+    both = estimate(rewards, values, next_values, ends, ends, 0.5, 1.0)
+    assert torch.equal(both.advantages, terminated.advantages)
+
+
+def test_the_value_after_a_termination_is_not_looked_at() -> None:
+    result = estimate([1, 2], [0, 0], [0, np.nan], [False, True], [False, False], 0.5, 1.0)
+    assert result.advantages.tolist() == [2.0, 2.0]
+
+
+def test_lambda_one_and_no_values_give_the_discounted_returns_of_episodes() -> None:
+    zeros, ends = [0] * 5, [False, False, True, False, True]
+    returns = estimate([1, 1, 1, 2, 4], zeros, zeros, ends, [False] * 5, 0.5, 1.0).returns
+    assert returns.tolist() == [1.75, 1.5, 1.0, 4.0, 4.0]
+
+
+def test_lambda_zero_gives_the_td_errors() -> None:
+    result = estimate([1, 2, 3], [4, 5, 6], [5, 6, 7], NO, NO, 0.5, 0.0)
+    assert result.advantages.tolist() == [-0.5, 0.0, 0.5]
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.integers(1, 40),
+    st.integers(1, 4),
+    st.integers(0, 2**32 - 1),
+    st.sampled_from([0.0, 0.5, 0.99, 1.0]),
+    st.sampled_from([0.0, 0.95, 1.0]),
+)
+def test_equals_the_sum_that_defines_it(n_steps, n_envs, seed, gamma, lam) -> None:
+    rng = np.random.default_rng(seed)
+    rewards, values, next_values = rng.normal(size=(3, n_steps, n_envs))
+    terminated, truncated = rng.random(size=(2, n_steps, n_envs)) < 0.15
+    arguments = (rewards, values, next_values, terminated, truncated)
+    result = estimate(*arguments, gamma, lam)
+    for i in range(n_envs):
+        expected = oracles.advantages(*(column[:, i] for column in arguments), gamma, lam)
+        assert result.advantages[:, i].numpy() == pytest.approx(expected, abs=1e-12)
+        assert result.returns[:, i].numpy() == pytest.approx(expected + values[:, i], abs=1e-12)
+        alone = estimate(*(column[:, i] for column in arguments), gamma, lam)
+        assert torch.equal(alone.advantages, result.advantages[:, i])
+
+
+def test_a_long_stretch_in_float32_is_as_good_as_the_loop() -> None:
+    rng = np.random.default_rng(0)
+    rewards, values, next_values = rng.normal(size=(3, 3000)).astype(np.float32)
+    ends = rng.random(size=(2, 3000)) < 0.001
+    numbers = [torch.from_numpy(x) for x in (rewards, values, next_values, *ends)]
+    result = generalized_advantages(*numbers, 0.99, 0.95)
+    assert result.advantages.dtype == torch.float32
+    expected, later = np.zeros(3000), 0.0
+    for t in reversed(range(3000)):
+        error = rewards[t] + 0.99 * next_values[t] * (not ends[0][t]) - values[t]
+        expected[t] = later = error + 0.99 * 0.95 * (not ends[:, t].any()) * later
+    assert result.advantages.numpy() == pytest.approx(expected, abs=1e-4)
+
+
+def test_arguments_stay_as_they_are_and_no_gradient_flows() -> None:
+    numbers = [torch.rand(6, 2).requires_grad_() for _ in range(3)]
+    flags = [torch.zeros(6, 2, dtype=torch.bool) for _ in range(2)]
+    before = [x.detach().clone() for x in (*numbers, *flags)]
+    result = generalized_advantages(*numbers, *flags, 0.9, 0.9)
+    assert not result.advantages.requires_grad
+    assert not result.returns.requires_grad
+    pairs = zip(before, (*numbers, *flags), strict=True)
+    assert all(torch.equal(old, new) for old, new in pairs)
+
+
+@pytest.mark.parametrize("place", range(5))
+@pytest.mark.parametrize("shape", [(4,), (4, 1), (1, 3), (3, 4)])
+def test_nothing_is_broadcast(place: int, shape: tuple[int, ...]) -> None:
+    arguments = [torch.zeros(4, 3) for _ in range(5)]
+    arguments[place] = torch.zeros(shape)
+    with pytest.raises(ShapeError, match="must have the shape of rewards"):
+        generalized_advantages(*arguments, 0.9, 0.9)
+
+
+def test_factors_outside_their_range_and_single_numbers_raise() -> None:
+    with pytest.raises(ValueError, match=r"gamma must be in \[0, 1\], got 1.01"):
+        estimate(*[[0]] * 5, 1.01, 0.5)
+    with pytest.raises(ValueError, match=r"lam must be in \[0, 1\], got -0.1"):
+        estimate(*[[0]] * 5, 1.0, -0.1)
+    with pytest.raises(ValueError, match="time axis"):
+        estimate(*[0] * 5, 1.0, 0.5)

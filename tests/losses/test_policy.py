@@ -1,0 +1,215 @@
+"""Policy gradients, A2C, PPO and the value losses: hand-computed numbers and references."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from ptan.losses import (
+    A2CLoss,
+    ShapeError,
+    a2c_loss,
+    categorical_log_probs,
+    clipped_value_loss,
+    entropy_loss,
+    policy_gradient_loss,
+    ppo_policy_loss,
+    value_loss,
+)
+
+from .fakes import Table, random_rows, row, tensors
+from .oracles import future_of, softmax
+
+LOG_PROBS = torch.tensor([-0.5, -1.0, -2.0])
+RETURNS = torch.tensor([1.0, -2.0, 3.0])
+
+
+def test_reinforce_by_hand() -> None:
+    loss = policy_gradient_loss(LOG_PROBS, RETURNS)
+    assert loss.item() == pytest.approx(-(-0.5 + 2.0 - 6.0) / 3)
+
+
+def test_a_baseline_is_subtracted_from_the_returns() -> None:
+    expected = -(-0.5 * 0.5 + -1.0 * -3.0 + -2.0 * 1.0) / 3
+    baselines = torch.tensor([0.5, 1.0, 2.0])
+    assert policy_gradient_loss(LOG_PROBS, RETURNS, baselines).item() == pytest.approx(expected)
+    shifted = policy_gradient_loss(LOG_PROBS, RETURNS - 0.5)
+    for number in (0.5, torch.tensor(0.5)):
+        assert torch.equal(policy_gradient_loss(LOG_PROBS, RETURNS, number), shifted)
+
+
+def test_a_policy_gradient_raises_the_probability_of_what_paid_off() -> None:
+    """The gradient of a softmax policy: −(G − b) · (onehot − π) / B."""
+    logits = torch.tensor([[0.1, 0.7, -0.3]], dtype=torch.float64, requires_grad=True)
+    values = torch.tensor([0.5], dtype=torch.float64, requires_grad=True)
+    returns = torch.tensor([2.0], dtype=torch.float64, requires_grad=True)
+    chosen = categorical_log_probs(logits, torch.tensor([1]))
+    policy_gradient_loss(chosen, returns, values).backward()
+    expected = -1.5 * (np.array([[0, 1, 0]]) - softmax(logits.detach().numpy()))
+    assert logits.grad.numpy() == pytest.approx(expected, rel=1e-12)
+    assert values.grad is None
+    assert returns.grad is None
+
+
+def test_entropy_loss_is_minus_the_mean() -> None:
+    assert entropy_loss(torch.tensor([0.5, 1.5])).item() == -1.0
+
+
+def test_value_loss_by_hand() -> None:
+    values = torch.tensor([1.0, 2.0], requires_grad=True)
+    targets = torch.tensor([2.0, 5.0], requires_grad=True)
+    loss = value_loss(values, targets)
+    loss.backward()
+    assert loss.item() == 5.0
+    assert values.grad.tolist() == [-1.0, -3.0]
+    assert targets.grad is None
+
+
+def test_clipped_value_loss_by_hand() -> None:
+    """Beyond the clip an improvement earns no gradient; a change for the worse still does."""
+    old = torch.tensor([1.0, 1.0, 1.0, 1.0], requires_grad=True)
+    values = torch.tensor([1.1, 2.0, 2.0, 0.0], requires_grad=True)
+    targets = torch.tensor([2.0, 3.0, 0.0, 1.1])
+    loss = clipped_value_loss(values, old, targets, clip=0.5)
+    loss.backward()
+    # 0.9²; improved to 2, counts as 1.5: 1.5²; worse: 2²; too low: max(1.1², 0.6²).
+    assert loss.item() == pytest.approx((0.81 + 2.25 + 4.0 + 1.21) / 4)
+    assert values.grad.tolist() == pytest.approx([-1.8 / 4, 0.0, 4.0 / 4, -2.2 / 4])
+    assert old.grad is None
+
+
+def test_ppo_by_hand() -> None:
+    old = torch.log(torch.tensor([0.5, 0.5, 0.5, 0.5, 0.5])).requires_grad_()
+    probs = torch.tensor([0.5, 0.9, 0.9, 0.1, 0.1])  # ratios 1, 1.8, 1.8, 0.2, 0.2
+    log_probs = probs.log().requires_grad_()
+    gains = torch.tensor([3.0, 1.0, -1.0, 1.0, -1.0], requires_grad=True)
+    loss = ppo_policy_loss(log_probs, old, gains, clip=0.2)
+    loss.backward()
+    assert loss.item() == pytest.approx(-(3.0 + 1.2 - 1.8 + 0.2 - 0.8) / 5)
+    # Ratios that already moved the good way beyond the clip get no gradient.
+    assert log_probs.grad.tolist() == pytest.approx([-0.6, 0.0, 1.8 / 5, -0.2 / 5, 0.0])
+    assert old.grad is None
+    assert gains.grad is None
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_ppo_equals_its_definition(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    new, old, gains = rng.normal(scale=0.3, size=(3, 50))
+    total = 0.0
+    for n, o, gain in zip(new, old, gains, strict=True):
+        ratio = math.exp(n) / math.exp(o)
+        total += min(ratio * gain, min(max(ratio, 0.9), 1.1) * gain)
+    loss = ppo_policy_loss(*(torch.from_numpy(column) for column in (new, old, gains)), clip=0.1)
+    assert loss.item() == pytest.approx(-total / 50, rel=1e-12)
+
+
+def test_ppo_starts_as_the_policy_gradient() -> None:
+    log_probs = LOG_PROBS.clone().requires_grad_()
+    ppo_policy_loss(log_probs, LOG_PROBS, RETURNS).backward()
+    again = LOG_PROBS.clone().requires_grad_()
+    policy_gradient_loss(again, RETURNS).backward()
+    assert torch.equal(log_probs.grad, again.grad)
+
+
+@pytest.mark.parametrize("clip", [0.0, -0.1, math.nan])
+def test_a_clip_that_is_not_above_zero_raises(clip: float) -> None:
+    with pytest.raises(ValueError, match=r"clip must be above 0, got"):
+        ppo_policy_loss(LOG_PROBS, LOG_PROBS, RETURNS, clip=clip)
+    with pytest.raises(ValueError, match=r"clip must be above 0, got"):
+        clipped_value_loss(LOG_PROBS, LOG_PROBS, RETURNS, clip=clip)
+
+
+@pytest.mark.parametrize("shape", [(3, 1), (1, 3), (1,), (), (2,), (3, 3)])
+def test_nothing_is_broadcast(shape: tuple[int, ...]) -> None:
+    wrong, right = torch.zeros(shape), torch.zeros(3)
+    calls = [
+        (policy_gradient_loss, (wrong, right)),
+        (policy_gradient_loss, (right, wrong)),
+        (value_loss, (wrong, right)),
+        (value_loss, (right, wrong)),
+        *((ppo_policy_loss, a) for a in ((wrong, right, right), (right, wrong, right))),
+        (ppo_policy_loss, (right, right, wrong)),
+        (clipped_value_loss, (right, wrong, right)),
+        (clipped_value_loss, (right, right, wrong)),
+    ]
+    if shape != ():  # One number for all rows is a baseline.
+        calls.append((policy_gradient_loss, (right, right, wrong)))
+    for loss, arguments in calls:
+        with pytest.raises(ShapeError, match="must have the shape of"):
+            loss(*arguments)
+
+
+def test_arrays_are_no_tensors() -> None:
+    for arguments in ((np.zeros(3), RETURNS), (LOG_PROBS, np.zeros(3))):
+        with pytest.raises(TypeError, match="must be a tensor, got ndarray"):
+            policy_gradient_loss(*arguments)
+
+
+# A2C.
+
+
+class TwoHeads(nn.Module):
+    def __init__(self, logits, values, column: bool) -> None:
+        super().__init__()
+        self.policy, self.value = Table(logits, torch.float64), Table(values, torch.float64)
+        self.column = column
+
+    def forward(self, states):
+        values = self.value(states)
+        return self.policy(states), values.unsqueeze(1) if self.column else values
+
+
+@pytest.mark.parametrize("column", [False, True])
+@pytest.mark.parametrize("seed", range(3))
+def test_a2c_equals_the_reference(seed: int, column: bool) -> None:
+    rng = np.random.default_rng(seed)
+    rows = random_rows(rng, 20, n_states=5, n_actions=3)
+    logits, values = rng.normal(size=(5, 3)), rng.normal(size=5)
+    net = TwoHeads(logits, values, column)
+    loss = a2c_loss(tensors(rows), net)
+    (loss.policy + 0.5 * loss.value + 0.01 * loss.entropy).backward()
+
+    probs = softmax(logits)
+    policy = value = entropy = 0.0
+    targets, gains = [], []
+    to_logits, to_values = np.zeros((5, 3)), np.zeros(5)
+    for r in rows:
+        after, discount = future_of(r)
+        target = r.reward + discount * values[after]
+        gain = target - values[r.state]
+        p = probs[r.state]
+        h = -(p * np.log(p)).sum()
+        policy -= gain * np.log(p[r.action]) / 20
+        value += gain**2 / 20
+        entropy -= h / 20
+        onehot = np.eye(3)[r.action]
+        to_logits[r.state] += (gain * (p - onehot) + 0.01 * p * (np.log(p) + h)) / 20
+        to_values[r.state] += 0.5 * 2 * -gain / 20
+        targets.append(target)
+        gains.append(gain)
+    assert isinstance(loss, A2CLoss)
+    scalars = [loss.policy.item(), loss.value.item(), loss.entropy.item()]
+    assert scalars == pytest.approx([policy, value, entropy], rel=1e-6)
+    assert loss.targets.numpy() == pytest.approx(np.array(targets), rel=1e-6)
+    assert loss.advantages.numpy() == pytest.approx(np.array(gains), rel=1e-5)
+    assert not loss.advantages.requires_grad
+    assert not loss.targets.requires_grad
+    assert net.policy.entries.grad.numpy() == pytest.approx(to_logits, rel=1e-5, abs=1e-7)
+    assert net.value.entries.grad.numpy() == pytest.approx(to_values, rel=1e-5, abs=1e-7)
+
+
+def test_a2c_bootstraps_past_a_truncation_and_not_past_a_termination() -> None:
+    net = TwoHeads(np.zeros((2, 2)), [1.0, 10.0], column=True)
+    rows = [row(0, 0, 1.0, 1, truncated=True), row(0, 0, 1.0, None), row(0, 1, 1.0, 1, steps=2)]
+    assert a2c_loss(tensors(rows), net).targets.tolist() == pytest.approx([10.0, 1.0, 9.1])
+
+
+def test_a2c_checks_what_the_net_gives() -> None:
+    batch = tensors([row(0, 0, 1.0, 1), row(1, 1, 1.0, 0)])
+    with pytest.raises(ShapeError, match=r"values of last_states must have shape \(2,\) or"):
+        a2c_loss(batch, TwoHeads(np.zeros((2, 2)), np.zeros((2, 2)), column=False))
+    with pytest.raises(ShapeError, match=r"logits must have shape \(2, actions\), got \(2, 2, 1\)"):
+        a2c_loss(batch, TwoHeads(np.zeros((2, 2, 1)), np.zeros(2), column=False))
