@@ -55,6 +55,25 @@ class _Prioritized(ExperienceReplayBuffer, ABC):
     def beta(self, value: float) -> None:
         self._beta = _in_unit("beta", value)
 
+    def sample(self, batch_size: int, beta: float | None = None) -> tuple[Batch, Array, Array]:
+        """Draw rows in proportion to priority^α, with replacement.
+
+        Args:
+            batch_size: rows in the batch, exactly.
+            beta: how much of the bias to correct, in [0, 1]; None takes the buffer's `beta`.
+
+        Returns:
+            The batch, the row numbers (B,) int64, and the importance weights (B,) float32.
+        """
+        beta = self._beta if beta is None else _in_unit("beta", beta)
+        self._span(batch_size)
+        self._settle()
+        slots, weights, total = self._draw(batch_size)
+        numbers, corrections = _kernels.importance_weights(
+            slots, weights, total, self._first, self._end, self.capacity, beta
+        )
+        return self._batch(numbers, corrections), numbers, corrections
+
     def update_beta(self, frame: int) -> float:
         """Set β on the straight line from `beta_start` at 0 to 1 at `beta_frames`, and return it.
 
@@ -139,14 +158,9 @@ class _Prioritized(ExperienceReplayBuffer, ABC):
     def _weights_of(self, slots: Array) -> Array:
         """p^α of rows by slot."""
 
-    def _weighted(
-        self, slots: Array, weights: Array, total: float, beta: float
-    ) -> tuple[Batch, Array, Array]:
-        """The batch of drawn slots, with their row numbers and importance weights."""
-        numbers, corrections = _kernels.importance_weights(
-            slots, weights, total, self._first, self._end, self.capacity, beta
-        )
-        return self._batch(numbers, corrections), numbers, corrections
+    @abstractmethod
+    def _draw(self, batch_size: int) -> tuple[Array, Array, float]:
+        """Slots drawn in proportion to p^α, their p^α, and the sum of all."""
 
 
 class PrioReplayBufferNaive(_Prioritized):
@@ -171,22 +185,10 @@ class PrioReplayBufferNaive(_Prioritized):
         super().__init__(exp_source, buf_size, prob_alpha, 0.4, 100_000, gamma=gamma, rng=rng)
         self._weights = np.zeros(self.capacity)
 
-    def sample(self, batch_size: int, beta: float | None = None) -> tuple[Batch, Array, Array]:
-        """Draw rows in proportion to priority^α, with replacement.
-
-        Args:
-            batch_size: rows in the batch, exactly.
-            beta: how much of the bias to correct, in [0, 1]; None takes the buffer's `beta`.
-
-        Returns:
-            The batch, the row numbers (B,) int64, and the importance weights (B,) float32.
-        """
-        beta = self._beta if beta is None else _in_unit("beta", beta)
-        self._span(batch_size)
-        self._settle()
+    def _draw(self, batch_size: int) -> tuple[Array, Array, float]:
         total = self._weights.sum()
         slots = self.rng.choice(self.capacity, batch_size, p=self._weights / total)
-        return self._weighted(slots, self._weights[slots], total, beta)
+        return slots, self._weights[slots], total
 
     def _set_weights(self, slots: Array, weights: Array) -> None:
         self._weights[slots] = weights
@@ -223,21 +225,9 @@ class PrioritizedReplayBuffer(_Prioritized):
         )
         self._tree = SumSegmentTree(self.capacity)
 
-    def sample(self, batch_size: int, beta: float | None = None) -> tuple[Batch, Array, Array]:
-        """Draw rows in proportion to priority^α, with replacement.
-
-        Args:
-            batch_size: rows in the batch, exactly.
-            beta: how much of the bias to correct, in [0, 1]; None takes the buffer's `beta`.
-
-        Returns:
-            The batch, the row numbers (B,) int64, and the importance weights (B,) float32.
-        """
-        beta = self._beta if beta is None else _in_unit("beta", beta)
-        self._span(batch_size)
-        self._settle()
+    def _draw(self, batch_size: int) -> tuple[Array, Array, float]:
         slots, weights = self._tree.sample(self.rng.random(batch_size))
-        return self._weighted(slots, weights, self._tree.total, beta)
+        return slots, weights, self._tree.total
 
     def _set_weights(self, slots: Array, weights: Array) -> None:
         self._tree.set_many(slots, weights)
