@@ -4,6 +4,7 @@ from itertools import islice
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,6 +12,7 @@ from ptan.experience import (
     Batch,
     Experience,
     ExperienceFirstLast,
+    ExperienceReplayBuffer,
     ExperienceSource,
     ExperienceSourceFirstLast,
 )
@@ -20,6 +22,7 @@ from .envs import (
     CountingAgent,
     DullAgent,
     Episode,
+    NewToyEnv,
     PolicyOfPlace,
     ValueAgent,
     decode,
@@ -277,3 +280,39 @@ def test_rollout_agents_also_work_with_the_other_sources():
     rows = list(islice(ExperienceSourceFirstLast(envs, ValueAgent("list"), 0.9), 12))
     for row, window in zip(rows, expected_windows(envs, 1), strict=False):
         check_first_last(row, window, 0.9)
+
+
+class GrowingRewards(NewToyEnv):
+    """Vector rewards of integers at first, of halves later."""
+
+    def step(self, action):
+        observation, _, *rest = super().step(action)
+        reward = [1, 2] if observation in (1, 2) else [0.5, 1.5]
+        return observation, np.array(reward), *rest
+
+
+@pytest.mark.parametrize("n", [1, 2])
+@pytest.mark.parametrize("by", [1, 10])
+def test_vector_rewards_widen_when_a_later_one_needs_it(n, by):
+    buffer = ExperienceReplayBuffer(ExperienceSource(GrowingRewards(), DullAgent(1), n), 40)
+    for _ in range(40 // by):
+        buffer.populate(by)
+    rewards = [step.reward.tolist() for row in buffer for step in row]
+    assert [1, 2] in rewards
+    assert all(reward in ([1, 2], [0.5, 1.5]) for reward in rewards)
+    joined = iter(ExperienceSourceFirstLast(GrowingRewards(), DullAgent(1), 0.5))
+    rewards = [next(joined).reward.tolist() for _ in range(3)]
+    assert rewards == [[1, 2], [1, 2], [0.5, 1.5]]
+
+
+@pytest.mark.parametrize("driver", ["list", "sync"])
+def test_a_tensor_of_actions_is_a_column_of_numbers(driver):
+    def agent(observations, states):
+        return torch.tensor([1, 2]), states
+
+    envs = make_envs([[Episode(3)], [Episode(4)]])
+    vector = envs if driver == "list" else drive("next_step", envs)
+    buffer = ExperienceReplayBuffer(ExperienceSourceFirstLast(vector, agent, 0.9), 4)
+    buffer.populate(4)
+    assert [row.action for row in buffer] == [1, 2, 1, 2]
+    assert buffer.sample(3).actions.dtype == np.int64

@@ -12,6 +12,7 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import concatenate, create_empty_array
+from torch import Tensor
 
 from ptan.experience._kernels import EPISODE_OVER, NO_TRANSITION, RAW_REWARD
 from ptan.experience.answers import (
@@ -93,7 +94,7 @@ class Stepper(ABC):
                 states = [None] * number
             if number == len(states) == self.count:
                 self.given_states = states
-                return actions
+                return actions.numpy(force=True) if isinstance(actions, Tensor) else actions
         except (TypeError, ValueError):
             raise TypeError(
                 f"agent must return (actions, agent states), a batch of each, got {result!r}"

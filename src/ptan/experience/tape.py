@@ -1,7 +1,7 @@
 """The last steps of some environments, as arrays, and the windows cut from them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -202,6 +202,12 @@ class Tape:
             if self.t or self.reward_leaf.shape:
                 raise ValueError(f"{name} must be {self.reward_leaf}, got {reward!r}")
             self.set_reward(leaf)
+        elif leaf.dtype != self.reward_leaf.dtype:
+            # A row that does not fit the first one's dtype widens all that come with and after it.
+            self.reward_leaf = replace(
+                leaf, dtype=np.result_type(leaf.dtype, self.reward_leaf.dtype)
+            )
+            self._schema = None
         self.rewards[index] = np.ravel(reward)
         exact = isinstance(reward, (int, np.integer, np.bool_))
         return INT_REWARD if exact else 0
