@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -196,6 +197,12 @@ class TestEquality:
         assert one != ExperienceFirstLast(state(1), 0, 0.0, state(3))
         assert one != ExperienceFirstLast({"eye": np.array([1, 1.0])}, 0, 0.0, state(2))
 
+    def test_tensors_are_compared_by_content(self):
+        one, two = (Experience(torch.arange(3.0), 1, 1.0, False) for _ in range(2))
+        assert one == two
+        assert one != two._replace(state=torch.arange(3.0) + 1)
+        assert one != two._replace(state=torch.arange(4.0))
+
     def test_rows_of_different_classes_are_unequal(self):
         assert Experience(1, 2, 3.0, None) != ExperienceFirstLast(1, 2, 3.0, None)
         assert PricedRow(1, 2, 3.0, None) != ExperienceFirstLast(1, 2, 3.0, None)
@@ -238,6 +245,13 @@ class TestSubclasses:
         assert tuple(row) == (1, 2, 3.0, None)
         assert PricedRow._fields == ("state", "action", "reward", "last_state")
         assert row._asdict()["price"] == 0.5
+
+    def test_a_dataclass_with_slots_is_refused_at_once(self):
+        with pytest.raises(TypeError, match="without slots"):
+
+            @dataclasses.dataclass(frozen=True, slots=True)
+            class Slotted(ExperienceFirstLast):
+                price: float = 0.0
 
     def test_added_fields_count_in_equality_also_as_arrays(self):
         assert PricedRow(1, 2, 3.0, None, price=0.5) == PricedRow(1, 2, 3.0, None, price=0.5)

@@ -27,7 +27,8 @@ def values_equal(a: Any, b: Any) -> bool:
         return len(a) == len(b) and all(map(values_equal, a, b))
     if getattr(a, "shape", ()) != getattr(b, "shape", ()):
         return False
-    return bool(np.all(a == b))
+    same = a == b
+    return bool(same.all() if hasattr(same, "all") else same)  # arrays, and tensors too
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -54,6 +55,8 @@ class Row:
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
+        if "__slots__" in cls.__dict__:
+            raise TypeError(f"{cls.__name__} must be a dataclass without slots, like other rows")
         # `@dataclass` on a user's subclass would write its own, which fail on array fields.
         for name in ("__eq__", "__hash__", "__repr__"):
             if name not in cls.__dict__:
