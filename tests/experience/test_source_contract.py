@@ -84,6 +84,16 @@ class TestOldAndSimpleEnvironments:
             (3, 0),
         ]
 
+    @pytest.mark.parametrize(
+        "make", [ExperienceSource, ExperienceSourceFirstLast, ExperienceSourceRollouts]
+    )
+    def test_the_warning_points_at_the_line_that_made_the_source(self, make):
+        env = ToyEnv()
+        gamma = () if make is ExperienceSource else (0.9,)
+        with pytest.warns(UserWarning, match="same") as caught:
+            make([env, env], DullAgent(1), *gamma)
+        assert [warning.filename for warning in caught] == [__file__]
+
     def test_different_instances_do_not_warn(self):
         with warnings.catch_warnings():
             warnings.simplefilter("error")

@@ -1,8 +1,9 @@
 """The settings of DQN's Atari preprocessing, kept in one place for training and evaluation."""
 
-import warnings
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
+
+from ptan.common._caution import warn_user
 
 __all__ = ["AtariSettings", "need_extra", "warn_if_clipped"]
 
@@ -97,17 +98,13 @@ def warn_if_clipped(env: object) -> None:
     advice = "ptan.common.wrappers.make_atari_vec makes one that does neither"
     if clips or ends:
         wrong = ["clips rewards"] * bool(clips) + ["resets the game at a lost life"] * bool(ends)
-        warnings.warn(
+        warn_user(
             f"this AtariVectorEnv {' and '.join(wrong)}: episode rewards are not the game's; "
-            f"{advice}",
-            UserWarning,
-            stacklevel=6,
+            f"{advice}"
         )
     elif clips is None or ends is None:
-        warnings.warn(
+        warn_user(
             "AtariVectorEnv clips rewards unless made with reward_clipping=False, and resets the "
             "game at a lost life if made with episodic_life=True; neither can be read back from "
-            f"it. {advice}; or set env.reward_clipping = env.episodic_life = False to state it",
-            UserWarning,
-            stacklevel=6,
+            f"it. {advice}; or set env.reward_clipping = env.episodic_life = False to state it"
         )

@@ -5,13 +5,13 @@
 * `VectorExperienceSourceFirstLast`: the same over a Gymnasium `VectorEnv`
 """
 
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal
 
 import numpy as np
 from gymnasium.vector import VectorEnv
 
+from ptan.common._caution import warn_user
 from ptan.common.atari_settings import warn_if_clipped
 from ptan.experience.rows import Experience, ExperienceFirstLast
 from ptan.experience.stepping import ListStepper, Stepper, VectorStepper
@@ -276,11 +276,9 @@ def _listed(env: Any) -> Sequence[Any]:
                 f"env must be one VectorEnv or a list of single environments, got {env!r}"
             )
     if len({id(one) for one in envs}) < len(envs):
-        warnings.warn(
+        warn_user(
             "env holds the same environment more than once: its steps are interleaved, so the rows "
-            "mix parts of one episode",
-            UserWarning,
-            stacklevel=6,
+            "mix parts of one episode"
         )
     return envs
 
