@@ -276,3 +276,16 @@ def test_batch_generator_populates_then_adds_one_row_per_batch() -> None:
         assert len(batch) == 4
         sizes.append(len(buffer))
     assert sizes == [11, 12, 13, 14, 15]
+
+
+def test_populate_shows_every_row_to_an_overridden_add() -> None:
+    class Adding(ExperienceReplayBuffer):
+        seen = 0
+
+        def add(self, row: Any) -> None:
+            self.seen += 1
+            super().add(row)
+
+    buffer = Adding(SOURCES["list"]("vector"), 4)
+    buffer.populate(6)
+    assert (buffer.seen, len(buffer)) == (6, 4)

@@ -122,6 +122,16 @@ def test_vector_rewards_keep_their_shape_and_widen() -> None:
     assert batch.rewards.dtype == np.float32
 
 
+def test_a_step_that_does_not_say_what_came_after_is_not_given_a_final_state() -> None:
+    buffer = ExperienceReplayBuffer(None, 4, gamma=GAMMA)
+    buffer.add(Experience(1, 0, 0.5, False))
+    buffer.add(Experience(2, 0, 0.5, False, final_state=3))
+    assert [row.final_state for row in buffer] == [None, 3]
+    windows = ExperienceReplayBuffer(None, 4, gamma=GAMMA)
+    windows.add((Experience(1, 0, 0.5, False), Experience(2, 0, 0.5, False)))
+    assert [step.final_state for step in windows.buffer[0]] == [2, None]
+
+
 @pytest.mark.parametrize(
     "items", [[1, 2, 3], ["a", "b", "c"], [(1, 2), (3, 4), ()], [{}, {}, {1: 2}]]
 )

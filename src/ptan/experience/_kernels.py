@@ -9,9 +9,8 @@ from numba import njit
 
 from ptan.experience.layout import Array
 
-# Bits of the tape's flags beside the two of `columns.ENDED`.
+# Bits of the tape's flags beside those of `columns.ENDED` and `columns.INT_REWARD` (8).
 EPISODE_OVER = 4
-INT_REWARD = 8
 RAW_REWARD = 16
 NO_TRANSITION = 32
 

@@ -22,7 +22,8 @@ class Batch(Sequence[Any]):
     states       (B, *obs)          observations before the action
     actions      (B, *action)       int64 if discrete
     rewards      (B, *reward)       float32, summed over the row's own steps
-    last_states  (B, *obs)          observations after; the state itself where it terminated
+    last_states  (B, *obs)          observations after; the state itself where it terminated,
+                                    or where a row made by hand does not say
     dones        (B,) bool          terminated
     discounts    (B,) float32       gamma**steps, 0 where terminated
     steps        (B,) int64         environment steps that each row spans

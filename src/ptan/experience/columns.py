@@ -31,6 +31,7 @@ TRUNCATED = 2
 ENDED = TERMINATED | TRUNCATED
 KEEPS_LAST = 4  # a row made by hand that is truncated and yet names its last_state
 INT_REWARD = 8  # the reward was an int: 1 and 1.0 differ when printed
+NO_FINAL = 16  # a row made by hand that does not say what came after it
 
 SCALAR_REWARD = Leaf((), np.dtype(np.float64), scalar=True)
 
@@ -239,6 +240,7 @@ def _encode_step(
     observations.append(("state", row.state))
     if after is None and not end:
         after = following
+        end |= NO_FINAL * (after is None)
     if after is not None and not end & TERMINATED:
         refs[1] = len(observations)
         observations.append(("last_state", after))
@@ -397,5 +399,5 @@ def _step(
         "truncated": end & TRUNCATED != 0,
         "steps": steps,
         "discount": discount if discount == discount else None,
-        "final_state": after,
+        "final_state": None if end & NO_FINAL else after,
     }

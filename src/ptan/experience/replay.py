@@ -80,6 +80,8 @@ class ExperienceReplayBuffer:
                 self._insert(rows)
                 samples -= len(rows)
             return
+        # A subclass that sees every row may override either name.
+        feed = self._add if type(self)._add is not ExperienceReplayBuffer._add else self.add
         for count in range(samples):
             try:
                 row = next(iterator)
@@ -87,7 +89,7 @@ class ExperienceReplayBuffer:
                 raise RuntimeError(
                     f"experience_source ended after {count} of {samples} items"
                 ) from None
-            self._add(row)
+            feed(row)
 
     def add(self, row: Any) -> None:
         """Append one row; the oldest goes when the buffer is full.
