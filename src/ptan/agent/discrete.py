@@ -77,7 +77,8 @@ class DQNAgent(NetworkAgent):
             ValueError: the model or the selector did not return B rows.
         """
         scores = to_numpy(self._forward(observations))
-        n_rows = batch_size(observations)
+        is_list = observations.__class__ is list
+        n_rows = len(observations) if is_list else batch_size(observations)
         if scores.ndim == 0 or len(scores) != n_rows:
             check_rows(scores, n_rows, "the model")
         actions = self.action_selector(scores)
