@@ -113,3 +113,13 @@ def test_a_steps_count_below_one_raises(steps_count):
 def test_no_episode_that_is_long_enough_raises(buffer):
     with pytest.raises(ValueError, match="steps_count"):
         next(iter(ExperienceSourceBuffer(buffer, steps_count=3)))
+
+
+def test_an_iterator_is_out_of_date_once_a_newer_one_was_asked_for_an_item():
+    source = ExperienceSourceBuffer([episode(0, 5)], rng=0)
+    old, new = iter(source), iter(source)
+    next(old)
+    next(new)
+    with pytest.raises(RuntimeError, match="out of date"):
+        next(old)
+    next(new)

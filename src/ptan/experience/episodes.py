@@ -9,7 +9,7 @@ import numpy as np
 from ptan.actions import as_generator
 from ptan.experience.rows import Experience
 from ptan.experience.sources import EpisodeStatistics, Truncation, positive
-from ptan.experience.stream import FinishedEpisodes
+from ptan.experience.stream import FinishedEpisodes, Seat
 
 
 class ExperienceSourceBuffer(EpisodeStatistics):
@@ -45,7 +45,7 @@ class ExperienceSourceBuffer(EpisodeStatistics):
         self.check_finite = check_finite
         self.rng = as_generator(rng)
         self._finished: FinishedEpisodes = []
-        self._stream: _EpisodeStream | None = None
+        self._seat = Seat()
         self.update_buffer(buffer)
 
     def update_buffer(self, buffer: Sequence[Sequence[Experience]]) -> None:
@@ -75,12 +75,9 @@ class ExperienceSourceBuffer(EpisodeStatistics):
         self._usable = usable
 
     def __iter__(self) -> Iterator[tuple[Experience, ...]]:
-        self._stream = _EpisodeStream(self)
-        return self._stream
+        return _EpisodeStream(self, self._seat)
 
-    def _draw(self, stream: "_EpisodeStream") -> tuple[Experience, ...]:
-        if stream is not self._stream:
-            raise RuntimeError("this iterator is out of date: its source was iterated anew")
+    def _draw(self) -> tuple[Experience, ...]:
         episode = self._usable[self.rng.integers(len(self._usable))]
         start = int(self.rng.integers(len(episode) - self.steps_count + 1))
         steps = episode[start : start + self.steps_count]
@@ -90,11 +87,17 @@ class ExperienceSourceBuffer(EpisodeStatistics):
 
 
 class _EpisodeStream(Iterator[tuple[Experience, ...]]):
-    def __init__(self, source: ExperienceSourceBuffer) -> None:
+    def __init__(self, source: ExperienceSourceBuffer, seat: Seat) -> None:
         self._source = source
+        self._seat = seat
+        self.seated = False
 
     def __next__(self) -> tuple[Experience, ...]:
-        return self._source._draw(self)
+        self._seat.claim(self)
+        return self._source._draw()
+
+    def close(self) -> None:
+        """Nothing is left to hand over."""
 
 
 def _terminal(step: Experience) -> Experience:

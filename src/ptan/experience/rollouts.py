@@ -19,7 +19,7 @@ from ptan.experience.sources import (
     positive,
 )
 from ptan.experience.stepping import Stepper, VectorStepper
-from ptan.experience.stream import FinishedEpisodes
+from ptan.experience.stream import FinishedEpisodes, Seat
 from ptan.experience.tape import Cut, Tape
 
 
@@ -92,7 +92,7 @@ class ExperienceSourceRollouts(EpisodeStatistics):
             check_finite=check_finite,
         )
         self._finished: FinishedEpisodes = []
-        self._stream: _RolloutStream | None = None
+        self._seat = Seat()
 
     @property
     def agent(self) -> Any:
@@ -134,23 +134,15 @@ class _RolloutStream(Iterator[Rollouts]):
         self._source = source
         self._stepper = source._stepper
         self._pending: FinishedEpisodes = []
+        self.seated = False
         self._begun = False
         self._blocks: list[_Block] = []
         self._open = np.empty((0, self._stepper.count), np.bool_)  # steps not delivered yet
 
     def __next__(self) -> Rollouts:
         source, stepper = self._source, self._stepper
-        if not self._begun and source._stream is not None:
-            source._finished.extend(source._stream._pending)
-        if not self._begun:
-            source._stream = self
-        if source._stream is not self:
-            raise RuntimeError(
-                "this iterator is out of date: its source was iterated anew, which reset the "
-                "environments"
-            )
-        source._finished.extend(self._pending)
-        self._pending = []
+        source._seat.claim(self)
+        self.close()
         if not self._begun or stepper.torn:
             stepper.begin()
             self._begun = True
@@ -158,6 +150,11 @@ class _RolloutStream(Iterator[Rollouts]):
         while not len(self._open) or self._open.sum(axis=0).min() < source.steps_count:
             self._step()
         return self._collect()
+
+    def close(self) -> None:
+        """Show the finished episodes: somebody asks beyond them."""
+        self._source._finished.extend(self._pending)
+        self._pending = []
 
     def _step(self) -> None:
         stepper, tape = self._stepper, _tape(self._stepper)

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Protocol
 
 from ptan.experience.columns import Chunk, decode
 from ptan.experience.layout import row_values
@@ -11,16 +11,37 @@ from ptan.experience.stepping import Stepper
 FinishedEpisodes = list[tuple[float, int]]
 
 
+class Seated(Protocol):
+    """A stream that lives until a newer one of the same source begins."""
+
+    seated: bool
+
+    def close(self) -> None:
+        """Hand over what is left: a newer stream takes the place."""
+
+
 class Seat:
-    """Which stream of a source owns the environments."""
+    """Which stream of a source is the newest one that began."""
 
     def __init__(self) -> None:
-        self.holder: Stream | None = None
+        self.holder: Seated | None = None
 
-    def claim(self, stream: "Stream") -> None:
-        """Put a stream that begins in the place of the one before."""
+    def claim(self, stream: Seated) -> None:
+        """Put a stream that begins in the place of the one before; nothing if it is there.
+
+        Raises:
+            RuntimeError: it had the place, and a newer one took it.
+        """
+        if self.holder is stream:
+            return
+        if stream.seated:
+            raise RuntimeError(
+                "this iterator is out of date: its source was iterated anew, which starts "
+                "everything afresh"
+            )
         if self.holder is not None:
             self.holder.close()
+        stream.seated = True
         self.holder = stream
 
 
@@ -37,11 +58,11 @@ class Stream(Iterator[Any]):
         seat: held by the stream of the source that began last; the others are out of date.
     """
 
-    def __init__(self, stepper: Stepper, finished: FinishedEpisodes, seat: "Seat") -> None:
+    def __init__(self, stepper: Stepper, finished: FinishedEpisodes, seat: Seat) -> None:
         self._stepper = stepper
         self._finished = finished
         self._seat = seat
-        self._claimed = False
+        self.seated = False
         self._begun = False
         self._rows: Chunk | None = None  # cut and not yet delivered from `_next` on
         self._next = 0
@@ -91,14 +112,8 @@ class Stream(Iterator[Any]):
 
     def _ready(self, wanted: int) -> Chunk:
         """Rows at hand, after as many steps as it takes to have one, towards `wanted`."""
-        if not self._claimed:
-            self._claimed = True
-            self._seat.claim(self)
         if self._seat.holder is not self:
-            raise RuntimeError(
-                "this iterator is out of date: its source was iterated anew, which reset the "
-                "environments"
-            )
+            self._seat.claim(self)
         if self._episodes and self._rows is None:
             self._asked = self._cut + 1
             self._publish()
