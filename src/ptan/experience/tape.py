@@ -21,7 +21,7 @@ from ptan.experience.layout import Array, Layout, Leaf, flatten, leaf_of, leaves
 from ptan.experience.rows import Row
 
 _CHUNK_BYTES = 2**20
-_CHUNK_STEPS = 256
+_CHUNK_STEPS = 2048
 _SMALL_BYTES = 2**14
 _FEW = 4  # up to so many actions, one by one through a view beats a slice assignment
 
@@ -223,6 +223,7 @@ class Tape:
             leaf = self.action_leaf = leaf_of(actions[0])
             self.actions = np.zeros((self.ring * self.count, *leaf.shape), leaf.dtype)
             self._action_block = (self.count, *leaf.shape)
+            self._action_view = None
             if leaf.scalar and leaf.dtype == np.int64 and self.count <= _FEW:
                 self._action_view = memoryview(self.actions.data)
         base = self.t % self.ring * self.count
@@ -240,17 +241,18 @@ class Tape:
         try:
             array = actions if actions.__class__ is np.ndarray else np.asarray(actions)
         except ValueError:  # a ragged list
-            raise ValueError(f"actions must be {leaf} each, got {actions!r}") from None
+            array = np.empty(0)
         if array.dtype != leaf.dtype or array.shape != self._action_block:
-            self._check_actions(array, leaf)
+            self._check_actions(array, leaf, actions)
         self.actions[base : base + self.count] = array
 
-    def _check_actions(self, actions: Array, leaf: Leaf) -> None:
+    def _check_actions(self, array: Array, leaf: Leaf, given: Any) -> None:
         """Raise ValueError unless the actions fit the column without loss."""
-        if actions.shape != self._action_block or not np.can_cast(
-            actions.dtype, leaf.dtype, "safe"
-        ):
-            raise ValueError(f"actions must be {leaf} each, like the first one, got {actions!r}")
+        fits = array.shape == self._action_block and np.can_cast(array.dtype, leaf.dtype, "safe")
+        if not fits:
+            if not self.t:  # these are the first ones: other ones may follow
+                self.action_leaf = None
+            raise ValueError(f"actions must be {leaf} each, like the first one, got {given!r}")
 
     # Reading.
 
