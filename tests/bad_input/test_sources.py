@@ -1,0 +1,235 @@
+"""Experience sources: wrong settings, environments and agents; a source works again afterwards."""
+
+import copy
+
+import numpy as np
+import pytest
+
+from .cases import INF, NAN, assert_tells, assert_text, table
+from .spoiled import SOURCES, VECTOR_SOURCES, Agent, Env, VecEnv, first_items, same
+
+
+def assert_breaks_and_works_again(make, env, agent, mend, case):
+    """The error comes after good items; then the stream goes on, and a new one is as ever."""
+    source = make(env, agent)
+    stream, items, error = iter(source), [], None
+    try:
+        while len(items) < 40:
+            items.append(next(stream))
+    except Exception as caught:
+        error = caught
+    assert error is not None, "nothing was raised"
+    assert_text(case, error)
+    untouched = copy.deepcopy(items)
+    mend.mend()
+    first_items(stream, 20)  # the rest of what was complete, and a fresh start
+    assert same(items, untouched)
+    whole = first_items(source)
+    assert same(whole, first_items(make(fresh(env), Agent())))
+
+
+def fresh(env):
+    if isinstance(env, list):
+        return [Env(cut=one.cut) for one in env]
+    return VecEnv(mode=env.metadata["autoreset_mode"])
+
+
+LIKE = r"shape \(2,\) and dtype float32"
+STEP = r"\(observation, reward, terminated, truncated, info\)"
+RESET = r"\(observation, info\)"
+
+
+@pytest.mark.parametrize("kind", SOURCES)
+@pytest.mark.parametrize("at", [1, 2, 4])
+@table(
+    ("three-parts", lambda o, r, te, tr, i: (o, r, te), TypeError, "step of environment 1",
+     r"got \(array", STEP),
+    ("six-parts", lambda *answer: (*answer, 7), TypeError, "step of environment 1", r", 7\)",
+     STEP),
+    ("nothing", lambda *answer: None, TypeError, "step of environment 1", "got None", STEP),
+    ("terminated-none", lambda o, r, te, tr, i: (o, r, None, tr, i), TypeError,
+     "terminated of environment 1", "got None", "a bool"),
+    ("terminated-text", lambda o, r, te, tr, i: (o, r, "no", tr, i), TypeError,
+     "terminated of environment 1", "got 'no'", "a bool"),
+    ("truncated-none", lambda o, r, te, tr, i: (o, r, te, None, i), TypeError,
+     "truncated of environment 1", "got None", "a bool"),
+    ("truncated-array", lambda o, r, te, tr, i: (o, r, te, np.zeros(2, bool), i), TypeError,
+     "truncated of environment 1", r"got array\(\[False", "a bool"),
+    ("done-none", lambda o, r, te, tr, i: (o, r, None, i), TypeError, "done of environment 1",
+     "got None", "a bool"),
+    ("reward-text", lambda o, r, *rest: (o, "many", *rest), TypeError, "reward of environment 1",
+     "got 'many'", "a number"),
+    ("reward-none", lambda o, r, *rest: (o, None, *rest), TypeError, "reward of environment 1",
+     "got None", "a number"),
+    ("reward-nan", lambda o, r, *rest: (o, NAN, *rest), ValueError, "reward of environment 1",
+     "got .*nan", "finite"),
+    ("reward-inf", lambda o, r, *rest: (o, -INF, *rest), ValueError, "reward of environment 1",
+     "got .*-inf", "finite"),
+    ("observation-shape", lambda o, *rest: (np.zeros(3, np.float32), *rest), ValueError,
+     "observation of environment 1", r"got .*\(3,\)", LIKE),
+    ("observation-dtype", lambda o, *rest: (o.astype(np.float64), *rest), ValueError,
+     "observation of environment 1", "got .*float64", LIKE),
+    ("observation-none", lambda o, *rest: (None, *rest), ValueError,
+     "observation of environment 1", "got None", LIKE),
+    ("observation-dict", lambda o, *rest: ({"a": o}, *rest), ValueError,
+     "observation of environment 1", r"got \{'a'", LIKE),
+    ("observation-nan", lambda o, *rest: (o * np.float32(NAN), *rest), ValueError,
+     "observation of environment 1", "got .*nan", "finite"),
+    ("observation-inf", lambda o, *rest: (o + np.float32([0, INF]), *rest), ValueError,
+     "observation of environment 1", "got .*inf", "finite"),
+    ("info-text", lambda o, r, te, tr, i: (o, r, te, tr, "x"), TypeError,
+     "info of environment 1", "got 'x'", "a dict"),
+    ("raw-reward-text", lambda o, r, te, tr, i: (o, r, te, tr, {"raw_reward": "x"}), TypeError,
+     "raw_reward.* of environment 1", "got 'x'", "a number"),
+)  # fmt: skip
+def test_steps_that_break_the_contract(case, at, kind):
+    envs = [Env(), Env(step=case.call, at=at)]
+    error = case._replace(call=None, argument=rf"(?s)(?=.*step {at - 1}\b).*{case.argument}")
+    assert_breaks_and_works_again(SOURCES[kind], envs, Agent(), envs[1], error)
+
+
+@pytest.mark.parametrize("kind", SOURCES)
+@pytest.mark.parametrize("at", [0, 1])
+@table(
+    ("nothing", lambda o, i: None, TypeError, "reset", "got None", RESET),
+    ("no-parts", lambda o, i: (), TypeError, "reset", r"got \(\)", RESET),
+    ("one-part", lambda o, i: (o,), TypeError, "reset", r"got \(array", RESET),
+    ("three-parts", lambda o, i: (o, i, 1), TypeError, "reset", r"\{\}, 1\)", RESET),
+    ("list", lambda o, i: [o, i], TypeError, "reset", r"got \[array", RESET),
+    ("info-list", lambda o, i: (o, [3]), TypeError, "reset", r"\[3\]", RESET),
+    ("text", lambda o, i: ("x", i), TypeError, "reset", r"got \('x'", RESET),
+    ("dict", lambda o, i: {"a": o}, TypeError, "reset", r"got \{'a'", RESET),
+    ("nan", lambda o, i: (o * np.float32(NAN), i), ValueError, "observation", "nan", "finite"),
+    ("inf", lambda o, i: (o - np.float32(INF), i), ValueError, "observation", "-inf", "finite"),
+    ("shape", lambda o, i: (np.zeros(3, np.float32), i), ValueError, "observation",
+     r"got .*\(3,\)", LIKE),
+)  # fmt: skip
+def test_resets_that_break_the_contract(case, at, kind):
+    envs = [Env(), Env(reset=case.call, at=at)]
+    error = case._replace(argument=f"{case.argument} of environment 1")
+    assert_breaks_and_works_again(SOURCES[kind], envs, Agent(), envs[1], error)
+
+
+PAIR = r"\(actions, agent states\)"
+
+
+@pytest.mark.parametrize("at", [0, 3])
+@pytest.mark.parametrize(
+    ("driver", "kind"),
+    [("list", kind) for kind in SOURCES] + [("vector", kind) for kind in VECTOR_SOURCES],
+)
+@table(
+    ("nothing", lambda n: None, TypeError, "agent", "got None", PAIR),
+    ("actions-alone", lambda n: np.zeros(n), TypeError, "agent", r"got array", PAIR),
+    ("one-action", lambda n: (0, [1.0] * n), TypeError, "agent", r"got \(0,", PAIR),
+    ("three-parts", lambda n: ([0] * n, [1.0] * n, 1), TypeError, "agent", r"1\)$", PAIR),
+    ("no-actions", lambda n: (None, [1.0] * n), TypeError, "agent", r"got \(None", PAIR),
+    ("too-few-actions", lambda n: ([0] * (n - 1), [1.0] * n), ValueError, "agent",
+     "got 1 actions", r"one action and one state per observation \(2\)"),
+    ("too-many-actions", lambda n: (np.zeros(n + 1, int), [1.0] * n), ValueError, "agent",
+     "got 3 actions", r"one action and one state per observation \(2\)"),
+    ("too-few-states", lambda n: ([0] * n, [1.0]), ValueError, "agent", "1 states",
+     r"one action and one state per observation \(2\)"),
+    ("states-number", lambda n: ([0] * n, 7), TypeError, "agent", r", 7\)", PAIR),
+    ("ragged-actions", lambda n: ([[0], [0, 1]], [1.0] * n), ValueError, "actions",
+     r"got \[\[0\], \[0, 1\]\]", "int64"),
+)  # fmt: skip
+def test_agents_that_break_the_contract(case, driver, at, kind):
+    env, agent = ([Env(), Env()] if driver == "list" else VecEnv()), Agent(case.call, at)
+    assert_breaks_and_works_again(VECTOR_SOURCES[kind], env, agent, agent, case)
+
+
+@pytest.mark.parametrize("kind", ["steps", "first-last", "n-step"])
+@table(
+    ("floats", lambda n: ([0.5] * n, None), ValueError, "actions", r"0\.5", "int64"),
+    ("vectors", lambda n: (np.zeros((n, 2), int), None), ValueError, "actions", r"\[0, 0\]",
+     "int64"),
+    ("texts", lambda n: (["left"] * n, None), ValueError, "actions", "left", "int64"),
+)  # fmt: skip
+def test_actions_of_another_kind_later_on(case, kind):
+    agent = Agent(case.call)
+    assert_breaks_and_works_again(SOURCES[kind], [Env(), Env()], agent, agent, case)
+
+
+@table(
+    ("text", lambda n: ([0] * n, ["a"] * n), TypeError, "agent", "'a'", "a float each"),
+    ("none", lambda n: ([0] * n, None), TypeError, "agent", "None", "a float each"),
+    ("nan", lambda n: ([0] * n, [1.0, NAN][:n]), ValueError, "agent", "nan", "finite"),
+    ("inf", lambda n: ([0] * n, [INF, 1.0][:n]), ValueError, "agent", "inf", "finite"),
+)
+@pytest.mark.parametrize("at", [0, 1, 2, 3])
+def test_values_that_are_none(case, at):
+    agent = Agent(case.call, at)
+    assert_breaks_and_works_again(SOURCES["rollouts"], [Env(), Env()], agent, agent, case)
+
+
+@table(
+    ("too-few", ([0], [1.0]), ValueError, "agent", "got 1", r"one value per observation \(2\)"),
+    ("too-many", ([0], [1.0] * 3), ValueError, "agent", "got 3", r"observation \(2\)"),
+    ("nothing", None, TypeError, "agent", "got None", PAIR),
+)
+@pytest.mark.parametrize(("at", "cut"), [(2, False), (5, True)])
+def test_values_that_the_agent_does_not_act_on(case, at, cut):
+    # Calls 0, 1, 3 and 4 are steps; 2 asks for the values after a rollout, 5 for those of the
+    # final observations.
+    agent = Agent(lambda n: case.call, at)
+    envs = [Env(cut=cut), Env(cut=cut)]
+    assert_breaks_and_works_again(SOURCES["rollouts"], envs, agent, agent, case)
+
+
+@pytest.mark.parametrize("kind", ["steps", "first-last", "n-step"])
+@pytest.mark.parametrize("action", [True, 0.5, np.array([1]), "left", np.float32([1, 2])])
+def test_a_new_stream_may_begin_with_actions_of_another_kind(action, kind):
+    source = SOURCES[kind]([Env(), Env()], Agent())
+    assert len(first_items(source)) == 12
+    source.agent = Agent(lambda n: ([action] * n, None), at=0)
+    for item in first_items(source):
+        row = item[0] if kind == "steps" else item
+        assert type(row.action) is type(action)
+        np.testing.assert_array_equal(row.action, action)
+
+
+def test_an_environment_is_known_by_its_number():
+    for number in range(3):
+        envs = [Env() for _ in range(3)]
+        envs[number] = Env(step=lambda o, r, *rest: (o, NAN, *rest), at=3)
+        with pytest.raises(ValueError, match=f"reward of environment {number} at step 2 "):
+            first_items(SOURCES["first-last"](envs, Agent()), 30)
+
+
+ONE = Env()
+
+
+@pytest.mark.parametrize("kind", SOURCES)
+@table(
+    ("truncation", {"truncation": "x"}, ValueError, "truncation", "'x'", "'bootstrap' or 'term"),
+    ("truncation-none", {"truncation": None}, ValueError, "truncation", "None", "'bootstrap'"),
+    ("seed-negative", {"env_seed": -1}, ValueError, "env_seed", "got -1", ">= 0"),
+    ("seed-text", {"env_seed": "3"}, ValueError, "env_seed", "'3'", "an int"),
+    ("seed-half", {"env_seed": 1.5}, ValueError, "env_seed", "got 1.5", "an int"),
+    ("no-vector", {"vectorized": True}, TypeError, "env", "got <", "VectorEnv"),
+    ("no-vector-list", {"env": [ONE], "vectorized": True}, TypeError, "env", r"got \[",
+     "VectorEnv"),
+    ("env-empty", {"env": []}, ValueError, "env", "an empty list", "at least one"),
+    ("env-none", {"env": None}, TypeError, "env", "got None", r"reset\(\) and step\(\)"),
+    ("env-text", {"env": "CartPole-v1"}, TypeError, "env", "'CartPole-v1'", r"reset\(\)"),
+    ("env-class", {"env": Env}, TypeError, "env", "got <class", "an object with reset"),
+    ("env-mixed", {"env": [ONE, VecEnv()]}, TypeError, "env", r"got \[", "one VectorEnv"),
+    ("env-mode", {"env": VecEnv(mode="often")}, ValueError, "autoreset_mode", "'often'",
+     "NEXT_STEP"),
+    ("agent-none", {"agent": None}, TypeError, "agent", "got None", "callable"),
+    ("agent-number", {"agent": 3}, TypeError, "agent", "got 3", "callable"),
+)  # fmt: skip
+def test_settings_of_all_sources(case, kind):
+    settings = {"env": ONE, "agent": Agent(), **case.call}
+    assert_tells(case._replace(call=lambda: SOURCES[kind](**settings)))
+
+
+@pytest.mark.parametrize("kind", SOURCES)
+def test_an_agent_that_cannot_act_takes_no_others_place(kind):
+    agent = Agent()
+    source = SOURCES[kind](Env(), agent)
+    with pytest.raises(TypeError, match="agent must be callable, got 3"):
+        source.agent = 3
+    assert source.agent is agent
+    assert same(first_items(source), first_items(SOURCES[kind](Env(), Agent())))
