@@ -26,6 +26,7 @@ from .envs import (
     ScriptedEnv,
     ToyEnv,
     decode,
+    drive,
     make_envs,
 )
 from .oracles import check_first_last, expected_windows, games_of
@@ -131,6 +132,29 @@ class TestSeeds:
     def test_without_a_seed_reset_gets_no_arguments(self, make):
         envs = [make(), make()]
         assert len(list(islice(ExperienceSourceFirstLast(envs, DullAgent(0), 0.9), 50))) == 50
+
+    @pytest.mark.parametrize("driver", ["list", "next_step"])
+    def test_a_first_reset_that_failed_is_tried_again_with_its_seed(self, driver):
+        class LateStart(ScriptedEnv):
+            seeds = ()
+
+            def reset(self, *, seed=None, options=None):
+                self.seeds = (*self.seeds, seed)
+                if len(self.seeds) == 1:
+                    raise OSError("not ready")
+                return super().reset(seed=seed, options=options)
+
+        envs = [LateStart([Episode(2)], index) for index in (1, 2)]
+        stream = iter(
+            ExperienceSourceFirstLast(drive(driver, envs), PolicyOfPlace(), 0.9, env_seed=5)
+        )
+        for _ in envs:
+            with pytest.raises(OSError, match="not ready"):
+                next(stream)
+        list(islice(stream, 20))
+        assert envs[0].seeds[:2] == (5, 5)
+        assert envs[1].seeds[:2] == (6, 6)
+        assert None in envs[0].seeds
 
     def test_equal_seeds_give_equal_rows(self):
         def rows(seed):

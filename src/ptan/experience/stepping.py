@@ -159,8 +159,8 @@ class ListStepper(Stepper):
     def _reset(self, env: int) -> Any:
         one = self.envs[env]
         if self.seed is not None and env in self._unseeded:
-            self._unseeded.discard(env)
             observation, info = reset_parts(one, env, one.reset(seed=self.seed + env))
+            self._unseeded.discard(env)  # only now: a reset that failed is tried again, seeded
         else:
             observation, info = reset_parts(one, env, one.reset())
         if info.get("life_loss"):  # the wrapper went on with the game after a life was lost
@@ -273,10 +273,10 @@ class VectorStepper(Stepper):
         self._lives: Any = None
 
     def reset(self) -> Any:
-        seed, self.seed = self.seed, None
         observations, info = vector_reset_parts(
-            self.env.reset() if seed is None else self.env.reset(seed=seed)
+            self.env.reset() if self.seed is None else self.env.reset(seed=self.seed)
         )
+        self.seed = None  # only now: a reset that failed is tried again, seeded
         if np.any(info.get("life_loss", False)):
             observations, info = vector_reset_parts(self.env.reset())
         self._resetting = []
