@@ -1,0 +1,252 @@
+"""The Q-network of the DQN family: one class, every combination of extensions by switches."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from gymnasium import spaces
+from torch import Tensor, nn
+
+from ptan.nn.bodies import BodyNetwork, Hidden, LinearLayer
+from ptan.nn.distributional import expected_values, make_supports
+from ptan.nn.noisy import NoisyLayer, NoisyLinear, noisy_layers, resample_noise
+from ptan.nn.spaces import count_actions
+
+__all__ = ["Actions", "Observations", "QNetwork", "make_q_network"]
+
+Observations = spaces.Space[Any] | Sequence[int]
+Actions = spaces.Space[Any] | int
+
+
+class QNetwork(BodyNetwork):
+    """Values of discrete actions, with any combination of three extensions.
+
+    * plain (Mnih et al. 2015): the head `fc`, Q = fc(features)
+    * `dueling` (Wang et al. 2016, eq. 9): two heads, Q = V + A − mean A, with A from `fc_adv` and V
+      from `fc_val`
+    * `noisy` (Fortunato et al. 2018): the linear layers of the heads are noisy
+    * `distributional` (Bellemare et al. 2017): the heads give logits over atoms, whose values are
+      the buffer `supports`; with `dueling` as in Hessel et al. 2018, section 3
+
+    Without `noisy` the network draws nothing. With it, `NoisyLayer` says when noise is drawn: for
+    one draw per acting step or update under your control, pass
+    `noisy_layer=partial(NoisyLinear, resample_on_forward=False)` and call `resample_noise`.
+
+    Args:
+        observations: The observation space of one environment, or the shape of one observation.
+            Three axes are an image and get the Atari body, other boxes fully connected layers.
+        n_actions: Number of actions A, or the `Discrete` space of one environment.
+        dueling: Whether value and advantage have heads of their own.
+        noisy: Whether the heads are noisy.
+        distributional: Whether the outputs are distributions.
+        n_atoms: Number of atoms, at least 2; like v_min and v_max, for `distributional` only.
+        v_min: Value of the first atom.
+        v_max: Value of the last atom.
+        hidden: Widths of the fully connected layers, the last one for each head, those before it
+            shared. None: 512 after an image or a body of your own, 256 if dueling; (128, 128) for
+            vectors.
+        body: A body of your own, observations to (B, features); see `BodyNetwork`.
+        noisy_layer: Makes a noisy layer from its numbers of inputs and outputs, e.g.
+            `NoisyFactorizedLinear`.
+
+    Raises:
+        TypeError: an argument of the wrong kind.
+        ValueError: no body fits the observations, or a number outside its range.
+    """
+
+    fc: nn.Sequential
+    fc_adv: nn.Sequential
+    fc_val: nn.Sequential
+    supports: Tensor
+
+    def __init__(
+        self,
+        observations: Observations,
+        n_actions: Actions,
+        *,
+        dueling: bool = False,
+        noisy: bool = False,
+        distributional: bool = False,
+        n_atoms: int = 51,
+        v_min: float = -10.0,
+        v_max: float = 10.0,
+        hidden: Hidden | None = None,
+        body: nn.Module | None = None,
+        noisy_layer: LinearLayer = NoisyLinear,
+    ) -> None:
+        n_outputs = count_actions(n_actions)
+        supports = make_supports(n_atoms, v_min, v_max) if distributional else None
+        super().__init__(observations, hidden, body, head_width=256 if dueling else 512)
+        self.n_actions = n_outputs
+        self.dueling, self.noisy, self.distributional = dueling, noisy, distributional
+        n_values = n_atoms if distributional else 1
+        layer = noisy_layer if noisy else nn.Linear
+        if dueling:
+            self.fc_adv = self.head(self.n_actions * n_values, layer)
+            self.fc_val = self.head(n_values, layer)
+        else:
+            self.fc = self.head(self.n_actions * n_values, layer)
+        if supports is not None:
+            self.register_buffer("supports", supports.to(self._unit))
+
+    def forward(self, observations: Any) -> Tensor:
+        """The values of all actions, or the logits of their distributions.
+
+        Args:
+            observations: (B, *observation shape) of any numeric type; images in 0–255.
+
+        Returns:
+            (B, A) floats; if distributional, (B, A, n_atoms) logits.
+
+        Raises:
+            TypeError: no tensor.
+            ValueError: another shape.
+        """
+        if self.dueling:
+            advantage, value = self.adv_val(observations)
+            if self.distributional:
+                value = value.unsqueeze(1)
+            return value + (advantage - advantage.mean(dim=1, keepdim=True))
+        return self._per_action(self.fc(self.features(observations)))
+
+    def qvals(self, observations: Any) -> Tensor:
+        """The values of all actions, whatever the network's outputs.
+
+        Args:
+            observations: As for `forward`.
+
+        Returns:
+            (B, A) floats; the expected values if distributional.
+        """
+        output = self(observations)
+        return expected_values(output, self.supports) if self.distributional else output
+
+    def both(self, observations: Any) -> tuple[Tensor, Tensor]:
+        """Distributions and values of all actions in one pass.
+
+        Args:
+            observations: As for `forward`.
+
+        Returns:
+            (B, A, n_atoms) logits and (B, A) expected values.
+
+        Raises:
+            TypeError: the network is not distributional.
+        """
+        self._need("both", "distributional")
+        logits = self(observations)
+        return logits, expected_values(logits, self.supports)
+
+    def apply_softmax(self, t: Tensor) -> Tensor:
+        """Logits to probabilities.
+
+        Args:
+            t: (..., n_atoms) logits.
+
+        Returns:
+            Probabilities of the same shape, each distribution summing to 1.
+
+        Raises:
+            TypeError: the network is not distributional.
+            ValueError: the last axis does not hold the atoms.
+        """
+        self._need("apply_softmax", "distributional")
+        if t.ndim == 0 or t.shape[-1] != len(self.supports):
+            raise ValueError(
+                f"t must have shape (..., {len(self.supports)}), atoms last, got {tuple(t.shape)}"
+            )
+        return t.softmax(dim=-1)
+
+    def adv_val(self, observations: Any) -> tuple[Tensor, Tensor]:
+        """Advantages and value, as the two heads give them.
+
+        Args:
+            observations: As for `forward`.
+
+        Returns:
+            (B, A) and (B, 1) floats; if distributional, logits (B, A, n_atoms) and (B, n_atoms).
+
+        Raises:
+            TypeError: the network is not dueling.
+        """
+        self._need("adv_val", "dueling")
+        features = self.features(observations)
+        return self._per_action(self.fc_adv(features)), self.fc_val(features)
+
+    @property
+    def noisy_layers(self) -> list[NoisyLayer]:
+        """The noisy layers, from the input on; advantage before value."""
+        return list(noisy_layers(self))
+
+    def noisy_layers_sigma_snr(self) -> list[float]:
+        """RMS(μ) / RMS(σ) of each of `noisy_layers`: below 1, more noise than weights."""
+        return [layer.signal_to_noise() for layer in noisy_layers(self)]
+
+    def resample_noise(self, generator: torch.Generator | None = None) -> None:
+        """Draw new noise for all noisy layers.
+
+        Args:
+            generator: Where to draw from; None is PyTorch's own generator.
+        """
+        resample_noise(self, generator)
+
+    def _per_action(self, output: Tensor) -> Tensor:
+        """Give outputs (B, A·n_atoms) an axis for the actions."""
+        if not self.distributional:
+            return output
+        return output.reshape(len(output), self.n_actions, len(self.supports))
+
+    def _need(self, method: str, switch: str) -> None:
+        if not getattr(self, switch):
+            raise TypeError(f"{method} needs a network made with {switch}=True")
+
+
+def make_q_network(
+    observation_space: Observations,
+    action_space: Actions,
+    *,
+    dueling: bool = False,
+    noisy: bool = False,
+    distributional: bool = False,
+    n_atoms: int = 51,
+    v_min: float = -10.0,
+    v_max: float = 10.0,
+    body: nn.Module | None = None,
+    hidden: Hidden | None = None,
+    noisy_layer: LinearLayer = NoisyLinear,
+) -> QNetwork:
+    """Make the Q-network for an environment's spaces and any combination of switches.
+
+    Args:
+        observation_space: Of one environment; or the shape of an observation.
+        action_space: `Discrete`, of one environment; or the number of actions.
+        dueling: As for `QNetwork`, like all that follow.
+        noisy: Whether the heads are noisy.
+        distributional: Whether the outputs are distributions.
+        n_atoms: Number of atoms.
+        v_min: Value of the first atom.
+        v_max: Value of the last atom.
+        body: A body of your own; None chooses one by the observation space.
+        hidden: Widths of the fully connected layers; None chooses them by the body.
+        noisy_layer: Makes a noisy layer from its numbers of inputs and outputs.
+
+    Returns:
+        The network, in training mode on the CPU.
+
+    Raises:
+        TypeError: an argument of the wrong kind.
+        ValueError: no body fits the observations, or a number outside its range.
+    """
+    return QNetwork(
+        observation_space,
+        action_space,
+        dueling=dueling,
+        noisy=noisy,
+        distributional=distributional,
+        n_atoms=n_atoms,
+        v_min=v_min,
+        v_max=v_max,
+        body=body,
+        hidden=hidden,
+        noisy_layer=noisy_layer,
+    )

@@ -1,0 +1,1 @@
+"""Networks and noisy layers, compared with arithmetic on their parameters."""

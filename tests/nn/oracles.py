@@ -1,0 +1,86 @@
+"""What networks should compute, spelled out with functions on their state dict."""
+
+import math
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from torch import nn
+from torch.nn import functional as F
+
+IMAGE = (4, 84, 84)
+SMALL_IMAGE = (2, 36, 40)
+
+
+def image_space(shape=SMALL_IMAGE, high=255, dtype=np.uint8):
+    return spaces.Box(0, high, shape, dtype)
+
+
+def vector_space(size=4):
+    return spaces.Box(-1.0, 1.0, (size,), np.float32)
+
+
+def images(n_rows, shape=SMALL_IMAGE, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(0, 256, (n_rows, *shape), generator=generator, dtype=torch.uint8)
+
+
+def vectors(n_rows, size=4, seed=0):
+    return torch.randn(n_rows, size, generator=torch.Generator().manual_seed(seed))
+
+
+class Doubler(nn.Module):
+    """A body of the user's: twice the input, flattened."""
+
+    def forward(self, x):
+        return 2 * x.flatten(1)
+
+
+def conv_features(state, x):
+    x = x.float() / 256
+    for name, stride in (("conv.0", 4), ("conv.2", 2), ("conv.4", 1)):
+        x = F.conv2d(x, state[f"{name}.weight"], state[f"{name}.bias"], stride=stride).clamp(min=0)
+    return x.reshape(len(x), -1)
+
+
+def head(state, name, x):
+    """Two layers with a ReLU between, from the means (noise left out)."""
+    hidden = (x @ state[f"{name}.0.weight"].T + state[f"{name}.0.bias"]).clamp(min=0)
+    return hidden @ state[f"{name}.2.weight"].T + state[f"{name}.2.bias"]
+
+
+def softmax(row):
+    exponentials = [math.exp(value - max(row)) for value in row]
+    return [value / sum(exponentials) for value in exponentials]
+
+
+def expected(logits, atoms):
+    """(B, A, atoms) to (B, A), one row at a time."""
+    rows = [
+        [sum(p * v for p, v in zip(softmax(a), atoms, strict=True)) for a in row]
+        for row in logits.tolist()
+    ]
+    return torch.tensor(rows)
+
+
+def kolmogorov_smirnov(values, cdf):
+    """The largest distance between the empirical distribution and a cdf, times √n."""
+    ordered = sorted(values)
+    n = len(ordered)
+    exact = [cdf(value) for value in ordered]
+    above = max((i + 1) / n - c for i, c in enumerate(exact))
+    below = max(c - i / n for i, c in enumerate(exact))
+    return max(above, below) * math.sqrt(n)
+
+
+def normal_cdf(x):
+    return 0.5 * (1 + math.erf(x / math.sqrt(2)))
+
+
+def signed_root_cdf(y):
+    """Of f(x) = sgn(x)·√|x| for standard normal x: f(x) ≤ y exactly if x ≤ sgn(y)·y²."""
+    return normal_cdf(math.copysign(y * y, y))
+
+
+# Above it, one fair sample in a thousand lies (Kolmogorov's distribution).
+KS_999 = 1.95
