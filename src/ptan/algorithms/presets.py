@@ -1,0 +1,94 @@
+"""Presets: environments with the settings that textbooks train them with."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+from ptan.algorithms.dqn_config import DQNConfig
+
+__all__ = ["PRESETS", "Preset"]
+
+
+@dataclass(frozen=True)
+class Preset:
+    """An environment, the settings to train on it, and when to stop.
+
+    Args:
+        env_id: Gymnasium's name of the environment. Atari games get `wrap_dqn`.
+        config: All settings.
+        stop_reward: Training stops when the mean return of recent training episodes is above this.
+        stop_episodes: How many recent episodes that mean is taken over.
+    """
+
+    env_id: str
+    config: DQNConfig
+    stop_reward: float
+    stop_episodes: int = 100
+
+
+_PONG = DQNConfig(
+    replay_size=100_000,
+    warm_up=10_000,
+    sync_every=1_000,
+    eps_steps=100_000,
+    eps_final=0.02,
+    learning_rate=1e-4,
+    batch_size=32,
+)
+_ATARI = replace(
+    _PONG,
+    replay_size=1_000_000,
+    warm_up=50_000,
+    sync_every=10_000,
+    eps_steps=1_000_000,
+    eps_final=0.1,
+    learning_rate=2.5e-4,
+)
+_BREAKOUT_SMALL = replace(
+    _PONG,
+    replay_size=300_000,
+    warm_up=20_000,
+    eps_steps=1_000_000,
+    eps_final=0.1,
+    batch_size=64,
+)
+_CARTPOLE = DQNConfig(
+    gamma=0.9,
+    hidden=128,
+    replay_size=1_000,
+    warm_up=32,
+    sync_every=10,
+    eps_decay=0.99,
+    eps_final=0.0,
+    learning_rate=1e-3,
+    batch_size=16,
+)
+_PONG_ID = "PongNoFrameskip-v4"
+_BREAKOUT_ID = "BreakoutNoFrameskip-v4"
+
+PRESETS: Mapping[str, Preset] = MappingProxyType(
+    {
+        "pong": Preset(_PONG_ID, _PONG, 18.0),
+        "breakout-small": Preset(_BREAKOUT_ID, _BREAKOUT_SMALL, 500.0),
+        "breakout": Preset(_BREAKOUT_ID, _ATARI, 500.0),
+        "invaders": Preset("SpaceInvadersNoFrameskip-v4", _ATARI, 500.0),
+        "rainbow-pong": Preset(
+            _PONG_ID, replace(_PONG, dueling=True, noisy=True, prioritized=True, n_steps=4), 18.0
+        ),
+        "rainbow-full": Preset(
+            _PONG_ID,
+            replace(
+                _PONG,
+                dueling=True,
+                noisy=True,
+                prioritized=True,
+                n_steps=4,
+                double=True,
+                distributional=True,
+            ),
+            18.0,
+        ),
+        "cartpole-textbook": Preset("CartPole-v1", _CARTPOLE, 150.0, stop_episodes=1),
+    }
+)
+"""Every preset by its name."""

@@ -1,0 +1,44 @@
+"""Torch's side of a run's randomness: seeds from NumPy's sequences, first weights, generators."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+
+__all__ = ["seeded_layers", "torch_generator"]
+
+
+def torch_generator(
+    seed: np.random.SeedSequence, device: torch.device | str = "cpu"
+) -> torch.Generator:
+    """A generator of its own.
+
+    Args:
+        seed: Spawned for this generator alone.
+        device: Where it draws.
+
+    Returns:
+        The generator, seeded.
+    """
+    return torch.Generator(device).manual_seed(_as_int(seed))
+
+
+@contextmanager
+def seeded_layers(seed: np.random.SeedSequence) -> Iterator[None]:
+    """Let layers made inside draw their first weights from a seed.
+
+    Layers draw from PyTorch's global generator of the CPU, and nothing else can be given to them;
+    it is put back afterwards. Generators of other devices are not touched.
+
+    Args:
+        seed: Spawned for this network alone.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(_as_int(seed))
+        yield
+
+
+def _as_int(seed: np.random.SeedSequence) -> int:
+    """A number that torch takes: below 2^63."""
+    return int(seed.generate_state(1, np.uint64)[0] >> 1)

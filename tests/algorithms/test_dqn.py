@@ -1,0 +1,365 @@
+"""The algorithm as an object: seeds, evaluation copies, counters, state, refusals."""
+
+import copy
+import dataclasses
+import itertools
+
+import gymnasium
+import numpy as np
+import pytest
+import torch
+from gymnasium import spaces
+from torch import nn
+
+from ptan.algorithms import DQN, DQNConfig
+from ptan.experience import Batch, ExperienceFirstLast, ExperienceSourceFirstLast
+from ptan.losses import ShapeError
+
+OBSERVATIONS = spaces.Box(-1.0, 1.0, (3,), np.float32)
+ACTIONS = spaces.Discrete(4)
+SMALL = DQNConfig(batch_size=8, replay_size=100, warm_up=10, hidden=8, n_atoms=5)
+RAINBOW = DQNConfig.rainbow(
+    **{
+        field.name: getattr(SMALL, field.name)
+        for field in dataclasses.fields(SMALL)
+        if field.name in ("batch_size", "replay_size", "warm_up", "hidden", "n_atoms")
+    }
+)
+
+
+def make(config: DQNConfig = SMALL, **changes) -> DQN:
+    return DQN(OBSERVATIONS, ACTIONS, dataclasses.replace(config, **changes))
+
+
+def batch_of(seed: int, n_rows: int = 8) -> Batch:
+    rng = np.random.default_rng(seed)
+    rows = [
+        ExperienceFirstLast(
+            rng.normal(size=3).astype(np.float32),
+            int(rng.integers(4)),
+            float(rng.normal()),
+            None if rng.random() < 0.3 else rng.normal(size=3).astype(np.float32),
+        )
+        for _ in range(n_rows)
+    ]
+    return Batch.from_rows(rows, gamma=0.99)
+
+
+def observations(seed: int, n_rows: int = 50) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(n_rows, 3)).astype(np.float32)
+
+
+def weights(algorithm: DQN) -> list[np.ndarray]:
+    target = algorithm.target.target_model
+    return [p.detach().numpy().copy() for net in (algorithm.net, target) for p in net.parameters()]
+
+
+def assert_equal(first: list[np.ndarray], second: list[np.ndarray]) -> None:
+    for one, other in zip(first, second, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+# Seeds.
+
+
+def test_equal_seeds_make_equal_algorithms_and_other_seeds_others() -> None:
+    torch.manual_seed(1)
+    first = make(RAINBOW)
+    torch.manual_seed(2)
+    assert_equal(weights(first), weights(make(RAINBOW)))
+    other = make(RAINBOW, seed=124)
+    assert not np.array_equal(weights(first)[0], weights(other)[0])
+
+
+def test_global_generators_are_neither_used_nor_moved() -> None:
+    torch.manual_seed(5)
+    np.random.seed(5)  # noqa: NPY002 - to see that it is left alone
+    wanted = torch.rand(3), np.random.rand(3)  # noqa: NPY002
+    torch.manual_seed(5)
+    np.random.seed(5)  # noqa: NPY002
+    for config in (SMALL, RAINBOW):
+        algorithm = make(config)
+        algorithm.agent(observations(0))
+        algorithm.learn(batch_of(0))
+        algorithm.greedy_agent()(observations(0))
+    assert torch.equal(torch.rand(3), wanted[0])
+    np.testing.assert_array_equal(np.random.rand(3), wanted[1])  # noqa: NPY002
+
+
+def test_buffers_of_one_algorithm_draw_from_generators_of_their_own() -> None:
+    def drawn(algorithm: DQN) -> list[list[int]]:
+        buffers = [algorithm.make_buffer(None) for _ in range(2)]
+        for buffer in buffers:
+            buffer.extend(batch_of(0, 50))
+        return [buffer.sample(20).indices.tolist() for buffer in buffers]
+
+    first, second = drawn(make())
+    assert first != second
+    assert [first, second] == drawn(make())
+
+
+# Acting.
+
+
+def test_the_greedy_agent_is_a_copy_that_training_does_not_change() -> None:
+    algorithm = make(RAINBOW, learning_rate=0.1)
+    agent = algorithm.greedy_agent()
+    states = torch.from_numpy(observations(0))
+    before = agent.model(states).detach()
+    noise = algorithm.net.noisy_layers[0].epsilon_weight.clone()
+    agent(observations(0))
+    assert torch.equal(algorithm.net.noisy_layers[0].epsilon_weight, noise)
+    assert all(module.training for module in algorithm.net.modules())
+    for seed in range(3):
+        algorithm.learn(batch_of(seed))
+    assert torch.equal(agent.model(states), before)
+    assert not torch.allclose(algorithm.greedy_agent().model(states), before)
+
+
+def test_noise_is_drawn_once_per_acting_step_and_once_per_network_and_update() -> None:
+    algorithm = make(RAINBOW)
+    online = algorithm.net.noisy_layers
+    target = algorithm.target.target_model.noisy_layers
+    draws = {"online": 0, "target": 0}
+
+    def count(layer, name: str) -> None:
+        draw = layer.resample_noise
+
+        def counted(generator=None) -> None:
+            draws[name] += 1
+            draw(generator)
+
+        layer.resample_noise = counted
+
+    count(online[0], "online")
+    count(target[0], "target")
+    algorithm.agent(observations(0))
+    assert draws == {"online": 1, "target": 0}
+    algorithm.learn(batch_of(0))
+    assert draws == {"online": 2, "target": 1}
+    assert not torch.equal(online[0].epsilon_weight, target[0].epsilon_weight)
+    algorithm.loss(batch_of(0))
+    algorithm.greedy_agent()(observations(0))
+    assert draws == {"online": 2, "target": 1}
+
+
+def test_epsilon_stays_through_the_warm_up_and_then_falls_on_a_line() -> None:
+    algorithm = make(eps_start=0.9, eps_final=0.1, eps_steps=20, warm_up=10)
+    found = []
+    for _ in range(8):
+        algorithm.on_steps(5)
+        found.append(algorithm.epsilon)
+    assert found == pytest.approx([0.9, 0.9, 0.7, 0.5, 0.3, 0.1, 0.1, 0.1])
+    assert algorithm.env_steps == 40
+
+
+def test_epsilon_falls_by_a_factor_per_step_where_settings_say_so() -> None:
+    algorithm = make(eps_decay=0.5, eps_final=0.1, warm_up=2)
+    found = []
+    for _ in range(7):
+        algorithm.on_steps(1)
+        found.append(algorithm.epsilon)
+    assert found == pytest.approx([1.0, 1.0, 0.5, 0.25, 0.125, 0.1, 0.1])
+
+
+def test_a_start_below_the_end_of_epsilon_is_kept_with_a_factor() -> None:
+    algorithm = make(eps_start=0.05, eps_decay=0.5, eps_final=0.1, warm_up=0)
+    algorithm.on_steps(10)
+    assert algorithm.epsilon == 0.05
+
+
+@pytest.mark.parametrize(("n_steps", "error"), [(-1, ValueError), (1.5, TypeError)])
+def test_steps_that_cannot_be_counted_are_refused(n_steps: object, error: type) -> None:
+    algorithm = make()
+    with pytest.raises(error, match="n_steps"):
+        algorithm.on_steps(n_steps)
+    assert algorithm.env_steps == 0
+
+
+# Learning.
+
+
+def test_the_target_becomes_equal_every_sync_every_updates() -> None:
+    algorithm = make(sync_every=3)
+    equal = []
+    for seed in range(6):
+        algorithm.learn(batch_of(seed))
+        values = weights(algorithm)
+        half = len(values) // 2
+        equal.append(all(map(np.array_equal, values[:half], values[half:])))
+    assert equal == [False, False, True, False, False, True]
+
+
+def test_the_gradient_is_clipped_to_its_norm() -> None:
+    algorithm = make(max_grad_norm=1e-3)
+    algorithm.learn(batch_of(0))
+    norms = [p.grad.norm() ** 2 for p in algorithm.net.parameters()]
+    assert float(sum(norms)) ** 0.5 == pytest.approx(1e-3, rel=1e-3)
+
+
+def test_metrics_stay_tensors_without_gradient() -> None:
+    loss = make().learn(batch_of(0)).metrics["loss"]
+    assert isinstance(loss, torch.Tensor)
+    assert not loss.requires_grad
+
+
+def test_a_batch_on_the_device_gives_the_loss_of_its_arrays() -> None:
+    algorithm = make()
+    batch = batch_of(0)
+    assert torch.equal(algorithm.loss(batch).value, algorithm.loss(batch.to("cpu")).value)
+
+
+def test_weights_of_a_batch_count() -> None:
+    algorithm = make()
+    batch = batch_of(0).to("cpu")
+    batch.weights = torch.zeros(8)
+    assert algorithm.loss(batch).value.item() == 0.0
+
+
+def test_a_body_of_the_users_is_trained() -> None:
+    body = nn.Sequential(nn.Linear(3, 5), nn.Tanh())
+    algorithm = DQN(OBSERVATIONS, ACTIONS, SMALL, body=body)
+    before = body[0].weight.detach().clone()
+    algorithm.learn(batch_of(0))
+    assert not torch.equal(before, body[0].weight)
+
+
+def test_images_are_learned_from_as_bytes() -> None:
+    space = spaces.Box(0, 255, (2, 36, 36), np.uint8)
+    algorithm = DQN(space, ACTIONS, SMALL)
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (9, 2, 36, 36), dtype=np.uint8)
+    rows = [ExperienceFirstLast(images[i], i % 4, 1.0, images[i + 1]) for i in range(8)]
+    learned = algorithm.learn(Batch.from_rows(rows, gamma=0.9))
+    assert learned.priorities.shape == (8,)
+    actions, _ = algorithm.agent(images)
+    assert actions.shape == (9,)
+
+
+# State.
+
+
+@pytest.mark.parametrize("config", [SMALL, RAINBOW], ids=["plain", "rainbow"])
+def test_a_loaded_run_goes_on_like_the_uncut_one(config: DQNConfig, tmp_path) -> None:
+    uncut = make(config, sync_every=3, seed=7)
+    for seed in range(4):
+        uncut.agent(observations(seed))
+        uncut.on_steps(6)
+        uncut.learn(batch_of(seed))
+    torch.save(uncut.state_dict(), tmp_path / "state.pt")
+    resumed = make(config, sync_every=3, seed=7)
+    resumed.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
+    assert (resumed.env_steps, resumed.updates) == (24, 4)
+    assert resumed.epsilon == uncut.epsilon
+    for seed in range(4, 9):
+        actions = [run.agent(observations(seed))[0] for run in (uncut, resumed)]
+        np.testing.assert_array_equal(*actions)
+        losses = [run.learn(batch_of(seed)).metrics["loss"] for run in (uncut, resumed)]
+        assert torch.equal(*losses)
+        assert_equal(weights(uncut), weights(resumed))
+
+
+def test_a_loaded_state_is_a_copy() -> None:
+    first, second = make(), make(seed=1)
+    first.learn(batch_of(0))
+    second.load_state_dict(first.state_dict())
+    second.learn(batch_of(1))
+    again = make()
+    again.learn(batch_of(0))
+    assert_equal(weights(first), weights(again))
+    for run in (first, again):
+        run.learn(batch_of(2))
+    assert_equal(weights(first), weights(again))
+
+
+def damaged(state: dict, damage: str) -> dict:
+    state = copy.deepcopy(state)
+    if damage == "missing":
+        del state["updates"]
+    elif damage == "added":
+        state["extra"] = 1
+    elif damage == "shape":
+        state["target"] = {key: value[..., :1] for key, value in state["target"].items()}
+    elif damage == "count":
+        state["env_steps"] = -3
+    elif damage == "optimizer":
+        state["optimizer"]["param_groups"][0]["params"].pop()
+    else:
+        state["selector_rng"] = None
+    return state
+
+
+@pytest.mark.parametrize(
+    "damage", ["missing", "added", "shape", "count", "optimizer", "no selector"]
+)
+def test_a_state_that_does_not_fit_is_refused_and_changes_nothing(damage: str) -> None:
+    source = make(seed=1)
+    source.learn(batch_of(0))
+    state = damaged(source.state_dict(), damage)
+    algorithm = make()
+    before = weights(algorithm)
+    with pytest.raises(ValueError, match=r"state|env_steps|parameter group"):
+        algorithm.load_state_dict(state)
+    assert_equal(before, weights(algorithm))
+    assert (algorithm.env_steps, algorithm.updates) == (0, 0)
+
+
+def test_a_state_of_other_switches_is_refused() -> None:
+    with pytest.raises(ValueError, match="same network"):
+        make().load_state_dict(make(RAINBOW).state_dict())
+
+
+# Refusals.
+
+
+def test_spaces_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(TypeError, match="Discrete"):
+        DQN(OBSERVATIONS, OBSERVATIONS, SMALL)
+    with pytest.raises(TypeError, match="single_action_space"):
+        DQN(OBSERVATIONS, spaces.MultiDiscrete([4, 4]), SMALL)
+    with pytest.raises(ValueError, match="body"):
+        DQN(spaces.Discrete(5), ACTIONS, SMALL)
+
+
+def test_settings_that_are_no_configuration_are_refused() -> None:
+    with pytest.raises(TypeError, match="DQNConfig"):
+        DQN(OBSERVATIONS, ACTIONS, {"gamma": 0.9})
+
+
+@pytest.mark.parametrize(("gamma", "n_steps"), [(0.9, 1), (0.99, 2)])
+def test_a_source_with_other_windows_is_refused(gamma: float, n_steps: int) -> None:
+    env = gymnasium.make("CartPole-v1")
+    algorithm = DQN(env.observation_space, env.action_space, SMALL)
+    source = ExperienceSourceFirstLast(env, algorithm.agent, gamma, n_steps)
+    with pytest.raises(ValueError, match="gamma" if n_steps == 1 else "n_steps"):
+        algorithm.make_buffer(source)
+
+
+@pytest.mark.parametrize("prioritized", [False, True])
+def test_the_other_kind_of_buffer_is_refused(prioritized: bool) -> None:
+    algorithm = make(prioritized=prioritized)
+    buffer = make(prioritized=not prioritized).make_buffer(None)
+    buffer.extend(batch_of(0))
+    before = weights(algorithm)
+    with pytest.raises(TypeError, match="prioritized"):
+        algorithm.update(buffer)
+    assert_equal(before, weights(algorithm))
+
+
+def test_an_empty_buffer_and_a_wrong_batch_are_refused() -> None:
+    algorithm = make()
+    with pytest.raises(ValueError, match="empty"):
+        algorithm.update(algorithm.make_buffer(None))
+    rows = [ExperienceFirstLast(np.zeros(3, np.float32), 0, np.zeros(2), None)] * 3
+    with pytest.raises(ShapeError, match="rewards"):
+        algorithm.learn(Batch.from_rows(rows, gamma=0.9))
+    assert algorithm.updates == 0
+
+
+def test_rows_fed_by_hand_get_the_discount_of_the_settings() -> None:
+    algorithm = make(gamma=0.8)
+    buffer = algorithm.make_buffer(None)
+    state = np.zeros(3, np.float32)
+    buffer.extend(ExperienceFirstLast(state, 0, 1.0, state) for _ in range(5))
+    np.testing.assert_allclose(buffer.sample(4).discounts, 0.8)
+    assert list(itertools.islice(algorithm.update(buffer), 1)) == ["loss"]

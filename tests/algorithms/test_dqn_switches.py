@@ -1,0 +1,166 @@
+"""All 64 combinations of the six extensions train, and each shows that it is on or off."""
+
+import copy
+import itertools
+
+import gymnasium
+import numpy as np
+import pytest
+import torch
+
+from ptan.actions import ArgmaxActionSelector
+from ptan.algorithms import DQN, DQNConfig
+from ptan.experience import Batch, PrioritizedReplayBuffer
+from ptan.training import run
+
+from .oracles import expected_errors
+
+SWITCHES = ("n_steps", "double", "noisy", "prioritized", "dueling", "distributional")
+COMBINATIONS = [
+    dict(zip(SWITCHES, (3 if on[0] else 1, *on[1:]), strict=True))
+    for on in itertools.product((False, True), repeat=6)
+]
+SMALL = {
+    "batch_size": 8,
+    "replay_size": 200,
+    "warm_up": 40,
+    "steps_per_update": 4,
+    "sync_every": 4,
+    "eps_steps": 20,
+    "beta_steps": 100,
+    "hidden": 8,
+    "n_atoms": 11,
+    "v_max": 30.0,
+    "learning_rate": 1e-2,
+}
+OBSERVATIONS = np.array([[0.1, 0.2, -0.1, 0.3], [1.0, -2.0, 0.1, 2.0]], np.float32)
+
+
+def name(combination: dict) -> str:
+    on = [
+        switch
+        for switch, value in combination.items()
+        if value is True or (switch == "n_steps" and value > 1)
+    ]
+    return "+".join(on) or "plain"
+
+
+class Trained:
+    """An algorithm after six updates on two environments, and what was there before."""
+
+    def __init__(self, combination: dict) -> None:
+        self.config = DQNConfig(**SMALL, **combination)
+        env = gymnasium.make_vec("CartPole-v1", num_envs=2, vectorization_mode="sync")
+        self.algorithm = DQN(env.single_observation_space, env.single_action_space, self.config)
+        self.before = copy.deepcopy(list(self.algorithm.net.parameters()))
+        self.source = self.algorithm.make_source(env)
+        self.buffer = self.algorithm.make_buffer(self.source)
+        records = run(self.algorithm, self.source, self.buffer)
+        self.records = list(itertools.islice(records, 6))
+
+    def acting_values(self) -> np.ndarray:
+        return self.algorithm.agent.model(torch.from_numpy(OBSERVATIONS)).detach().numpy()
+
+    def greedy_values(self) -> np.ndarray:
+        agent = self.algorithm.greedy_agent()
+        return agent.model(torch.from_numpy(OBSERVATIONS)).detach().numpy()
+
+
+@pytest.fixture(params=COMBINATIONS, ids=name, scope="module")
+def trained(request) -> Trained:
+    return Trained(request.param)
+
+
+def test_updates_change_every_parameter_and_the_target_follows_in_jumps(trained: Trained) -> None:
+    net, target = trained.algorithm.net, trained.algorithm.target.target_model
+    changed = [not torch.equal(p, q) for p, q in zip(trained.before, net.parameters(), strict=True)]
+    assert all(changed)
+    assert [record.updates for record in trained.records] == [1, 2, 3, 4, 5, 6]
+    assert [record.env_steps for record in trained.records] == [44, 48, 52, 56, 60, 64]
+    assert len(trained.buffer) == 64
+    # The last copy was at update 4 of 6.
+    assert not all(map(torch.equal, net.parameters(), target.parameters()))
+    assert all(np.isfinite(float(record.metrics["loss"])) for record in trained.records)
+
+
+def test_loss_and_priorities_are_those_of_the_switches(trained: Trained) -> None:
+    rows = list(trained.buffer)[:20]
+    batch = Batch.from_rows(rows)
+    loss = trained.algorithm.loss(batch)
+    errors = expected_errors(trained.algorithm, batch)
+    np.testing.assert_allclose(loss.priorities.numpy(), errors, rtol=2e-4, atol=2e-5)
+    wanted = errors.mean() if trained.config.distributional else (errors**2).mean()
+    assert loss.value.item() == pytest.approx(wanted, rel=1e-3)
+
+
+def test_targets_span_n_steps(trained: Trained) -> None:
+    steps = [row.steps for row in trained.buffer]
+    assert max(steps) == trained.config.n_steps
+    for row in trained.buffer:
+        wanted = 0.0 if row.terminated else 0.99**row.steps
+        assert row.discount == pytest.approx(wanted, rel=1e-6)
+
+
+def test_priorities_move_exactly_where_replay_is_prioritized(trained: Trained) -> None:
+    if not trained.config.prioritized:
+        assert not isinstance(trained.buffer, PrioritizedReplayBuffer)
+        assert "beta" not in trained.records[-1].metrics
+        return
+    assert isinstance(trained.buffer, PrioritizedReplayBuffer)
+    _, _, weights = trained.buffer.sample(64)
+    assert len(np.unique(weights)) > 3  # all 1 before the first update
+    betas = [record.metrics["beta"] for record in trained.records]
+    assert betas == pytest.approx([0.4 + 0.6 * n / 100 for n in (4, 8, 12, 16, 20, 24)])
+
+
+def test_noise_differs_between_steps_and_is_absent_in_evaluation(trained: Trained) -> None:
+    first, second = trained.acting_values(), trained.acting_values()
+    assert np.array_equal(first, second) != trained.config.noisy
+    greedy = trained.greedy_values()
+    np.testing.assert_array_equal(greedy, trained.greedy_values())
+    assert np.allclose(greedy, first, rtol=1e-5, atol=1e-6) != trained.config.noisy
+    assert trained.algorithm.net.training
+
+
+def test_epsilon_is_unused_with_noise_and_falls_without(trained: Trained) -> None:
+    epsilons = [record.metrics.get("epsilon") for record in trained.records]
+    if trained.config.noisy:
+        assert epsilons == [None] * 6
+        assert trained.algorithm.epsilon is None
+        assert isinstance(trained.algorithm.agent.action_selector, ArgmaxActionSelector)
+    else:
+        line = [1 - 0.98 * min(1, n / 20) for n in (4, 8, 12, 16, 20, 24)]
+        assert epsilons == pytest.approx(line)
+
+
+def test_outputs_are_values_or_distributions_of_one_or_two_heads(trained: Trained) -> None:
+    net = trained.algorithm.net
+    observations = torch.from_numpy(OBSERVATIONS)
+    with torch.no_grad():
+        output = net(observations)
+        if trained.config.distributional:
+            assert output.shape == (2, 2, 11)
+            total = net.apply_softmax(output).sum(-1)
+            np.testing.assert_allclose(total.numpy(), 1.0, rtol=1e-5)
+        else:
+            assert output.shape == (2, 2)
+        if trained.config.dueling:
+            advantage, value = net.adv_val(observations)
+            value = value.reshape(2, 1, -1)
+            wanted = value + advantage.reshape(2, 2, -1)
+            wanted = wanted - advantage.reshape(2, 2, -1).mean(1, keepdim=True)
+            np.testing.assert_allclose(output, wanted.reshape(output.shape), rtol=1e-4, atol=1e-5)
+        else:
+            with pytest.raises(TypeError, match="dueling"):
+                net.adv_val(observations)
+
+
+def test_diagnostics_name_what_the_switches_have(trained: Trained) -> None:
+    config = trained.config
+    found = trained.algorithm.diagnostics(OBSERVATIONS)
+    names = {"values"}
+    names |= {"adv", "val"} if config.dueling and not config.distributional else set()
+    n_noisy = 4 if config.dueling else 2
+    names |= {f"snr_{i + 1}" for i in range(n_noisy)} if config.noisy else set()
+    assert set(found) == names
+    assert found["values"] == pytest.approx(trained.greedy_values().max(1).mean(), rel=1e-5)
