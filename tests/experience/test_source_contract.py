@@ -10,6 +10,7 @@ import pytest
 
 from ptan.common import wrappers, wrappers_simple
 from ptan.experience import (
+    ExperienceReplayBuffer,
     ExperienceSource,
     ExperienceSourceFirstLast,
     ExperienceSourceRollouts,
@@ -230,6 +231,23 @@ class TestFiniteness:
         )
         rows = list(islice(ExperienceSourceFirstLast(env, DullAgent(1), 0.9), 3))
         assert rows[1].reward == 1e300
+
+    @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.longdouble, ">f8"])
+    def test_observations_of_every_float_dtype_are_checked(self, dtype):
+        class Floats(NewToyEnv):
+            def step(self, action):
+                observation, *rest = super().step(action)
+                bad = np.nan if observation == 3 else observation
+                return np.full(2, bad, dtype), *rest
+
+            def reset(self, **kwargs):
+                return np.zeros(2, dtype), super().reset(**kwargs)[1]
+
+        buffer = ExperienceReplayBuffer(ExperienceSourceFirstLast(Floats(), DullAgent(1), 0.9), 9)
+        buffer.populate(2)
+        assert buffer.sample(3).states.dtype == dtype
+        with pytest.raises(ValueError, match="environment 0 at step 2 must be finite"):
+            buffer.populate(1)
 
 
 class TestContract:

@@ -21,11 +21,28 @@ _SHIFT = np.uint64(29)
 
 
 @njit(cache=True)
-def all_finite(values: Array) -> bool:
-    """True if a flat float array holds no NaN and no infinity."""
-    for value in values:
-        if not np.isfinite(value):
-            return False
+def steps_finite(values: Array, flags: Array, begin: int, end: int, ring: int, after: int) -> bool:
+    """True if no value of the steps [begin, end) of a tape is NaN or infinite.
+
+    Args:
+        values: (ring·N, K) rewards, or (2·ring·N, K) observations.
+        flags: (ring·N,) uint8 per step and environment.
+        begin, end, ring: the steps, and the length of the ring.
+        after: 0 reads the values of the steps themselves; 1 those that follow, and those beyond
+            the ring where an episode ended: the observations that a step led to.
+    """
+    envs = flags.shape[0] // ring
+    for t in range(begin, end):
+        for e in range(envs):
+            row = (t + after) % ring * envs + e
+            for k in range(values.shape[1]):
+                if not np.isfinite(values[row, k]):
+                    return False
+            slot = t % ring * envs + e
+            if after and flags[slot] & _ENDED:
+                for k in range(values.shape[1]):
+                    if not np.isfinite(values[ring * envs + slot, k]):
+                        return False
     return True
 
 

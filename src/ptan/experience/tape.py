@@ -72,6 +72,9 @@ class Tape:
         self.leaves = leaves
         self.frames = [np.empty((2 * size, *leaf.shape), leaf.dtype) for leaf in leaves]
         self._floats = [i for i, leaf in enumerate(leaves) if leaf.dtype.kind == "f"]
+        self._float_values = [self.frames[i].reshape(2 * size, -1) for i in self._floats]
+        # Compiled code knows no halves, long doubles or foreign byte orders.
+        self._common = all(leaves[i].dtype in (np.float32, np.float64) for i in self._floats)
         # Several small arrays are written faster together than one by one.
         self._observation_block = (count, *leaves[0].shape)
         self.small = (
@@ -262,6 +265,8 @@ class Tape:
         Steps from the flawed one on are forgotten, so that no window holds it.
         """
         begin, end = self._cut_to, self.t
+        if self._common and self._all_finite(begin, end):
+            return None
         flaws = self._flaws(self.rewards, "reward", begin, end)
         for i in self._floats:
             found = self._flaws(self.frames[i], "observation", begin + 1, end + 1)
@@ -273,11 +278,20 @@ class Tape:
         self.t = t
         return f"{what} of environment {e} at step {t} must be finite, got {got}"
 
+    def _all_finite(self, begin: int, end: int) -> bool:
+        """True if there is no flaw in the steps [begin, end): the usual case, at little cost."""
+        finite, flags, ring = _kernels.steps_finite, self.flags, self.ring
+        for values in self._float_values:
+            if not finite(values, flags, begin, end, ring, 1):
+                return False
+        clean: bool = finite(self.rewards, flags, begin, end, ring, 0)
+        return clean
+
     def _flaws(self, column: Array, what: str, begin: int, end: int) -> list[_Flaw]:
         """The first value in a column that is not finite, if there is one."""
         for step, part in self._spans(begin, end):
             values = column[part]
-            if not _finite(values):
+            if not np.isfinite(values).all():
                 return [_first_bad(values, np.arange(len(values)), what, step, self.count)]
         return []
 
@@ -286,7 +300,7 @@ class Tape:
         for step, part in self._spans(begin, end):
             ended = np.flatnonzero(self.flags[part] & ENDED)
             values = frames[self.ring * self.count + part.start + ended]
-            if not _finite(values):
+            if not np.isfinite(values).all():
                 return [_first_bad(values, ended, "final observation", step, self.count)]
         return []
 
@@ -381,8 +395,3 @@ def _first_bad(values: Array, numbers: Array, what: str, step: int, count: int) 
 
 _NO_BLOCK = np.empty(0)
 _NO_LENGTHS = np.empty(0, np.int32)
-
-
-def _finite(values: Array) -> bool:
-    finite: bool = _kernels.all_finite(values.reshape(-1))
-    return finite
