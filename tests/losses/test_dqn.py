@@ -173,7 +173,9 @@ def test_values_of_a_wrong_shape_raise(shape: tuple[int, ...]) -> None:
         dqn_loss(tensors(ROWS), good, Wrong(*shape))
 
 
-def test_double_needs_the_same_actions_of_both_nets() -> None:
+def test_both_nets_have_the_same_actions() -> None:
+    with pytest.raises(ShapeError, match=r"^net\(states\) must have shape \(3, 2\), got \(3, 4\)"):
+        dqn_loss(tensors(ROWS), Wrong(3, 4), Wrong(3, 2))
     with pytest.raises(ShapeError, match=r"^net\(last_states\) must have shape \(3, 2\), got"):
         dqn_loss(tensors(ROWS), Wrong(3, 4), Wrong(3, 2), double=True)
 

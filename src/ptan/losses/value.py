@@ -82,6 +82,7 @@ def dqn_loss(batch: Batch, net: QNetwork, target_net: QNetwork, *, double: bool 
             next_values = next_q.amax(1)
         targets = rows.targets(next_values)
     q = check_matrix("net(states)", net(rows.states), n_rows)
+    check_shape("net(states)", q, tuple(next_q.shape))
     errors = targets - q.gather(1, actions.unsqueeze(1)).squeeze(1)
     return Loss(rows.mean(errors.square()), as_priorities(errors.detach().abs()))
 
