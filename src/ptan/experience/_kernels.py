@@ -1,7 +1,7 @@
 """Compiled inner loops over arrays: cutting windows and storing rows.
 
 Each kernel is plain Python under its decorator (`kernel.py_func`), which the tests run too.
-Compiled code is cached on disk; the classes that use a kernel call it at construction to warm it.
+Compiled code is cached on disk: only the first use on a machine waits for the compiler.
 """
 
 import numpy as np
