@@ -5,23 +5,42 @@
 * `ptan.experience`: from environments to rows, replay buffers and batches
 * `ptan.common`: wrappers and small helpers
 * `ptan.conformance`: checks for your own environments, sources and buffers
+* `ptan.nn`: networks and layers
+* `ptan.losses`: pure functions of networks and a batch
+* `ptan.algorithms`: methods assembled from these blocks, as objects without a loop
+* `ptan.training`: the plain loop that drives them, and evaluation
 * `ptan.ignite`: the same blocks under a PyTorch Ignite engine (extra `ptan[ignite]`)
 """
 
 from importlib import import_module
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from ptan import actions, agent, common, experience
 
+if TYPE_CHECKING:
+    from ptan import algorithms, conformance, ignite, losses, nn, training
+
 __version__ = "1.0.0.dev0"
 
-__all__ = ["actions", "agent", "common", "conformance", "experience", "ignite"]
+__all__ = [
+    "actions",
+    "agent",
+    "algorithms",
+    "common",
+    "conformance",
+    "experience",
+    "ignite",
+    "losses",
+    "nn",
+    "training",
+]
 
-_LAZY = frozenset({"conformance", "ignite"})
+_LAZY = frozenset(__all__) - {"actions", "agent", "common", "experience"}
 
 
 def __getattr__(name: str) -> ModuleType:
-    """Import the modules that need more than the core on first use."""
+    """Import the modules that not every program needs on first use."""
     if name in _LAZY:
         return import_module(f"ptan.{name}")
     raise AttributeError(f"module 'ptan' has no attribute {name!r}")
