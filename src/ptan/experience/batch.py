@@ -56,6 +56,18 @@ class Batch(Sequence[Any]):
         "weights",
     )
 
+    # Arrays, or tensors after `to`; nested where observations are.
+    states: Any
+    actions: Any
+    rewards: Any
+    last_states: Any
+    dones: Any
+    discounts: Any
+    steps: Any
+    lengths: Any
+    indices: Any
+    weights: Any
+
     def __init__(
         self,
         columns: Columns | None,
