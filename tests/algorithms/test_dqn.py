@@ -12,7 +12,12 @@ from gymnasium import spaces
 from torch import nn
 
 from ptan.algorithms import DQN, DQNConfig
-from ptan.experience import Batch, ExperienceFirstLast, ExperienceSourceFirstLast
+from ptan.experience import (
+    Batch,
+    ExperienceFirstLast,
+    ExperienceSourceFirstLast,
+    PrioReplayBufferNaive,
+)
 from ptan.losses import ShapeError
 
 OBSERVATIONS = spaces.Box(-1.0, 1.0, (3,), np.float32)
@@ -234,6 +239,15 @@ def test_images_are_learned_from_as_bytes() -> None:
     assert learned.priorities.shape == (8,)
     actions, _ = algorithm.agent(images)
     assert actions.shape == (9,)
+
+
+def test_the_naive_prioritized_buffer_does_as_well() -> None:
+    algorithm = make(prioritized=True)
+    buffer = PrioReplayBufferNaive(None, 100, gamma=0.99, rng=0)
+    buffer.extend(batch_of(0, 20))
+    metrics = algorithm.update(buffer)
+    assert metrics["beta"] == pytest.approx(0.4)
+    assert len(np.unique(buffer.sample(50)[2])) > 3
 
 
 # State.

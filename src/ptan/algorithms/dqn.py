@@ -20,6 +20,7 @@ from ptan.experience import (
     Batch,
     ExperienceReplayBuffer,
     ExperienceSourceFirstLast,
+    PrioReplayBufferNaive,
     PrioritizedReplayBuffer,
 )
 from ptan.losses import Loss, categorical_loss, dqn_loss
@@ -247,7 +248,7 @@ class DQN:
             if not isinstance(batch, Batch):
                 raise TypeError("buffer must be uniform, as prioritized is False: see make_buffer")
             return self.learn(batch).metrics
-        if not isinstance(buffer, PrioritizedReplayBuffer):
+        if not isinstance(buffer, PrioritizedReplayBuffer | PrioReplayBufferNaive):
             raise TypeError(
                 "buffer must be a PrioritizedReplayBuffer, as prioritized is True, "
                 f"got {type(buffer).__name__}"
