@@ -19,6 +19,7 @@ from ptan.experience import (
     PrioReplayBufferNaive,
 )
 from ptan.losses import ShapeError
+from ptan.nn import NoisyFactorizedLinear
 
 OBSERVATIONS = spaces.Box(-1.0, 1.0, (3,), np.float32)
 ACTIONS = spaces.Discrete(4)
@@ -146,6 +147,18 @@ def test_noise_is_drawn_once_per_acting_step_and_once_per_network_and_update() -
     algorithm.loss(batch_of(0))
     algorithm.greedy_agent()(observations(0))
     assert draws == {"online": 2, "target": 1}
+
+
+def test_noise_can_be_factorized() -> None:
+    algorithm = make(RAINBOW, factorized_noise=True)
+    first, second = (algorithm.agent.model(torch.from_numpy(observations(0))) for _ in range(2))
+    assert not torch.equal(first, second)
+    layer = algorithm.net.noisy_layers[0]
+    assert isinstance(layer, NoisyFactorizedLinear)
+    assert np.linalg.matrix_rank(layer.epsilon_weight.numpy()) == 1
+    sigma = layer.sigma_weight.detach().clone()
+    algorithm.learn(batch_of(0))
+    assert not torch.equal(sigma, layer.sigma_weight)
 
 
 def test_epsilon_stays_through_the_warm_up_and_then_falls_on_a_line() -> None:

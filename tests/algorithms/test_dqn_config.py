@@ -19,6 +19,7 @@ WRONG = [
     ("prioritized", "yes", TypeError),
     ("dueling", 0, TypeError),
     ("distributional", 1.0, TypeError),
+    ("factorized_noise", 1, TypeError),
     ("learning_rate", 0.0, ValueError),
     ("learning_rate", float("inf"), ValueError),
     ("adam_eps", -1e-8, ValueError),

@@ -24,7 +24,13 @@ from ptan.experience import (
     PrioritizedReplayBuffer,
 )
 from ptan.losses import Loss, categorical_loss, dqn_loss
-from ptan.nn import NoisyLinear, QNetwork, make_q_network, resample_noise
+from ptan.nn import (
+    NoisyFactorizedLinear,
+    NoisyLinear,
+    QNetwork,
+    make_q_network,
+    resample_noise,
+)
 
 __all__ = ["DQN", "Learned", "Metrics"]
 
@@ -349,6 +355,7 @@ class DQN:
 def _make_network(
     observations: Any, actions: Any, config: DQNConfig, body: nn.Module | None
 ) -> QNetwork:
+    noisy_layer = NoisyFactorizedLinear if config.factorized_noise else NoisyLinear
     return make_q_network(
         observations,
         actions,
@@ -360,7 +367,7 @@ def _make_network(
         v_max=config.v_max,
         hidden=config.hidden,
         body=body,
-        noisy_layer=partial(NoisyLinear, resample_on_forward=False),
+        noisy_layer=partial(noisy_layer, resample_on_forward=False),
     )
 
 

@@ -40,6 +40,10 @@ class DQNConfig:
     dueling: bool = setting(False, "Give value and advantage heads of their own")
     distributional: bool = setting(False, "Learn the distribution of the return, not its mean")
 
+    factorized_noise: bool = setting(
+        False, "Draw the noise as outer products, much cheaper for wide layers"
+    )
+
     gamma: float = setting(0.99, "Discount of future rewards", "per environment step")
     learning_rate: float = setting(1e-4, "Step size of Adam")
     adam_eps: float = setting(1e-8, "Term in Adam's denominator")
@@ -71,7 +75,8 @@ class DQNConfig:
     seed: int = setting(123, "What all randomness of the run is derived from")
 
     def __post_init__(self) -> None:
-        for name in ("double", "noisy", "prioritized", "dueling", "distributional"):
+        switches = ("double", "noisy", "prioritized", "dueling", "distributional")
+        for name in (*switches, "factorized_noise"):
             check_switch(name, getattr(self, name))
         counts = ("n_steps", "batch_size", "replay_size", "steps_per_update", "sync_every")
         for name in (*counts, "eps_steps", "beta_steps"):
