@@ -6,7 +6,8 @@ from typing import Any, overload
 import numpy as np
 import torch
 
-from ptan.experience.columns import TERMINATED, Columns, Schema, decode, encode
+from ptan.experience.coding import decode, encode
+from ptan.experience.columns import TERMINATED, Columns, Schema
 from ptan.experience.layout import Array, Leaf, row_values, unflatten
 
 _IS_TERMINATED = np.array([bits & TERMINATED != 0 for bits in range(256)])

@@ -8,7 +8,8 @@ import numpy as np
 
 from ptan.actions import as_generator
 from ptan.experience.batch import Batch, decode_gathered
-from ptan.experience.columns import Chunk, Schema, encode
+from ptan.experience.coding import encode
+from ptan.experience.columns import Chunk, Schema
 from ptan.experience.layout import Array
 from ptan.experience.sources import checked_gamma, positive
 from ptan.experience.stream import Stream

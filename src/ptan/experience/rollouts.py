@@ -18,9 +18,10 @@ from ptan.experience.sources import (
     make_stepper,
     positive,
 )
-from ptan.experience.stepping import Stepper, VectorStepper
+from ptan.experience.stepping import Stepper
 from ptan.experience.stream import FinishedEpisodes, Seat
 from ptan.experience.tape import Cut, Tape
+from ptan.experience.vector import VectorStepper
 
 
 @dataclass

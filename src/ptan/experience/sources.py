@@ -14,9 +14,10 @@ from gymnasium.vector import VectorEnv
 from ptan.common._caution import warn_user
 from ptan.common.atari_settings import warn_if_clipped
 from ptan.experience.rows import Experience, ExperienceFirstLast
-from ptan.experience.stepping import ListStepper, Stepper, VectorStepper
+from ptan.experience.stepping import ListStepper, Stepper
 from ptan.experience.stream import FinishedEpisodes, Seat, Stream
 from ptan.experience.tape import Cut
+from ptan.experience.vector import VectorStepper
 
 Truncation = Literal["bootstrap", "terminal"]
 

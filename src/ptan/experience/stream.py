@@ -4,7 +4,8 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Any, Protocol
 
-from ptan.experience.columns import Chunk, decode
+from ptan.experience.coding import decode
+from ptan.experience.columns import Chunk
 from ptan.experience.layout import row_values
 from ptan.experience.stepping import Stepper
 
