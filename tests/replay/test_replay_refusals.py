@@ -1,5 +1,6 @@
 """What a replay buffer refuses, and that a refusal changes nothing."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -194,3 +195,15 @@ def test_a_source_that_ends_is_an_error_that_keeps_its_rows() -> None:
     with pytest.raises(RuntimeError, match="ended"):
         buffer.populate(3)
     assert_rows(buffer, [numbered(0), numbered(1)])
+
+
+@dataclass(frozen=True)
+class Weighted(ExperienceFirstLast):
+    weights: float = 1.0
+
+
+def test_an_added_field_may_not_hide_a_column_of_the_batch() -> None:
+    buffer = ExperienceReplayBuffer(None, 4)
+    with pytest.raises(ValueError, match="'weights'"):
+        buffer.add(Weighted(np.zeros(2), 0, 0.0, None, 2.0))
+    assert len(buffer) == 0

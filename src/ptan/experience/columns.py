@@ -27,6 +27,26 @@ KEEPS_LAST = 4  # a row made by hand that is truncated and yet names its last_st
 INT_REWARD = 8  # the reward was an int: 1 and 1.0 differ when printed
 NO_FINAL = 16  # a row made by hand that does not say what came after it
 
+# What a batch has of its own; no field that a row class adds may take these names.
+BATCH_NAMES = frozenset(
+    [
+        "states",
+        "actions",
+        "rewards",
+        "last_states",
+        "dones",
+        "discounts",
+        "steps",
+        "lengths",
+        "indices",
+        "weights",
+        "index",
+        "count",
+        "to",
+        "from_rows",
+    ]
+)
+
 SCALAR_REWARD = Leaf((), np.dtype(np.float64), scalar=True)
 
 
@@ -59,6 +79,12 @@ class Schema:
         if not isinstance(row, (Experience, ExperienceFirstLast)):
             return None
         added = type(row).field_names()[len(row._fields) :]
+        for name in added:
+            if name in BATCH_NAMES or name.startswith("_"):
+                raise ValueError(
+                    f"added fields of {type(row).__name__} become columns of a batch, which has a "
+                    f"{name!r} of its own: give the field another name"
+                )
         return cls(
             row_class=type(row),
             windows=windows,

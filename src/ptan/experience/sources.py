@@ -256,6 +256,8 @@ def make_stepper(
         "check_finite": check_finite,
     }
     checked_agent(agent)
+    if isinstance(env, (list, tuple)) and len(env) == 1 and isinstance(env[0], VectorEnv):
+        env = env[0]
     if isinstance(env, VectorEnv):
         warn_if_clipped(env)
         return VectorStepper(env, agent, cut, **options)
