@@ -50,7 +50,7 @@ def steps_finite(values: Array, flags: Array, begin: int, end: int, ring: int, a
 def cut_windows(
     span: tuple[int, int, int],
     cut: tuple[int, int, bool],
-    gamma: float,
+    powers: Array,
     flags: Array,
     rewards: Array,
     raw: Array,
@@ -59,6 +59,7 @@ def cut_windows(
     out_refs: Array,
     out_lengths: Array,
     out_rewards: Array,
+    out_discounts: Array,
     out_ends: Array,
     episodes: Array,
 ) -> tuple[int, int]:
@@ -68,7 +69,7 @@ def cut_windows(
         span: (begin, end, ring): the steps [begin, end) to read, and the length of the ring.
         cut: (n, delta, joined): length of a window, distance of window starts, and whether a
             window becomes one row with a discounted reward or stays a sequence of steps.
-        gamma: discount of the joined reward.
+        powers: (n + 1,) float64 gamma**k for k = 0 … n.
         flags: (ring·N,) uint8 per step and environment.
         rewards: (ring·N, K) float64; raw: (ring·N,) float64, the game's own where flagged.
         progress: (3, N) int64 per environment: steps of windows still open, steps since its window
@@ -76,7 +77,9 @@ def cut_windows(
         returns: (N,) float64 reward of the episode under way.
         out_refs: (rows, L, 2) int32 numbers of the observations before and after each step.
         out_lengths: (rows,) int32 steps in the window.
-        out_rewards: (rows, K) joined rewards; out_ends: (rows,) flags of the window's last step.
+        out_rewards: (rows, K) joined rewards.
+        out_discounts: (rows,) gamma to the window's length, 0 after a termination.
+        out_ends: (rows,) how the window's last step ended.
         episodes: (episodes, 3) float64: return, steps, rows cut up to the episode's last one.
 
     Returns:
@@ -84,6 +87,7 @@ def cut_windows(
     """
     begin, end, ring = span
     n, delta, joined = cut
+    gamma = powers[1]
     envs = flags.shape[0] // ring
     rows = 0
     finished = 0
@@ -111,7 +115,8 @@ def cut_windows(
                 # The observation after an end has a place of its own, beyond the ring.
                 after = (ring * envs + slot) if ended else ((t + 1) % ring) * envs + e
                 out_lengths[rows] = size
-                out_ends[rows] = flag
+                out_ends[rows] = ended
+                out_discounts[rows] = 0.0 if ended & 1 else powers[size]
                 if joined:
                     for k in range(rewards.shape[1]):
                         reward = 0.0

@@ -129,8 +129,7 @@ class Batch(Sequence[Any]):
         after = np.where(chunk.refs[..., 1] < 0, chunk.refs[..., 0], chunk.refs[..., 1])
         numbers = np.stack([chunk.refs[..., 0], after], axis=-1).reshape(len(items), -1).T
         observations = [frames.take(numbers, axis=0) for frames in chunk.frames]
-        columns = chunk.columns if schema.windows else chunk.columns.without_steps()
-        return cls(columns, observations, items=items)
+        return cls(chunk.columns, observations, items=items)
 
     def to(self, device: torch.device | str) -> "Batch":
         """The same batch with tensors on `device`; uint8 stays uint8."""

@@ -34,17 +34,18 @@ def encode(schema: Schema, items: Sequence[Any], gamma: float | None) -> Chunk:
     """
     rows = [schema.steps_of(item) for item in items]
     count, width = len(rows), max(map(len, rows)) if schema.windows else 1
+    shape = (count, width) if schema.windows else (count,)
     refs = np.full((count, width, 2), -1, np.int32)
     out = Columns(
         schema=schema,
-        actions=np.zeros((count, width, *schema.action.shape), schema.action.dtype),
-        rewards=_reward_column(schema.reward, rows, width),
-        discounts=np.zeros((count, width)),
-        steps=np.zeros((count, width), np.int32),
-        ends=np.zeros((count, width), np.uint8),
+        actions=np.zeros((*shape, *schema.action.shape), schema.action.dtype),
+        rewards=_reward_column(schema, rows, shape),
+        discounts=np.zeros(shape),
+        steps=np.zeros(shape, np.int32),
+        ends=np.zeros(shape, np.uint8),
         lengths=np.array([len(steps) for steps in rows if schema.windows], np.int32),
         extras={
-            name: np.zeros((count, width, *leaf.shape), leaf.dtype)
+            name: np.zeros((*shape, *leaf.shape), leaf.dtype)
             for name, leaf in schema.extras.items()
         },
     )
@@ -52,7 +53,8 @@ def encode(schema: Schema, items: Sequence[Any], gamma: float | None) -> Chunk:
     for r, steps in enumerate(rows):
         for i, row in enumerate(steps):
             following = steps[i + 1].state if i + 1 < len(steps) else None
-            _encode_step(out, refs[r, i], (r, i), row, following, gamma, observations)
+            at = (r, i) if schema.windows else (r,)
+            _encode_step(out, refs[r, i], at, row, following, gamma, observations)
     flat = [flatten(schema.state, value, name) for name, value in observations]
     frames = [
         leaf.column(parts)
@@ -64,7 +66,7 @@ def encode(schema: Schema, items: Sequence[Any], gamma: float | None) -> Chunk:
 def _encode_step(
     out: Columns,
     refs: Array,
-    at: tuple[int, int],
+    at: tuple[int, ...],
     row: Any,
     following: Any,
     gamma: float | None,
@@ -142,12 +144,13 @@ def _discount_of(row: Any, end: int, gamma: float | None) -> float:
     return nan if gamma is None else float(gamma**row.steps)
 
 
-def _reward_column(leaf: Leaf, rows: Sequence[Sequence[Any]], width: int) -> Array:
+def _reward_column(schema: Schema, rows: Sequence[Sequence[Any]], shape: tuple[int, ...]) -> Array:
     """The rewards of rows made by hand, in a dtype that holds each of them exactly.
 
     Raises:
         TypeError, ValueError: a reward is no number, not finite, or of another shape.
     """
+    leaf = schema.reward
     dtype = leaf.dtype
     for row in (row for steps in rows for row in steps):
         if leaf.scalar and type(row.reward) is float and isfinite(row.reward):
@@ -161,10 +164,10 @@ def _reward_column(leaf: Leaf, rows: Sequence[Sequence[Any]], width: int) -> Arr
             raise ValueError(f"reward must be exact in float64, got {row.reward!r}")
         if found.dtype != dtype:
             dtype = np.result_type(dtype, found.dtype)
-    out = np.zeros((len(rows), width, *leaf.shape), dtype)
+    out = np.zeros((*shape, *leaf.shape), dtype)
     for r, steps in enumerate(rows):
         for i, row in enumerate(steps):
-            out[r, i] = row.reward
+            out[(r, i) if schema.windows else r] = row.reward
     return out
 
 

@@ -139,9 +139,9 @@ def reward_leaf(reward: Any) -> Leaf:
 
 @dataclass
 class Columns:
-    """R rows of up to L steps each (L = 1 unless the rows are windows), without observations.
+    """R rows of up to L steps each, without observations.
 
-    In a buffer and in a batch, columns of single rows have no axis of steps.
+    Columns of single rows have no axis of steps: (R, *shape).
 
     actions    (R, L, *shape)
     rewards    (R, L, *shape)
@@ -163,19 +163,6 @@ class Columns:
 
     def __len__(self) -> int:
         return len(self.steps)
-
-    def without_steps(self) -> "Columns":
-        """The same columns without their axis of steps (L = 1): how single rows are kept."""
-        return Columns(
-            self.schema,
-            self.actions[:, 0],
-            self.rewards[:, 0],
-            self.discounts[:, 0],
-            self.steps[:, 0],
-            self.ends[:, 0],
-            self.lengths,
-            {name: column[:, 0] for name, column in self.extras.items()},
-        )
 
     def __getitem__(self, part: slice) -> "Columns":
         return Columns(

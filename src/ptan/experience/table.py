@@ -64,10 +64,10 @@ class RowTable:
         count, begin = len(rows), self.end
         self.first = max(self.first, begin + count - self.capacity)
         for store, observations in zip(self.stores, rows.frames, strict=True):
-            store.insert(begin, observations, rows.refs, rows.columns.ends)
+            store.insert(begin, observations, rows.refs, rows.columns.ends.reshape(count, -1))
         slot = begin % self.capacity
         head = min(count, self.capacity - slot)
-        columns = rows.columns if self.schema.windows else rows.columns.without_steps()
+        columns = rows.columns
         write = self._write_windows if self.schema.windows else self._write
         write(slice(slot, slot + head), columns if head == count else columns[:head])
         if head < count:

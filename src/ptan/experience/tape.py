@@ -25,6 +25,7 @@ _CHUNK_STEPS = 2048
 _SMALL_BYTES = 2**14
 _FEW = 4  # up to so many actions, one by one through a view beats a slice assignment
 
+_Parts: TypeAlias = tuple[Array, Array, Array, Array, Array, Array]  # as `Columns` takes them
 _Flaw: TypeAlias = tuple[int, int, str, Any]  # step, environment, what it is, the bad value
 
 
@@ -95,9 +96,9 @@ class Tape:
         self._refs = np.empty((rows, width, 2), np.int32)
         self._lengths = np.empty(rows, np.int32)
         self._ends = np.empty(rows, np.uint8)
+        self._discounts = np.empty(rows)
         self._episodes = np.empty((self.room * count, 3))
         gamma = cut.gamma if cut.gamma is not None else 1.0
-        self._gamma = float(gamma)
         self._powers = np.array([gamma**k for k in range(cut.n + 1)])
         self.rewind()
 
@@ -332,7 +333,7 @@ class Tape:
         rows, finished = _kernels.cut_windows(
             (self._cut_to, self.t, self.ring),
             (cut.n, cut.delta, cut.joined),
-            self._gamma,
+            self._powers,
             self.flags,
             self.rewards,
             self.raw,
@@ -341,6 +342,7 @@ class Tape:
             self._refs,
             self._lengths,
             self._joined_rewards,
+            self._discounts,
             self._ends,
             self._episodes,
         )
@@ -350,30 +352,38 @@ class Tape:
     def _chunk(self, rows: int) -> Chunk:
         if self._schema is None:
             self._schema = self._make_schema()
-        refs = self._refs[:rows]
-        slots = refs[:, :, 0]
-        shape = (rows, refs.shape[1], *self.reward_leaf.shape)
-        lengths = self._lengths[:rows]
+        parts = self._joined(rows) if self.cut.joined else self._windows(rows)
+        return Chunk(Columns(self._schema, *parts), self._refs[:rows], self.frames)
+
+    def _joined(self, rows: int) -> _Parts:
+        """The columns of rows that are a window each, as `Columns` takes them."""
+        rewards = self._joined_rewards[:rows].reshape(rows, *self.reward_leaf.shape)
+        return (
+            self.actions.take(self._refs[:rows, 0, 0], axis=0),
+            self._exact(rewards),
+            self._discounts[:rows],
+            self._lengths[:rows],
+            self._ends[:rows],
+            _NO_LENGTHS,
+        )
+
+    def _windows(self, rows: int) -> _Parts:
+        """The columns of windows that stay sequences of steps, zero beyond their ends."""
+        slots = self._refs[:rows, :, 0]
+        beyond = slots < 0
         actions = self.actions.take(slots, axis=0)
-        if self.cut.joined:
-            ends = (self._ends[:rows] & ENDED)[:, None]
-            discounts = self._powers.take(lengths)[:, None]
-            steps = lengths[:, None]
-            rewards = self._joined_rewards[:rows].reshape(shape)
-            discounts[(ends & TERMINATED) != 0] = 0.0
-        else:
-            beyond = slots < 0
-            ends = self.flags.take(slots) & (ENDED | INT_REWARD)
-            steps = (~beyond).astype(np.int32)
-            rewards = self.rewards.take(slots, axis=0).reshape(shape)
-            discounts = np.where(ends & TERMINATED, 0.0, np.nan)
-            for column in (actions, ends, rewards, discounts):
-                column[beyond] = 0
-        if rewards.dtype != self._schema.reward.dtype:
-            rewards = rewards.astype(self._schema.reward.dtype)
-        windows = _NO_LENGTHS if self.cut.joined else lengths
-        columns = Columns(self._schema, actions, rewards, discounts, steps, ends, windows)
-        return Chunk(columns, refs, self.frames)
+        rewards = self.rewards.take(slots, axis=0).reshape(*slots.shape, *self.reward_leaf.shape)
+        ends = self.flags.take(slots) & (ENDED | INT_REWARD)
+        discounts = np.where(ends & TERMINATED, 0.0, np.nan)
+        for column in (actions, rewards, discounts, ends):
+            column[beyond] = 0
+        steps = (~beyond).astype(np.int32)
+        return actions, self._exact(rewards), discounts, steps, ends, self._lengths[:rows]
+
+    def _exact(self, rewards: Array) -> Array:
+        """Rewards in the dtype of the environment's own."""
+        dtype = self._schema.reward.dtype if self._schema is not None else rewards.dtype
+        return rewards if rewards.dtype == dtype else rewards.astype(dtype)
 
     def _make_schema(self) -> Schema:
         if self.action_leaf is None:
@@ -381,9 +391,8 @@ class Tape:
         reward = self.reward_leaf
         if self.cut.joined and self.cut.n > 1 and reward.dtype.kind != "f":
             reward = Leaf(reward.shape, np.dtype(np.float64))
-        return Schema(
-            self.cut.row_class, not self.cut.joined, self.layout, self.action_leaf, reward
-        )
+        windows = not self.cut.joined
+        return Schema(self.cut.row_class, windows, self.layout, self.action_leaf, reward)
 
 
 def _first_bad(values: Array, numbers: Array, what: str, step: int, count: int) -> _Flaw:
