@@ -63,5 +63,7 @@ def test_every_kernel_equals_its_python_form(twins: dict[str, Twin]) -> None:
     _, indices, _ = prioritized.sample(16)
     prioritized.update_priorities(indices, np.linspace(0.1, 2.0, 16))
     windows = ExperienceSource(envs, alternate, steps_count=4, steps_delta=2, env_seed=2)
-    ExperienceReplayBuffer(windows, 30, rng=0).populate(50)
+    uniform = ExperienceReplayBuffer(windows, 30, rng=0)
+    uniform.populate(50)
+    uniform.sample(8)
     assert {name for name, twin in twins.items() if not twin.calls} == set()

@@ -273,6 +273,44 @@ def insert_rows(
 
 
 @njit(cache=True)
+def draw_rows(uniforms: Array, first: int, count: int) -> Array:
+    """Row numbers drawn uniformly from [first, first + count), from uniforms in [0, 1)."""
+    numbers = np.empty(uniforms.shape[0], np.int64)
+    for i in range(uniforms.shape[0]):
+        numbers[i] = first + int(uniforms[i] * count)
+    return numbers
+
+
+@njit(cache=True)
+def gather_ends(
+    numbers: Array,
+    discounts: Array,
+    steps: Array,
+    ends: Array,
+    out_slots: Array,
+    out_discounts: Array,
+    out_discounts32: Array,
+    out_steps: Array,
+    out_ends: Array,
+) -> bool:
+    """Copy three columns of rows by number, discounts in both precisions.
+
+    Returns:
+        True if all of the discounts are known (not NaN).
+    """
+    known = True
+    for i in range(numbers.shape[0]):
+        slot = numbers[i] % ends.shape[0]
+        out_slots[i] = slot
+        out_discounts[i] = discounts[slot]
+        out_discounts32[i] = discounts[slot]
+        out_steps[i] = steps[slot]
+        out_ends[i] = ends[slot]
+        known = known and discounts[slot] == discounts[slot]
+    return known
+
+
+@njit(cache=True)
 def flawed_update(numbers: Array, priorities: Array, end: int) -> tuple[int, int]:
     """The first thing wrong with an update of priorities.
 

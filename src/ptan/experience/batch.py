@@ -96,14 +96,13 @@ class Batch(Sequence[Any]):
         else:
             self.states = unflatten(columns.schema.state, [block[0] for block in blocks])
             self.last_states = unflatten(columns.schema.state, [block[1] for block in blocks])
+        self.indices, self.weights = self._indices, self._weights
         self.actions = columns.actions
         self.rewards = columns.rewards.astype(np.float32)
         self.dones = _IS_TERMINATED.take(columns.ends)
-        self.steps = columns.steps.astype(np.int64)
-        discounts = columns.discounts
-        norm = np.vdot(discounts, discounts)
-        if norm == norm:  # not NaN: all are known; otherwise reading them raises
-            self.discounts = discounts.astype(np.float32)
+        self.steps = columns.steps.astype(np.int64, copy=False)
+        if columns.discounts32 is not None:
+            self.discounts = columns.discounts32
 
     @classmethod
     def from_rows(cls, rows: Iterable[Any], *, gamma: float | None = None) -> "Batch":

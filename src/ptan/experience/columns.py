@@ -150,6 +150,7 @@ class Columns:
     ends       (R, L) uint8, bits as above
     lengths    (R,) int32: steps of each window; empty for single rows
     extras     a column (R, L, *shape) per field that a subclass added
+    discounts32  the discounts in float32, where all are known and somebody needs them
     """
 
     schema: Schema
@@ -160,6 +161,7 @@ class Columns:
     ends: Array
     lengths: Array
     extras: dict[str, Array] = field(default_factory=dict)
+    discounts32: Array | None = None
 
     def __len__(self) -> int:
         return len(self.steps)

@@ -7,6 +7,7 @@ from typing import Any, overload
 import numpy as np
 
 from ptan.actions import as_generator
+from ptan.experience import _kernels
 from ptan.experience.batch import Batch, decode_gathered
 from ptan.experience.coding import encode
 from ptan.experience.columns import Chunk, Schema
@@ -177,10 +178,7 @@ class ExperienceReplayBuffer:
             ValueError: the batch is not positive, or the buffer is empty.
         """
         first, count = self._span(batch_size)
-        numbers = (self.rng.random(batch_size) * count).astype(np.int64)
-        if first:
-            numbers += first
-        return self._batch(numbers)
+        return self._batch(_kernels.draw_rows(self.rng.random(batch_size), first, count))
 
     def __len__(self) -> int:
         own = self.__dict__.get("_own_buffer")

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ptan.experience import _kernels
 from ptan.experience.columns import Chunk, Columns, Schema
 from ptan.experience.frames import make_store
 from ptan.experience.layout import Array, Leaf, leaves_of
@@ -104,16 +105,48 @@ class RowTable:
         """
         if self._writing:
             self._recover()
-        slots = numbers % self.capacity if self.end > self.capacity else numbers
+        return self._gather_windows(numbers) if self.schema.windows else self._gather(numbers)
+
+    def _gather(self, numbers: Array) -> tuple[Columns, list[Array]]:
+        count = len(numbers)
+        slots, steps = np.empty(count, np.int64), np.empty(count, np.int64)
+        discounts, discounts32 = np.empty(count), np.empty(count, np.float32)
+        ends = np.empty(count, np.uint8)
+        known = _kernels.gather_ends(
+            numbers,
+            self.discounts,
+            self.steps,
+            self.ends,
+            slots,
+            discounts,
+            discounts32,
+            steps,
+            ends,
+        )
         columns = Columns(
-            schema=self.schema,
-            actions=self.actions.take(slots, axis=0),
-            rewards=self.rewards.take(slots, axis=0),
-            discounts=self.discounts.take(slots, axis=0),
-            steps=self.steps.take(slots, axis=0),
-            ends=self.ends.take(slots, axis=0),
-            lengths=self.lengths.take(slots) if self.schema.windows else self.lengths,
-            extras={name: column.take(slots, axis=0) for name, column in self.extras.items()},
+            self.schema,
+            self.actions.take(slots, axis=0),
+            self.rewards.take(slots, axis=0),
+            discounts,
+            steps,
+            ends,
+            self.lengths,
+            {name: column.take(slots, axis=0) for name, column in self.extras.items()},
+            discounts32 if known else None,
+        )
+        return columns, [store.take(slots) for store in self.stores]
+
+    def _gather_windows(self, numbers: Array) -> tuple[Columns, list[Array]]:
+        slots = numbers % self.capacity
+        columns = Columns(
+            self.schema,
+            self.actions.take(slots, axis=0),
+            self.rewards.take(slots, axis=0),
+            self.discounts.take(slots, axis=0),
+            self.steps.take(slots, axis=0),
+            self.ends.take(slots, axis=0),
+            self.lengths.take(slots),
+            {name: column.take(slots, axis=0) for name, column in self.extras.items()},
         )
         return columns, [store.take(slots) for store in self.stores]
 
