@@ -272,7 +272,7 @@ class Tape:
         for i in self._floats:
             found = self._flaws(self.frames[i], "observation", begin + 1, end + 1)
             flaws += [(t - 1, e, what, got) for t, e, what, got in found]
-            flaws += self._final_flaws(self.frames[i], begin, end)
+            flaws += self._flaws(self.frames[i], "final observation", begin, end, finals=True)
         if not flaws:
             return None
         t, e, what, got = min(flaws, key=lambda flaw: flaw[:2])
@@ -288,21 +288,16 @@ class Tape:
         clean: bool = finite(self.rewards, flags, begin, end, ring, 0)
         return clean
 
-    def _flaws(self, column: Array, what: str, begin: int, end: int) -> list[_Flaw]:
-        """The first value in a column that is not finite, if there is one."""
+    def _flaws(
+        self, column: Array, what: str, begin: int, end: int, *, finals: bool = False
+    ) -> list[_Flaw]:
+        """The first value in a column, or of the places after an end, that is not finite."""
         for step, part in self._spans(begin, end):
-            values = column[part]
+            places = np.ones(part.stop - part.start) if not finals else self.flags[part] & ENDED
+            numbers = np.flatnonzero(places)
+            values = column[finals * self.ring * self.count + part.start + numbers]
             if not np.isfinite(values).all():
-                return [_first_bad(values, np.arange(len(values)), what, step, self.count)]
-        return []
-
-    def _final_flaws(self, frames: Array, begin: int, end: int) -> list[_Flaw]:
-        """The first observation after an end that is not finite, if there is one."""
-        for step, part in self._spans(begin, end):
-            ended = np.flatnonzero(self.flags[part] & ENDED)
-            values = frames[self.ring * self.count + part.start + ended]
-            if not np.isfinite(values).all():
-                return [_first_bad(values, ended, "final observation", step, self.count)]
+                return [_first_bad(values, numbers, what, step, self.count)]
         return []
 
     def _spans(self, begin: int, end: int) -> list[tuple[int, slice]]:
