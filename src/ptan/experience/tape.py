@@ -285,8 +285,7 @@ class Tape:
         for values in self._float_values:
             if not finite(values, flags, begin, end, ring, 1):
                 return False
-        clean: bool = finite(self.rewards, flags, begin, end, ring, 0)
-        return clean
+        return bool(finite(self.rewards, flags, begin, end, ring, 0))
 
     def _flaws(
         self, column: Array, what: str, begin: int, end: int, *, finals: bool = False
