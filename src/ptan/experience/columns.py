@@ -137,7 +137,7 @@ def reward_leaf(reward: Any) -> Leaf:
     return SCALAR_REWARD if leaf.scalar else leaf
 
 
-@dataclass
+@dataclass(slots=True)
 class Columns:
     """R rows of up to L steps each, without observations.
 

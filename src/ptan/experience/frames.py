@@ -42,6 +42,7 @@ class FrameStore:
     def __init__(self, leaf: Leaf, capacity: int, columns: int) -> None:
         self.leaf = leaf
         self.capacity = capacity
+        self._dtype, self._shape = leaf.dtype, leaf.shape
         self.k = frames_in(leaf)
         size = int(np.prod(leaf.shape)) * leaf.dtype.itemsize // self.k
         self.word = next(word for word in _WORDS if size % word.itemsize == 0)
@@ -92,8 +93,9 @@ class FrameStore:
         One block for all columns: two large outputs make the allocator give memory back and fault
         it in again, at four times the cost.
         """
-        words = self.frames.take(self.refs.take(slots, axis=1), axis=0)
-        return words.view(self.leaf.dtype).reshape(len(self.refs), len(slots), *self.leaf.shape)
+        refs = self.refs.take(slots, axis=1)
+        words = self.frames.take(refs, axis=0).view(self._dtype)
+        return words.reshape(refs.shape[:2] + self._shape)
 
     def widen(self, columns: int) -> None:
         """Make room for more observations per row."""

@@ -245,7 +245,8 @@ class ExperienceReplayBuffer:
             positive("batch_size", batch_size)
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, got {batch_size}")
-        first, end = self._first, self._end
+        table = self._table
+        first, end = (self._first, self._end) if table is None else (table.first, table.end)
         if first == end:
             raise ValueError("the buffer is empty: populate it or add rows before sampling")
         return first, end - first

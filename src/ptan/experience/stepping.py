@@ -166,16 +166,23 @@ class ListStepper(Stepper):
             tape.put(index + e, observation, "observation", e)
 
     def step(self) -> None:
+        self.advance(1)
+
+    def advance(self, steps: int) -> None:
         tape = self.tape
         assert tape is not None
-        actions = self.act()
-        tape.put_actions(actions)
+        stepping = False
         try:
-            self._step(tape, actions)
+            for _ in range(steps):
+                actions = self.act()
+                tape.put_actions(actions)
+                stepping = True
+                self._step(tape, actions)
+                tape.t += 1
+                stepping = False
         except BaseException:
-            self.torn = True
+            self.torn = stepping
             raise
-        tape.t += 1
 
     def _step(self, tape: Tape, actions: Any) -> None:
         """Step every environment; the hottest loop of the library, so the usual step goes first."""
