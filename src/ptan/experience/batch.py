@@ -92,7 +92,8 @@ class Batch(Sequence[Any]):
         """All columns of single rows, as arrays."""
         blocks = self._observations
         if type(columns.schema.state) is Leaf:
-            self.states, self.last_states = blocks[0]
+            block = blocks[0]
+            self.states, self.last_states = block[0], block[1]
         else:
             self.states = unflatten(columns.schema.state, [block[0] for block in blocks])
             self.last_states = unflatten(columns.schema.state, [block[1] for block in blocks])
