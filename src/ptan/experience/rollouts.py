@@ -82,7 +82,8 @@ class ExperienceSourceRollouts(EpisodeStatistics):
         self.env = env
         self.gamma = checked_gamma(gamma)
         self.steps_count = positive("steps_count", steps_count)
-        cut = Cut(Experience, joined=True, n=self.steps_count, delta=1, gamma=self.gamma)
+        # The tape only counts episodes here; a rollout is collected from its single steps.
+        cut = Cut(Experience, joined=True, n=1, delta=1, gamma=self.gamma)
         self._stepper = make_stepper(
             env,
             agent,
