@@ -20,6 +20,8 @@ WRONG = [
     ("dueling", 0, TypeError),
     ("distributional", 1.0, TypeError),
     ("factorized_noise", 1, TypeError),
+    ("mixed_precision", 1, TypeError),
+    ("channels_last", None, TypeError),
     ("learning_rate", 0.0, ValueError),
     ("learning_rate", float("inf"), ValueError),
     ("adam_eps", -1e-8, ValueError),

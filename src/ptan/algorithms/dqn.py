@@ -98,6 +98,8 @@ class DQN:
         with seeded_layers(seeds[0]):
             self.net = _make_network(observation_space, action_space, config, body)
         self.net.to(self.device)
+        if config.channels_last:
+            self.net.to(memory_format=torch.channels_last)
         self.target = TargetNet(self.net)
         self.optimizer = torch.optim.Adam(
             self.net.parameters(),
@@ -201,9 +203,9 @@ class DQN:
         """
         columns: Any = batch
         rows = batch if isinstance(columns.rewards, Tensor) else batch.to(self.device)
-        if self.config.distributional:
-            return categorical_loss(rows, self.net, self.target, double=self.config.double)
-        return dqn_loss(rows, self.net, self.target, double=self.config.double)
+        loss = categorical_loss if self.config.distributional else dqn_loss
+        with self._precision():
+            return loss(rows, self.net, self.target, double=self.config.double)
 
     def learn(self, batch: Batch) -> Learned:
         """One gradient update from a batch that somebody else has sampled.
@@ -345,7 +347,13 @@ class DQN:
         """Q (B, A) to act by; new noise for every step of the environments."""
         if self.config.noisy:
             resample_noise(self.net, self._noise)
-        return self.net.qvals(observations)
+        with self._precision():
+            return self.net.qvals(observations).float()
+
+    def _precision(self) -> torch.autocast:
+        """Where the networks are computed: bfloat16 needs no scaling of the loss."""
+        enabled = self.config.mixed_precision
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=enabled)
 
     def _frozen(self) -> QNetwork:
         """A copy in evaluation mode: switching the network itself would show in training."""

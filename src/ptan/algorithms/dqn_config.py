@@ -72,11 +72,17 @@ class DQNConfig:
     hidden: int | tuple[int, ...] | None = setting(
         None, "Widths of the fully connected layers; None chooses by the observations", "units"
     )
+    mixed_precision: bool = setting(
+        False, "Compute the networks in bfloat16, faster where the processor has it"
+    )
+    channels_last: bool = setting(
+        False, "Order images by pixel in memory, faster convolutions on most processors"
+    )
     seed: int = setting(123, "What all randomness of the run is derived from")
 
     def __post_init__(self) -> None:
         switches = ("double", "noisy", "prioritized", "dueling", "distributional")
-        for name in (*switches, "factorized_noise"):
+        for name in (*switches, "factorized_noise", "mixed_precision", "channels_last"):
             check_switch(name, getattr(self, name))
         counts = ("n_steps", "batch_size", "replay_size", "steps_per_update", "sync_every")
         for name in (*counts, "eps_steps", "beta_steps"):

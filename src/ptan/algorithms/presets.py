@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from ptan.algorithms.dqn_config import DQNConfig
+from ptan.common.atari_settings import AtariSettings
 
 __all__ = ["PRESETS", "Preset"]
 
@@ -18,12 +19,16 @@ class Preset:
         config: All settings.
         stop_reward: Training stops when the mean return of recent training episodes is above this.
         stop_episodes: How many recent episodes that mean is taken over.
+        num_envs: Environments that run side by side.
+        atari: How an Atari game is preprocessed; other environments do not look at it.
     """
 
     env_id: str
     config: DQNConfig
     stop_reward: float
     stop_episodes: int = 100
+    num_envs: int = 1
+    atari: AtariSettings = AtariSettings()
 
 
 _PONG = DQNConfig(

@@ -178,7 +178,7 @@ class BodyNetwork(nn.Module):
             raise ValueError(
                 f"observations must have shape ({wanted}), got {tuple(observations.shape)}"
             )
-        dtype = self._buffers["_unit"].dtype  # type: ignore[union-attr]
+        dtype = self._computed_in(observations)
         values = observations if observations.dtype == dtype else observations.to(dtype)
         if self._divisor == 1:
             return values
@@ -186,6 +186,14 @@ class BodyNetwork(nn.Module):
             return values / self._divisor
         # A copy already: dividing it in place saves half the time, and bytes are most of it.
         return values.div_(self._divisor)
+
+    def _computed_in(self, observations: Tensor) -> torch.dtype:
+        """The type of the network, or that of autocast where no digit of a byte is lost by it."""
+        kind = observations.device.type
+        if observations.dtype == torch.uint8 and torch.is_autocast_enabled(kind):
+            return torch.get_autocast_dtype(kind)
+        dtype: torch.dtype = self._buffers["_unit"].dtype  # type: ignore[union-attr]
+        return dtype
 
     def _extended(
         self, base: nn.Module, features: Tensor, shared: Sequence[int]
