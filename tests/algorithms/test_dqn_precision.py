@@ -47,7 +47,7 @@ def test_channels_last_changes_the_order_in_memory_and_no_more():
 
 
 def test_mixed_precision_computes_in_bfloat16_and_keeps_weights_in_float32():
-    plain, losses = trained(PLAIN)
+    _, losses = trained(PLAIN)
     mixed, their_losses = trained(dataclasses.replace(PLAIN, mixed_precision=True))
     seen = []
     mixed.net.conv[0].register_forward_hook(lambda *call: seen.append(call[2].dtype))

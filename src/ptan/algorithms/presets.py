@@ -1,7 +1,7 @@
 """Presets: environments with the settings that textbooks train them with."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from ptan.algorithms.dqn_config import DQNConfig
@@ -28,7 +28,7 @@ class Preset:
     stop_reward: float
     stop_episodes: int = 100
     num_envs: int = 1
-    atari: AtariSettings = AtariSettings()
+    atari: AtariSettings = field(default_factory=AtariSettings)
 
 
 _PONG = DQNConfig(

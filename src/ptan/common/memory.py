@@ -33,5 +33,5 @@ def keep_freed_memory() -> bool:
         return False
     mallopt = ctypes.CDLL(None).mallopt
     limits = ((_MMAP_THRESHOLD, _NEVER), (_TRIM_THRESHOLD, _NEVER), (_TOP_PAD, _PAD))
-    # Every limit counts, so all are set before anything is concluded.
-    return all([mallopt(name, value) == 1 for name, value in limits])
+    done = [mallopt(name, value) == 1 for name, value in limits]  # all, also where one fails
+    return all(done)
