@@ -17,18 +17,24 @@ QUESTIONS = {
     "collection": "Collection",
     "replay_vector": "Replay, vector observations",
     "replay_atari": "Replay, Atari stacks",
+    "throughput": "Training throughput, DQN on Pong",
 }
 DEFAULT_OUT = peers.ROOT / "docs" / "benchmarks.md"
 HEADING = """# Benchmarks
 
 This page is written by `make bench` (`python -m benchmarks`). Each library runs in a process of its
-own with one thread; hand-written references run in ours. They take turns in short slices, while the
-others wait, and the order turns round every time. A ratio is taken within a round: the table gives
-the median over the rounds and, in brackets, the lowest and the highest. Time is {clock} time.
+own with one thread, or two where that is said; hand-written references run in ours. They take turns
+in short slices, while the others wait, and the order turns round every time. A ratio is taken
+within a round: the table gives the median over the rounds and, in brackets, the lowest and the
+highest. Time is {clock} time.
 
 * *Hand loop*: the best loop we could write by hand. It steps the same environments, runs the same
   network and the same selector, and stores nothing.
-* *Ancestor*: ptan 0.8.1. The other libraries are at their documented defaults, without updates.
+* *Ancestor*: ptan 0.8.1. The other libraries are at their documented defaults, without updates
+  except in training.
+* *Training* is in wall time. Its first rounds find the number of threads, and of games for
+  Stable-Baselines3, that each side is fastest with. *Single file* is `benchmarks/reference_dqn.py`,
+  *fast* is `mixed_precision=True` with `channels_last=True`.
 * Absolute figures belong to one machine; the ratios travel better.
 
 Machine: {machine}. Versions: {versions}; the ancestor is `ptan==0.8.1`.

@@ -69,6 +69,7 @@ class Network(nn.Module):
         )
 
     def forward(self, stacks: Tensor) -> Tensor:
+        """Values (B, n_actions) of stacks of bytes."""
         return self.layers(stacks / 255.0)
 
 
@@ -86,6 +87,7 @@ class Replay:
     def add(
         self, state: Any, action: int, reward: float, next_state: Any, terminated: bool
     ) -> None:
+        """Put a transition in the place of the oldest."""
         slot = self.added % self.capacity
         self.states[slot], self.next_states[slot] = state, next_state
         self.actions[slot], self.rewards[slot] = action, reward
