@@ -106,7 +106,7 @@ def common_grid(curves: Sequence[LearningCurve], points: int = 200) -> Floats:
         raise ValueError("curves must hold at least one, got none")
     n_points = whole_number("points", points)
     longest = max(curve.env_steps for curve in curves)
-    return np.arange(1, n_points + 1) * (longest / n_points)
+    return np.linspace(longest / n_points, longest, n_points, dtype=np.float64)
 
 
 def mean_of_episodes(curve: LearningCurve, at: ArrayLike, episodes: int = 100) -> Floats:
