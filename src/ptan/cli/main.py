@@ -1,0 +1,51 @@
+"""The entry point: finds the command, and turns what goes wrong into one line."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from ptan.cli.parsing import Parser
+from ptan.runs.errors import RunError
+
+__all__ = ["BAD_INPUT", "main"]
+
+BAD_INPUT = 2
+"""Exit status after a request that cannot be met."""
+
+COMMANDS = ("train", "eval", "play", "plot", "presets")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command line.
+
+    Args:
+        argv: The words after `ptan`; None takes the program's own.
+
+    Returns:
+        The exit status: 0 if all went well, 2 for bad input, 130 after Ctrl-C.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        namespace = _parser(words).parse_args(words)
+        return int(namespace.do(namespace))
+    except SystemExit as leaving:  # argparse, after --help and --version
+        return int(leaving.code or 0)
+    except (RunError, ImportError, OSError) as error:
+        text = " ".join(str(error).split()) or type(error).__name__
+        print(f"ptan: {text}", file=sys.stderr)  # noqa: T201
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        print("ptan: stopped", file=sys.stderr)  # noqa: T201
+        return 130
+
+
+def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
+    import ptan
+
+    parser = Parser(prog="ptan", description="Reinforcement learning with PyTorch and Gymnasium.")
+    parser.add_argument("--version", action="version", version=f"ptan {ptan.__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, dest="command")
+    for name in COMMANDS:
+        import_module(f"ptan.cli.{name}").add(commands, words)
+    return parser

@@ -1,0 +1,59 @@
+"""`ptan presets`: environments with the settings that train them."""
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any
+
+from ptan.cli.output import tell
+from ptan.runs import CATALOGUE
+
+__all__ = ["add"]
+
+
+def add(commands: Any, words: Sequence[str]) -> None:  # noqa: ARG001
+    """Declare the command."""
+    parser = commands.add_parser(
+        "presets",
+        help="list the presets",
+        description="List the presets of all algorithms, with the settings in which they "
+        "differ from the defaults.",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.set_defaults(do=presets)
+
+
+def presets(options: argparse.Namespace) -> int:
+    """Print the table; returns the exit status."""
+    listed = {
+        name: {"algorithm": algorithm, **_described(preset)}
+        for algorithm, entry in CATALOGUE.items()
+        for name, preset in entry.presets.items()
+    }
+    if options.json:
+        tell(json.dumps(listed, indent=2))
+        return 0
+    width = max(map(len, listed))
+    for name, preset in listed.items():
+        tell(f"{name:{width}}  {preset.pop('algorithm')} on {preset.pop('env_id')}")
+        differing = preset.pop("settings")
+        own = {k: v for k, v in preset.items() if v is not None}
+        words = [_flag(k, v) for k, v in {**own, **differing}.items()]
+        tell(f"{'':{width}}  {' '.join(words)}")
+    return 0
+
+
+def _described(preset: Any) -> dict[str, Any]:
+    """A preset as plain values, with the settings that are not the default."""
+    config = preset.config
+    usual = vars(type(config)())
+    own = {f.name: getattr(preset, f.name) for f in fields(preset) if f.name != "config"}
+    return {**own, "settings": {k: v for k, v in vars(config).items() if v != usual[k]}}
+
+
+def _flag(name: str, value: Any) -> str:
+    flag = "--" + name.replace("_", "-")
+    if isinstance(value, bool):
+        return flag if value else flag.replace("--", "--no-", 1)
+    return f"{flag} {','.join(map(str, value)) if isinstance(value, tuple) else value}"

@@ -1,0 +1,28 @@
+"""What goes wrong for a reason that the user can mend."""
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = ["RunError", "nearest"]
+
+
+class RunError(Exception):
+    """A request that cannot be met; the text is one line that says what would be right."""
+
+
+def nearest(name: str, names: Iterable[str], count: int = 3) -> str:
+    """The names most like a wrong one, to end an error message with.
+
+    Args:
+        name: What was asked for.
+        names: What there is.
+        count: How many at most.
+
+    Returns:
+        `"; did you mean 'a' or 'b'?"`, or nothing if no name is like it.
+    """
+    by_lower_case = {known.lower(): known for known in names}
+    close = difflib.get_close_matches(name.lower(), by_lower_case, count, 0.6)
+    if not close:
+        return ""
+    return f"; did you mean {' or '.join(repr(by_lower_case[known]) for known in close)}?"

@@ -1,0 +1,108 @@
+"""Greedy evaluation of a run's network, and what its returns say."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ptan.runs.environments import close, evaluation_environments, evaluation_protocol
+from ptan.runs.settings import RunSettings
+from ptan.runs.statistics import mean_interval
+from ptan.training.evaluate import evaluate_parallel
+
+__all__ = ["Evaluation", "Interrupted", "evaluate_greedily"]
+
+_SIDE_BY_SIDE = 20
+
+
+class Interrupted(Exception):  # noqa: N818
+    """Somebody has asked to stop, and what was going on has no result."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Returns of greedy episodes.
+
+    Args:
+        returns: Undiscounted, one per episode, of the raw game.
+        protocol: How they were obtained, in words.
+        seed: Of the environments.
+    """
+
+    returns: list[float]
+    protocol: str
+    seed: int
+
+    @property
+    def mean(self) -> float:
+        """Mean return."""
+        return float(np.mean(self.returns))
+
+    @property
+    def std(self) -> float | None:
+        """Standard deviation of the episodes (n − 1); None for a single one."""
+        return float(np.std(self.returns, ddof=1)) if len(self.returns) > 1 else None
+
+    @property
+    def ci95(self) -> float | None:
+        """Half the width of the 95 % interval of the mean (Student's t); None for one episode."""
+        interval = mean_interval(self.returns)
+        return None if math.isnan(interval.low) else interval.estimate - interval.low
+
+    def to_json(self) -> dict[str, Any]:
+        """Mean, spread and every return, with the protocol."""
+        return {
+            "mean": self.mean,
+            "std": self.std,
+            "ci95": self.ci95,
+            "episodes": len(self.returns),
+            "returns": self.returns,
+            "protocol": self.protocol,
+            "seed": self.seed,
+        }
+
+    def __str__(self) -> str:
+        if self.ci95 is None:
+            return f"{self.mean:.2f} (one episode)"
+        return (
+            f"{self.mean:.2f} ± {self.ci95:.2f} (95 %, Student's t, {len(self.returns)} episodes)"
+        )
+
+
+def evaluate_greedily(
+    settings: RunSettings,
+    agent: Any,
+    episodes: int,
+    seed: int,
+    interrupted: Callable[[], bool] = lambda: False,
+) -> Evaluation:
+    """Play whole episodes with the network as it is, side by side.
+
+    Args:
+        settings: The run's; its environments are made anew, without what only training needs.
+        agent: From the algorithm's `greedy_agent`.
+        episodes: How many.
+        seed: Of the environments.
+        interrupted: Asked at every step.
+
+    Returns:
+        The returns and how they were obtained.
+
+    Raises:
+        Interrupted: `interrupted` said so.
+        RunError: the environment cannot be made.
+    """
+    environments = evaluation_environments(settings, min(episodes, _SIDE_BY_SIDE))
+
+    def watched(observations: Any, states: Any = None) -> Any:
+        if interrupted():
+            raise Interrupted
+        return agent(observations, states)
+
+    try:
+        returns = evaluate_parallel(environments, watched, episodes, seed)
+    finally:
+        close(environments)
+    return Evaluation(returns, evaluation_protocol(settings, episodes, seed), seed)

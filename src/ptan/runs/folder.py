@@ -1,0 +1,173 @@
+"""The folder of a run: which files it has, and how they are written and read."""
+
+import json
+import os
+import platform
+import re
+import time
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Self
+
+from ptan.runs.errors import RunError
+from ptan.runs.settings import RunConfig
+
+__all__ = ["FORMAT", "RunFolder", "default_name"]
+
+FORMAT = 1
+"""Version of the layout of run folders."""
+
+_PACKAGES = ("torch", "numpy", "gymnasium", "ale-py")
+
+
+class RunFolder:
+    """Paths of a run's files.
+
+    config.json        all settings, the versions of what they were used with, the command line
+    metrics.jsonl      one JSON object per line: numbers of training, by environment step
+    tensorboard/       the same for TensorBoard, and images
+    checkpoints/       the newest states of the whole run
+    curve.png          the learning curve
+    result.json        how it ended; there once it has
+
+    Args:
+        path: The folder.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        self.config = self.path / "config.json"
+        self.metrics = self.path / "metrics.jsonl"
+        self.tensorboard = self.path / "tensorboard"
+        self.checkpoints = self.path / "checkpoints"
+        self.curve = self.path / "curve.png"
+        self.result = self.path / "result.json"
+
+    @classmethod
+    def create(cls, path: Path | str, config: RunConfig, command: Sequence[str] = ()) -> Self:
+        """Make a folder for a new run and write its settings.
+
+        Args:
+            path: Where; the folders above it are made too.
+            config: What is written to `config.json`.
+            command: The command line that began the run.
+
+        Raises:
+            RunError: there is something of that name already, or it cannot be written.
+        """
+        folder = cls(path)
+        try:
+            folder.path.parent.mkdir(parents=True, exist_ok=True)
+            folder.path.mkdir()
+        except FileExistsError:
+            if folder.path.exists():
+                raise RunError(
+                    f"{path} is there already: choose another --name, or go on with --resume {path}"
+                ) from None
+            raise RunError(f"{path} cannot be made: its parent is no folder") from None
+        except OSError as error:
+            raise RunError(f"{path} cannot be made: {error.strerror or error}") from None
+        folder.write_config(config, command=list(command), resumed=[])
+        return folder
+
+    @classmethod
+    def open(cls, path: Path | str) -> Self:
+        """The folder of a run that is there.
+
+        Raises:
+            RunError: there is none, or it is no run's.
+        """
+        folder = cls(path)
+        if not folder.path.is_dir():
+            raise RunError(f"{path} is no run folder: there is no such folder")
+        if not folder.config.is_file():
+            raise RunError(f"{path} is no run folder: it has no config.json")
+        folder.read_config()
+        return folder
+
+    def write_config(
+        self, config: RunConfig, *, command: list[str], resumed: list[dict[str, Any]]
+    ) -> None:
+        """Write `config.json`."""
+        content = {
+            "format": FORMAT,
+            "env_id": config.settings.env_id,
+            **config.to_json(),
+            "seed": config.seed,
+            "command": command,
+            "resumed": resumed,
+            "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+            "versions": versions(),
+        }
+        write_json(self.config, content)
+
+    def update_config(self, config: RunConfig, command: Sequence[str]) -> None:
+        """Note in `config.json` that the run is resumed, with settings that have changed."""
+        content = self._read()
+        note = {"at": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "command": list(command)}
+        content["resumed"] = [*content.get("resumed", []), {**note, "versions": versions()}]
+        write_json(self.config, {**content, **config.to_json()})
+
+    def read_config(self) -> RunConfig:
+        """The settings of the run.
+
+        Raises:
+            RunError: the file is no run's, damaged, or of another format.
+        """
+        content = self._read()
+        if content.get("format") != FORMAT:
+            raise RunError(
+                f"{self.config} must have format {FORMAT}, got {content.get('format')!r}: it is no "
+                "run of this version of ptan"
+            )
+        try:
+            return RunConfig.from_json(content)
+        except RunError as error:
+            raise RunError(f"{self.config} is no run's: {error}") from None
+
+    def write_result(self, result: Mapping[str, Any]) -> None:
+        """Write `result.json`."""
+        write_json(self.result, result)
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            content = json.loads(self.config.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise RunError(f"{self.config} cannot be read: {error.strerror or error}") from None
+        except ValueError as error:
+            raise RunError(f"{self.config} is damaged: {error}") from None
+        if not isinstance(content, dict):
+            raise RunError(f"{self.config} is no run's: it holds no JSON object")
+        return content
+
+
+def default_name(config: RunConfig) -> str:
+    """`<env>-<preset or algorithm>-seed<S>-<time>`."""
+    env = re.sub(r"[^A-Za-z0-9]+", "-", config.settings.env_id).strip("-")
+    what = config.preset or config.algorithm
+    return f"{env}-{what}-seed{config.seed}-{time.strftime('%Y%m%d-%H%M%S')}"
+
+
+def versions() -> dict[str, str]:
+    """Versions of ptan, of Python and of the packages that results depend on."""
+    import ptan
+
+    found = {"ptan": ptan.__version__, "python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write a file at once: whoever reads it meanwhile sees the old one or the new one."""
+    part = path.with_name(path.name + ".part")
+    with part.open("w", encoding="utf-8") as file:
+        json.dump(content, file, indent=2, ensure_ascii=False)
+        file.write("\n")
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)

@@ -1,0 +1,160 @@
+"""What a checkpoint of a run holds, and how a run goes on from it."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ptan.common.env_state import CannotSave, environment_state, set_environment_state
+from ptan.runs.errors import RunError
+from ptan.runs.folder import RunFolder
+from ptan.runs.settings import CHANGEABLE, RunConfig
+from ptan.training.checkpoint import CheckpointError, Checkpoints, LoadedCheckpoint
+
+if TYPE_CHECKING:
+    from ptan.runs.run import Run
+
+__all__ = ["Marks", "beginning_of", "changed", "load", "restore", "save"]
+
+
+@dataclass
+class Marks:
+    """Where a run stands beside its algorithm and its statistics.
+
+    Args:
+        seconds_before: Those of the run up to the checkpoint that it goes on from.
+        saved_at: Environment steps at the newest checkpoint.
+        threads: Of PyTorch, as chosen when the run began.
+        evaluations: Greedy evaluations during training so far.
+        next_evaluation: Environment steps before which there is none.
+        evaluation_cut_off: Whether one was interrupted.
+        beginnings: How often new episodes were begun when the run was resumed.
+        refill: Whether the buffer has to be filled again.
+        stopped: Why training is over; None while it is not.
+    """
+
+    seconds_before: float = 0.0
+    saved_at: int = 0
+    threads: int = 0
+    evaluations: int = 0
+    next_evaluation: int = 0
+    evaluation_cut_off: bool = False
+    beginnings: int = 0
+    refill: bool = False
+    stopped: str | None = None
+
+
+def save(run: "Run") -> None:
+    """Write a checkpoint of a run.
+
+    The replay buffer is part of it with `save_replay`; sources and environments too, where the
+    environments can be saved. Without the rows that led to them they would be of no use.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    algorithm = run.parts.algorithm
+    run.marks.saved_at = algorithm.env_steps
+    marks = {**dataclasses.asdict(run.marks), "seconds_before": run.seconds}
+    state = {
+        "algorithm": algorithm.state_dict(),
+        "tracker": run.tracker.state_dict(),
+        "recent": run.recent.state_dict(),
+        "marks": marks,
+        "buffer": None,
+        "episodes": None,
+    }
+    if run.settings.save_replay:
+        state["buffer"] = run.parts.buffer.state_dict()
+        try:
+            state["episodes"] = {
+                "source": run.parts.source.state_dict(),
+                "environments": environment_state(run.parts.env),
+            }
+        except CannotSave:
+            state["episodes"] = None  # `restore` says so
+    run.checkpoints.save(state, algorithm.env_steps)
+
+
+def load(folder: RunFolder) -> LoadedCheckpoint:
+    """The newest intact checkpoint of a run.
+
+    Raises:
+        RunError: there is none.
+    """
+    try:
+        loaded = Checkpoints(folder.checkpoints).load()
+    except CheckpointError as error:
+        raise RunError(str(error)) from None
+    if loaded is None:
+        raise RunError(f"{folder.path} has no checkpoint yet: there is nothing to go on from")
+    return loaded
+
+
+def beginning_of(loaded: LoadedCheckpoint) -> int:
+    """How many times new episodes have begun, that of a run that goes on from here included."""
+    beginnings = int(loaded.state["marks"]["beginnings"])
+    return beginnings + (loaded.state["episodes"] is None)
+
+
+def restore(run: "Run", loaded: LoadedCheckpoint) -> None:
+    """Put a run, freshly made from its settings, where a checkpoint was made.
+
+    What could not be saved is begun anew, and `run.notes` says so.
+
+    Raises:
+        RunError: the checkpoint does not fit the settings.
+    """
+    state: Mapping[str, Any] = loaded.state
+    run.notes += loaded.warnings
+    try:
+        run.parts.algorithm.load_state_dict(state["algorithm"])
+        run.recent.load_state_dict(state["recent"])
+        run.marks = Marks(**state["marks"])
+        if state["buffer"] is not None:
+            run.parts.buffer.load_state_dict(state["buffer"])
+        if state["episodes"] is not None:
+            set_environment_state(run.parts.env, state["episodes"]["environments"])
+            run.parts.source.load_state_dict(state["episodes"]["source"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunError(f"{loaded.path} does not fit the settings of the run: {error}") from error
+    marks, algorithm = run.marks, run.parts.algorithm
+    marks.beginnings = beginning_of(loaded)
+    marks.refill = state["buffer"] is None and algorithm.updates > 0
+    run.notes.append(
+        f"resumed at {algorithm.env_steps:,} environment steps and {algorithm.updates:,} updates"
+    )
+    if state["episodes"] is None:
+        run.notes.append(f"new episodes begin: {_why_new_episodes(run, state)}")
+
+
+def _why_new_episodes(run: "Run", state: Mapping[str, Any]) -> str:
+    if state["buffer"] is None:
+        return "environments are saved only together with the replay (save_replay)"
+    try:
+        environment_state(run.parts.env)
+    except CannotSave as error:
+        return str(error)
+    return "the environments could not be saved"
+
+
+def changed(config: RunConfig, changes: Mapping[str, Any]) -> RunConfig:
+    """A run's settings with those that may change while it rests.
+
+    Args:
+        config: As it began.
+        changes: New values of settings in `CHANGEABLE`.
+
+    Raises:
+        RunError: another setting, or an impossible value.
+    """
+    for name in changes:
+        if name not in CHANGEABLE:
+            raise RunError(
+                f"{name} cannot change when a run is resumed; only {', '.join(sorted(CHANGEABLE))} "
+                "can"
+            )
+    try:
+        return dataclasses.replace(config, settings=dataclasses.replace(config.settings, **changes))
+    except (TypeError, ValueError) as error:
+        raise RunError(str(error)) from None

@@ -1,0 +1,177 @@
+"""The settings of a run that are not its algorithm's, and both together as JSON."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from ptan.algorithms.settings import (
+    check_finite,
+    check_switch,
+    list_settings,
+    setting,
+)
+from ptan.common._checks import whole_number
+from ptan.runs.catalogue import CATALOGUE, Entry
+from ptan.runs.errors import RunError, nearest
+
+__all__ = ["CHANGEABLE", "RunConfig", "RunSettings"]
+
+_ENV_STEPS = "environment steps"
+_EPISODES = "episodes"
+
+CHANGEABLE = frozenset(
+    {
+        "steps",
+        "stop_reward",
+        "device",
+        "threads",
+        "env_threads",
+        "checkpoint_every",
+        "save_replay",
+        "eval_episodes",
+        "eval_every",
+    }
+)
+"""Settings that may be changed when a run is resumed: none alters what its environments are."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSettings:
+    """Where, how long and with what means an algorithm is trained.
+
+    `list_settings(RunSettings)` gives name, default, meaning and unit of each.
+
+    Raises:
+        TypeError, ValueError: a setting of the wrong kind or outside its range, by name.
+    """
+
+    env_id: str = setting("", "Gymnasium's name of the environment; Atari games are preprocessed")
+    steps: int = setting(1_000_000, "Where training ends at the latest", _ENV_STEPS)
+    num_envs: int = setting(1, "Environments that are played side by side")
+    stop_reward: float | None = setting(
+        None, "Stop when the mean of recent episodes is above this, and so is greedy evaluation"
+    )
+    stop_episodes: int = setting(100, "How many recent episodes that mean is taken over", _EPISODES)
+    eval_episodes: int = setting(
+        20, "Greedy episodes of an evaluation; 0 does without, also at the end", _EPISODES
+    )
+    eval_every: int = setting(
+        20_000, "Least distance of two evaluations while stop_reward is not confirmed", _ENV_STEPS
+    )
+    device: str = setting("auto", "Where networks live: cpu, cuda, cuda:1; auto prefers cuda")
+    threads: int = setting(0, "Threads of PyTorch; 0 measures an update and chooses", "threads")
+    env_threads: int = setting(
+        0, "Threads that play vectors of Atari games; 0 lets them choose", "threads"
+    )
+    checkpoint_every: int = setting(
+        50_000, "Distance of checkpoints; 0 saves only when a run stops", _ENV_STEPS
+    )
+    save_replay: bool = setting(
+        False, "Put replay buffer and environments in checkpoints, to go on to the bit"
+    )
+    diagnostics_every: int = setting(
+        100, "Distance of diagnostics such as mean values", "gradient updates"
+    )
+    episodic_life: bool = setting(True, "Atari: let a lost life end the learning window")
+    reward_clipping: bool = setting(True, "Atari: learn from the sign of rewards")
+    noop_max: int = setting(0, "Atari: most no-ops that a training game starts with", "steps")
+    frame_skip: int = setting(4, "Atari: how long an action is held", "game frames")
+    stack_frames: int = setting(4, "Atari: how many frames an observation shows", "frames")
+
+    def __post_init__(self) -> None:
+        for name in ("env_id", "device"):
+            if not isinstance(getattr(self, name), str):
+                raise TypeError(f"{name} must be a text, got {getattr(self, name)!r}")
+        for name in ("save_replay", "episodic_life", "reward_clipping"):
+            check_switch(name, getattr(self, name))
+        for name in ("steps", "num_envs", "stop_episodes", "diagnostics_every", "frame_skip"):
+            whole_number(name, getattr(self, name))
+        whole_number("stack_frames", self.stack_frames)
+        whole_number("eval_every", self.eval_every)
+        for name in ("eval_episodes", "threads", "env_threads", "noop_max"):
+            whole_number(name, getattr(self, name), least=0)
+        whole_number("checkpoint_every", self.checkpoint_every, least=0)
+        if self.stop_reward is not None:
+            check_finite("stop_reward", self.stop_reward)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """Everything that a run is made of.
+
+    Args:
+        algorithm: Name of the algorithm in `CATALOGUE`.
+        settings: Those of the run.
+        config: Those of the algorithm.
+        preset: Name of the preset that they began with, None without.
+
+    Raises:
+        RunError: no such algorithm, or another algorithm's settings.
+    """
+
+    algorithm: str
+    settings: RunSettings
+    config: Any
+    preset: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.algorithm not in CATALOGUE:
+            hint = nearest(self.algorithm, CATALOGUE)
+            raise RunError(
+                f"algorithm must be one of {list(CATALOGUE)}, got {self.algorithm!r}{hint}"
+            )
+        if not isinstance(self.config, self.entry.config):
+            raise RunError(f"config must be a {self.entry.config.__name__}, got {self.config!r}")
+
+    @property
+    def entry(self) -> Entry:
+        """The algorithm's entry in the catalogue."""
+        return CATALOGUE[self.algorithm]
+
+    @property
+    def seed(self) -> int:
+        """What all randomness of the run is derived from."""
+        return int(self.config.seed)
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON stores it: plain dicts, numbers and texts."""
+        return {
+            "algorithm": self.algorithm,
+            "preset": self.preset,
+            "settings": dataclasses.asdict(self.settings),
+            "config": dataclasses.asdict(self.config),
+        }
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Self:
+        """What `to_json` wrote; other entries beside its own are left alone.
+
+        Raises:
+            RunError: something is missing, unknown or impossible, by name.
+        """
+        try:
+            algorithm, preset = content["algorithm"], content.get("preset")
+            if algorithm not in CATALOGUE:
+                raise RunError(f"unknown algorithm {algorithm!r}")
+            settings = read_settings(RunSettings, content["settings"])
+            config = read_settings(CATALOGUE[algorithm].config, content["config"])
+        except KeyError as missing:
+            raise RunError(f"there is no entry {missing}") from None
+        except (TypeError, ValueError, AttributeError) as error:
+            raise RunError(str(error)) from None
+        return cls(algorithm=algorithm, settings=settings, config=config, preset=preset)
+
+
+def read_settings(kind: type[Any], content: Mapping[str, Any]) -> Any:
+    """Settings from their JSON form: lists become tuples again.
+
+    Raises:
+        RunError: an unknown name.
+        TypeError, ValueError: an impossible value.
+    """
+    known = {known.name for known in list_settings(kind)}
+    for name in content:
+        if name not in known:
+            raise RunError(f"unknown setting {name!r}{nearest(name, known)}")
+    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in content.items()})

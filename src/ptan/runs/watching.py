@@ -1,0 +1,95 @@
+"""What a run tells whoever watches it while it goes on."""
+
+import time
+from collections import deque
+from typing import NamedTuple, Protocol
+
+__all__ = ["Progress", "Silent", "Speed", "Watcher"]
+
+
+class Progress(NamedTuple):
+    """Where a run stands.
+
+    phase         "warm-up", "training" or "evaluation"
+    env_steps     so far
+    steps         where training ends at the latest
+    updates       gradient updates so far
+    episodes      finished training episodes so far
+    last_reward   return of the last one; None before
+    mean_reward   mean return of recent ones; None before
+    epsilon       probability of a random action; None for algorithms without
+    speed         environment steps per second, lately; None before it is known
+    """
+
+    phase: str
+    env_steps: int
+    steps: int
+    updates: int
+    episodes: int
+    last_reward: float | None
+    mean_reward: float | None
+    epsilon: float | None
+    speed: float | None
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Until `steps` are reached at the present speed; None while that is not known."""
+        if not self.speed:
+            return None
+        return max(0, self.steps - self.env_steps) / self.speed
+
+
+class Watcher(Protocol):
+    """Shows what a run does."""
+
+    def progress(self, progress: Progress, /) -> None:
+        """Show where the run stands; called often."""
+
+    def say(self, line: str, /) -> None:
+        """Show one line about something that happened."""
+
+
+class Silent:
+    """A watcher that shows nothing."""
+
+    def progress(self, progress: Progress, /) -> None:
+        """Show nothing."""
+
+    def say(self, line: str, /) -> None:
+        """Show nothing."""
+
+
+class Speed:
+    """Environment steps per second over the last seconds.
+
+    Args:
+        span: Seconds that are looked back.
+    """
+
+    def __init__(self, span: float = 10.0) -> None:
+        self._span = span
+        self._points: deque[tuple[float, int]] = deque()
+
+    def add(self, env_steps: int, now: float | None = None) -> None:
+        """Take a point.
+
+        Args:
+            env_steps: So far.
+            now: Seconds of any clock; None reads one.
+        """
+        at = time.perf_counter() if now is None else now
+        self._points.append((at, env_steps))
+        while len(self._points) > 2 and self._points[1][0] < at - self._span:
+            self._points.popleft()
+
+    def forget(self) -> None:
+        """Begin anew, after time that was spent on something else."""
+        self._points.clear()
+
+    @property
+    def value(self) -> float | None:
+        """Environment steps per second; None before there are two points."""
+        if len(self._points) < 2:
+            return None
+        (begin, first), (end, last) = self._points[0], self._points[-1]
+        return (last - first) / (end - begin) if end > begin else None
