@@ -126,13 +126,13 @@ def draw_distributions(writer: SummaryWriter, net: nn.Module, states: Tensor, st
     from matplotlib.figure import Figure
 
     with torch.no_grad():
-        probabilities = net.apply_softmax(net(states)).cpu()
-    atoms = net.supports.cpu()
+        probabilities = net.apply_softmax(net(states)).cpu().numpy()
+    atoms = net.supports.cpu().numpy()
     for number, of_actions in enumerate(probabilities):
         figure = Figure(figsize=(8, 4), layout="constrained")
         axes = figure.subplots(len(of_actions), sharex=True, sharey=True, squeeze=False)[:, 0]
         for ax, row in zip(axes, of_actions, strict=True):
-            ax.bar(atoms, row, width=float(atoms[1] - atoms[0]))
+            ax.bar(atoms, row, width=atoms[1] - atoms[0])
         writer.add_figure(f"distributions/state_{number}", figure, step)
 
 
