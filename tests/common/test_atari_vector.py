@@ -56,6 +56,9 @@ class Single:
         ("pong", "PongNoFrameskip-v4", 100, {"frame_skip": 2, "stack_frames": 3}),
         ("breakout", "BreakoutNoFrameskip-v4", 100, {"frame_skip": 1, "stack_frames": 1}),
         ("pong", "PongNoFrameskip-v4", 50, {"screen_size": 42}),
+        ("pong", "PongNoFrameskip-v4", 200, {"point_ends": True}),
+        ("breakout", "BreakoutNoFrameskip-v4", 300, {"point_ends": True}),
+        ("breakout", "BreakoutNoFrameskip-v4", 200, {"point_ends": True, "episodic_life": False}),
     ],
 )
 def test_vector_equals_wrap_dqn_pixel_by_pixel(rom, name, steps, settings, mode):
@@ -83,11 +86,12 @@ def test_vector_equals_wrap_dqn_pixel_by_pixel(rom, name, steps, settings, mode)
                 np.testing.assert_array_equal(info["final_obs"][i], final)
             ends += end and not lost
             losses += lost
-        assert ("life_loss" in info) == settings.get("episodic_life", True)
+        windows_end = settings.get("episodic_life", True) or settings.get("point_ends", False)
+        assert ("life_loss" in info) == windows_end
         assert ("raw_reward" in info) == settings.get("reward_clipping", True)
     if rom == "breakout" and steps >= 300:
         assert ends > 0
-        assert (losses > 0) == settings.get("episodic_life", True)
+        assert (losses > 0) == windows_end
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -26,6 +26,7 @@ class AtariSettings:
         noop_max: most no-ops at the start of a game (1 … noop_max are drawn); 0 for none.
         frame_skip: game frames per step; the action is held that long.
         screen_size: height and width of a frame in pixels.
+        point_ends: whether any reward ends the learning window, as a lost life does.
 
     Raises:
         ValueError: a number outside its range.
@@ -37,6 +38,7 @@ class AtariSettings:
     noop_max: int = 0
     frame_skip: int = 4
     screen_size: int = 84
+    point_ends: bool = False
 
     def __post_init__(self) -> None:
         least = {"stack_frames": 1, "noop_max": 0, "frame_skip": 1, "screen_size": 1}
@@ -47,7 +49,7 @@ class AtariSettings:
 
     def evaluation(self) -> Self:
         """The same settings with the game's own rewards and episode ends."""
-        return replace(self, episodic_life=False, reward_clipping=False)
+        return replace(self, episodic_life=False, reward_clipping=False, point_ends=False)
 
     def keywords(self) -> dict[str, Any]:
         """The settings as keyword arguments of `wrap_dqn` and `make_atari_vec`."""

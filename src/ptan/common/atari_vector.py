@@ -31,6 +31,7 @@ def make_atari_vec(
     autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
     max_num_frames_per_episode: int = 108_000,
     num_threads: int = 0,
+    point_ends: bool = False,
 ) -> VectorEnv[Any, Any, Any]:
     """Make a vector of Atari games, preprocessed in C++ as `wrap_dqn` preprocesses one.
 
@@ -40,8 +41,9 @@ def make_atari_vec(
     screen there). `reset(seed=s)` seeds environment i with s + i.
 
     A lost life (`episodic_life`) sets `terminated` and `info["life_loss"]`, a bool array of
-    num_envs; the game goes on with the next step in either auto-reset mode. Clipped rewards are -1,
-    0 or 1, the games' own are in `info["raw_reward"]`, a float64 array of num_envs.
+    num_envs; the game goes on with the next step in either auto-reset mode. So does every reward
+    with `point_ends`. Clipped rewards are -1, 0 or 1, the games' own are in `info["raw_reward"]`, a
+    float64 array of num_envs.
 
     In SAME_STEP mode `info["final_obs"]` (valid where `info["_final_obs"]`) holds the observation
     that the step ended with, at a lost life too, where it equals the observation itself; `lives`
@@ -62,6 +64,7 @@ def make_atari_vec(
         max_num_frames_per_episode: game frames after FIRE until a game is truncated; the default
             is that of the single environments, 30 minutes or 27 000 steps of four frames.
         num_threads: threads that run the games; 0 lets ALE choose.
+        point_ends: whether any reward but 0 terminates.
 
     Returns:
         A vector environment with observations (num_envs, stack_frames, screen_size, screen_size)
@@ -72,7 +75,9 @@ def make_atari_vec(
         ImportError: ALE is missing.
     """
     clip = alias_of_clipping(reward_clipping, clip_reward)
-    settings = AtariSettings(stack_frames, episodic_life, clip, noop_max, frame_skip, screen_size)
+    settings = AtariSettings(
+        stack_frames, episodic_life, clip, noop_max, frame_skip, screen_size, point_ends
+    )
     whole_number("num_envs", num_envs)
     rom, sticky = _find_game(game)
     from ale_py.vector_env import AtariVectorEnv
@@ -172,10 +177,11 @@ class _AtariVector(VectorWrapper):
             self._age[game_over] = 0
         self._lives, self._game_over = lives.copy(), game_over
         self._fill_young_stacks(obs)
-        if self._settings.episodic_life:
-            info["life_loss"] = life_loss
-        else:
-            terminated = terminated & ~life_loss
+        terminated &= ~life_loss
+        plays_on = self._windows_that_end(life_loss, raw, game_over, info)
+        terminated |= plays_on
+        if self._same_step and plays_on.any():
+            info.setdefault("final_obs", obs.copy())
         if "final_obs" in info:
             info["_final_obs"] = terminated | truncated
         rewards = raw.astype(np.float64)
@@ -183,6 +189,18 @@ class _AtariVector(VectorWrapper):
             info["raw_reward"] = rewards
             rewards = np.sign(rewards)
         return obs, rewards, terminated, truncated, info
+
+    def _windows_that_end(
+        self, life_loss: Flags, raw: NDArray[Any], game_over: Flags, info: dict[str, Any]
+    ) -> Flags:
+        """Which learning windows end in games that go on; also said in `info`."""
+        settings = self._settings
+        ends = life_loss if settings.episodic_life else np.zeros_like(life_loss)
+        if settings.point_ends:
+            ends = ends | ((raw != 0) & ~game_over)
+        if settings.episodic_life or settings.point_ends:
+            info["life_loss"] = ends
+        return ends
 
     def _fill_young_stacks(self, stacks: Frames) -> None:
         """Repeat the first frame of a game where ALE leaves the places before it black."""

@@ -42,6 +42,7 @@ def wrap_dqn(
     frame_skip: int = 4,
     screen_size: int = 84,
     clip_reward: bool | None = None,
+    point_ends: bool = False,
 ) -> AnyEnv:
     """Preprocess an Atari game as DQN does (Mnih et al. 2015, methods).
 
@@ -55,6 +56,10 @@ def wrap_dqn(
     the game passes. A second `reset()`, or one with a seed or options, starts a new game. Games
     that wait for FIRE after a lost life (Breakout) wait for the agent's FIRE.
 
+    With `point_ends` every reward ends the learning window in this way, `info["life_loss"]`
+    included: in games that are played point by point, such as Pong, what comes after a point has
+    nothing to do with what came before it.
+
     Clipped rewards are -1, 0 or 1, the game's own is in `info["raw_reward"]`.
 
     Args:
@@ -66,6 +71,7 @@ def wrap_dqn(
         frame_skip: game frames per step.
         screen_size: height and width of a frame in pixels.
         clip_reward: another name of `reward_clipping`.
+        point_ends: whether any reward but 0 terminates (see above).
 
     Returns:
         An environment with observations (stack_frames, screen_size, screen_size) uint8.
@@ -81,6 +87,7 @@ def wrap_dqn(
         noop_max,
         frame_skip,
         screen_size,
+        point_ends,
     )
     _check_atari(env)
     if "FIRE" in env.unwrapped.get_action_meanings()[1:2]:  # type: ignore[attr-defined]
@@ -92,7 +99,7 @@ def wrap_dqn(
     if settings.reward_clipping:
         env = _ClipReward(env)
     env = FrameStackObservation(env, stack_frames)
-    return _LifeLoss(env) if episodic_life else env
+    return _LifeLoss(env, episodic_life, point_ends) if episodic_life or point_ends else env
 
 
 def _check_atari(env: AnyEnv) -> None:
@@ -159,10 +166,13 @@ class _ClipReward(gymnasium.Wrapper[ObsType, ActType, ObsType, ActType]):
 
 
 class _LifeLoss(gymnasium.Wrapper[ObsType, ActType, ObsType, ActType]):
-    """Terminates where a life is lost, and lets the game go on (see `wrap_dqn`)."""
+    """Terminates at lost lives or points, and lets the game go on (see `wrap_dqn`)."""
 
-    def __init__(self, env: gymnasium.Env[ObsType, ActType]) -> None:
+    def __init__(
+        self, env: gymnasium.Env[ObsType, ActType], life_ends: bool, point_ends: bool
+    ) -> None:
         super().__init__(env)
+        self._life_ends, self._point_ends = life_ends, point_ends
         self._lives = 0
         # What a reset right after a life loss returns instead of starting a new game.
         self._paused: tuple[ObsType, dict[str, Any]] | None = None
@@ -170,7 +180,9 @@ class _LifeLoss(gymnasium.Wrapper[ObsType, ActType, ObsType, ActType]):
     def step(self, action: ActType) -> tuple[ObsType, SupportsFloat, bool, bool, dict[str, Any]]:
         obs, reward, terminated, truncated, info = self.env.step(action)
         lives = info["lives"]
-        lost = 0 < lives < self._lives and not terminated and not truncated
+        lost = self._life_ends and 0 < lives < self._lives
+        lost = lost or (self._point_ends and bool(reward))
+        lost = lost and not terminated and not truncated
         self._lives, self._paused = lives, None
         if lost:
             terminated, info = True, {**info, "life_loss": True}
