@@ -57,6 +57,22 @@ _BREAKOUT_SMALL = replace(
     eps_final=0.1,
     batch_size=64,
 )
+_PONG_FAST = DQNConfig(
+    n_steps=4,
+    double=True,
+    dueling=True,
+    learning_rate=2.5e-4,
+    adam_eps=1.5e-4,
+    max_grad_norm=10.0,
+    replay_size=100_000,
+    warm_up=5_000,
+    steps_per_update=4,
+    sync_every=500,
+    eps_steps=40_000,
+    eps_final=0.02,
+    mixed_precision=True,
+    channels_last=True,
+)
 _CARTPOLE = DQNConfig(
     gamma=0.9,
     hidden=128,
@@ -74,6 +90,14 @@ _BREAKOUT_ID = "BreakoutNoFrameskip-v4"
 PRESETS: Mapping[str, Preset] = MappingProxyType(
     {
         "pong": Preset(_PONG_ID, _PONG, 18.0),
+        "pong-fast": Preset(
+            _PONG_ID,
+            _PONG_FAST,
+            18.0,
+            stop_episodes=20,
+            num_envs=8,
+            atari=AtariSettings(noop_max=30, point_ends=True),
+        ),
         "breakout-small": Preset(_BREAKOUT_ID, _BREAKOUT_SMALL, 500.0),
         "breakout": Preset(_BREAKOUT_ID, _ATARI, 500.0),
         "invaders": Preset("SpaceInvadersNoFrameskip-v4", _ATARI, 500.0),

@@ -4,7 +4,7 @@ import argparse
 import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from ptan.cli.interruption import interruption
 from ptan.cli.output import complain, tell
 from ptan.cli.parsing import add_settings, given_settings
 from ptan.cli.progress import watching
+from ptan.common.memory import keep_freed_memory
 from ptan.runs import CATALOGUE, Entry, Run, RunConfig, RunError, RunSettings
 from ptan.runs.errors import nearest
 from ptan.runs.folder import default_name
@@ -82,7 +83,10 @@ def add(commands: Any, words: Sequence[str]) -> None:
 def train(options: argparse.Namespace) -> int:
     """Train; returns the exit status."""
     command = ["ptan", *sys.argv[1:]]
+    keep_freed_memory()
     run = _resumed(options, command) if options.resume else _new(options, command)
+    for warning in run.warnings:
+        complain(warning)
     with interruption() as asked, watching(options.quiet, run.settings.steps) as watch:
         watch.say(f"{run.config.algorithm} on {run.settings.env_id}, seed {run.config.seed}")
         result = run.train(watch, asked)
@@ -109,8 +113,7 @@ def read_config(options: argparse.Namespace) -> RunConfig:
     if options.preset is not None:
         preset = _preset(entry, options.preset)
         config = preset.config
-        known = {field.name for field in fields(RunSettings)}
-        of_run = {f.name: getattr(preset, f.name) for f in fields(preset) if f.name in known}
+        of_run = _of_run(preset)
     try:
         bundles = [
             settings for name, settings in entry.bundles.items() if vars(options)[f"bundle_{name}"]
@@ -159,6 +162,12 @@ def _preset(entry: Entry, name: str) -> Preset:
         hint = nearest(name, entry.presets)
         raise RunError(f"preset must be one of {', '.join(entry.presets)}, got {name!r}{hint}")
     return entry.presets[name]
+
+
+def _of_run(preset: Preset) -> dict[str, Any]:
+    """What a preset says about settings of the run, its Atari settings taken apart."""
+    said = {**vars(preset), **asdict(preset.atari)}
+    return {field.name: said[field.name] for field in fields(RunSettings) if field.name in said}
 
 
 def _report(result: dict[str, Any]) -> None:

@@ -40,6 +40,7 @@ def atari_settings(settings: RunSettings) -> AtariSettings:
         reward_clipping=settings.reward_clipping,
         noop_max=settings.noop_max,
         frame_skip=settings.frame_skip,
+        point_ends=settings.point_ends,
     )
 
 

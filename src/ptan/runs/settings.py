@@ -56,8 +56,11 @@ class RunSettings:
     eval_episodes: int = setting(
         20, "Greedy episodes of an evaluation; 0 does without, also at the end", _EPISODES
     )
-    eval_every: int = setting(
-        20_000, "Least distance of two evaluations while stop_reward is not confirmed", _ENV_STEPS
+    eval_every: int | None = setting(
+        None,
+        "Least distance of two evaluations while stop_reward is not confirmed; none takes 20_000 "
+        "for Atari games and 2_000 for others",
+        _ENV_STEPS,
     )
     device: str = setting("auto", "Where networks live: cpu, cuda, cuda:1; auto prefers cuda")
     threads: int = setting(0, "Threads of PyTorch; 0 measures an update and chooses", "threads")
@@ -74,6 +77,7 @@ class RunSettings:
         100, "Distance of diagnostics such as mean values", "gradient updates"
     )
     episodic_life: bool = setting(True, "Atari: let a lost life end the learning window")
+    point_ends: bool = setting(False, "Atari: let every reward end the learning window")
     reward_clipping: bool = setting(True, "Atari: learn from the sign of rewards")
     noop_max: int = setting(0, "Atari: most no-ops that a training game starts with", "steps")
     frame_skip: int = setting(4, "Atari: how long an action is held", "game frames")
@@ -83,12 +87,13 @@ class RunSettings:
         for name in ("env_id", "device"):
             if not isinstance(getattr(self, name), str):
                 raise TypeError(f"{name} must be a text, got {getattr(self, name)!r}")
-        for name in ("save_replay", "episodic_life", "reward_clipping"):
+        for name in ("save_replay", "episodic_life", "point_ends", "reward_clipping"):
             check_switch(name, getattr(self, name))
         for name in ("steps", "num_envs", "stop_episodes", "diagnostics_every", "frame_skip"):
             whole_number(name, getattr(self, name))
         whole_number("stack_frames", self.stack_frames)
-        whole_number("eval_every", self.eval_every)
+        if self.eval_every is not None:
+            whole_number("eval_every", self.eval_every)
         for name in ("eval_episodes", "threads", "env_threads", "noop_max"):
             whole_number(name, getattr(self, name), least=0)
         whole_number("checkpoint_every", self.checkpoint_every, least=0)
