@@ -69,7 +69,7 @@ _PONG_FAST = DQNConfig(
     steps_per_update=4,
     sync_every=500,
     eps_steps=40_000,
-    eps_final=0.02,
+    eps_final=0.01,
     mixed_precision=True,
     channels_last=True,
 )
