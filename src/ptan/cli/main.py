@@ -5,8 +5,10 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from ptan.cli.output import complain
 from ptan.cli.parsing import Parser
 from ptan.runs.errors import RunError
+from ptan.training.checkpoint import CheckpointError
 
 __all__ = ["BAD_INPUT", "main"]
 
@@ -31,12 +33,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(namespace.do(namespace))
     except SystemExit as leaving:  # argparse, after --help and --version
         return int(leaving.code or 0)
-    except (RunError, ImportError, OSError) as error:
+    except (RunError, CheckpointError, ImportError, OSError) as error:
         text = " ".join(str(error).split()) or type(error).__name__
-        print(f"ptan: {text}", file=sys.stderr)  # noqa: T201
+        complain(f"ptan: {text}")
         return BAD_INPUT
     except KeyboardInterrupt:
-        print("ptan: stopped", file=sys.stderr)  # noqa: T201
+        complain("ptan: stopped")
         return 130
 
 

@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 
 from ptan.runs import saving
-from ptan.runs.environments import close, spaces_of
+from ptan.runs.environments import close, is_atari, spaces_of
 from ptan.runs.evaluation import Evaluation, Interrupted, evaluate_greedily
 from ptan.runs.folder import RunFolder
 from ptan.runs.logs import TensorBoardLog
@@ -59,6 +59,8 @@ class Run:
         self.clock = _Clock()
         self.notes: list[str] = []
         """Lines about how the run was resumed."""
+        self.warnings: list[str] = []
+        """Lines about checkpoints that are damaged."""
         self.checkpoints = Checkpoints(folder.checkpoints)
         self._loaded = loaded
         self._speed = Speed()
@@ -174,6 +176,8 @@ class Run:
         try:
             self._warm_up()
             algorithm = self.parts.algorithm
+            if not algorithm.updates and algorithm.env_steps >= self.settings.steps:
+                self._watch.say("all steps belong to the warm-up: there was no update")
             if self.marks.evaluation_cut_off and self._solved(algorithm.env_steps):
                 return "stop_reward"
             if algorithm.env_steps >= self.settings.steps:
@@ -238,13 +242,20 @@ class Run:
         evaluation = self._evaluate(settings.eval_episodes, seed)
         marks.evaluation_cut_off = False
         marks.evaluations += 1
-        marks.next_evaluation = env_steps + settings.eval_every
+        marks.next_evaluation = env_steps + self._evaluation_distance
         reached = evaluation.mean >= settings.stop_reward
         self._watch.say(
             f"{env_steps:,} steps: the last {settings.stop_episodes} episodes have {mean:.2f}, "
             f"greedy evaluation {'' if reached else 'only '}{evaluation}"
         )
         return reached
+
+    @property
+    def _evaluation_distance(self) -> int:
+        """Environment steps from an evaluation to the next; evaluating Atari games is slow."""
+        if self.settings.eval_every is not None:
+            return self.settings.eval_every
+        return 20_000 if is_atari(self.settings.env_id) else 2_000
 
     def _evaluate(self, episodes: int, seed: int) -> Evaluation:
         """Evaluate the network as it is; the time is the run's, but not that of training."""

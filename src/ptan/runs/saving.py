@@ -100,13 +100,13 @@ def beginning_of(loaded: LoadedCheckpoint) -> int:
 def restore(run: "Run", loaded: LoadedCheckpoint) -> None:
     """Put a run, freshly made from its settings, where a checkpoint was made.
 
-    What could not be saved is begun anew, and `run.notes` says so.
+    What could not be saved is begun anew, and `run.notes` says so; what was damaged is in `run.warnings`.
 
     Raises:
         RunError: the checkpoint does not fit the settings.
     """
     state: Mapping[str, Any] = loaded.state
-    run.notes += loaded.warnings
+    run.warnings += loaded.warnings
     try:
         run.parts.algorithm.load_state_dict(state["algorithm"])
         run.recent.load_state_dict(state["recent"])
