@@ -19,7 +19,7 @@ State = dict[str, Any]
 """A state tree: nested dicts, lists and tuples of plain values and arrays."""
 
 _LEAVES = frozenset([type(None), bool, int, float, str])
-_NO_VALUE: Any = object()
+_PLAIN_ONLY = "only numbers, text, arrays, tensors and containers of them can"
 
 
 class CannotSave(TypeError):  # noqa: N818 - says what it is
@@ -95,6 +95,7 @@ class Encoder:
         self.owner: Any = None  # the environment whose attributes are being saved
         self.arrays: list[tuple[int, Any, str]] = []  # their nodes are written at the end
         self._kinds = [kind for kind in kinds if kind.plain or not plain]
+        self._plain = plain
         self._numbers: dict[int, int] = {}
         self._values: list[Any] = []  # they stay alive, so that no id is given twice
 
@@ -130,7 +131,7 @@ class Encoder:
         for kind in self._kinds:
             if kind.handles(value):
                 return kind
-        raise cannot_save(value, path)
+        raise cannot_save(value, path, _PLAIN_ONLY if self._plain else "")
 
 
 class Decoder:

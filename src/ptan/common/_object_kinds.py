@@ -14,7 +14,7 @@ from numpy.lib.format import descr_to_dtype, dtype_to_descr
 
 from ptan.common._object_graph import Decoder, Encoder, Kind, State, cannot_save, is_common
 
-_CONTAINERS = {"list": list, "set": set, "frozenset": frozenset, "deque": deque}
+_CONTAINERS: dict[str, Any] = {"list": list, "set": set, "frozenset": frozenset, "deque": deque}
 _DICTS: dict[str, Any] = {"dict": dict, "OrderedDict": OrderedDict, "defaultdict": defaultdict}
 _FACTORIES = {kind.__name__: kind for kind in (int, float, bool, str, list, dict, set, tuple)}
 

@@ -1,6 +1,7 @@
 """Sub-trajectories from episodes that were stored before."""
 
-from collections.abc import Iterator, Sequence
+import copy
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -74,6 +75,30 @@ class ExperienceSourceBuffer(EpisodeStatistics):
         self.buffer = buffer
         self._usable = usable
 
+    def state_dict(self) -> dict[str, Any]:
+        """What the draws to come depend on beside the episodes: the state of the generator.
+
+        Returns:
+            A state tree of plain values and arrays.
+        """
+        return {"steps_count": self.steps_count, "rng": copy.deepcopy(self.rng.bit_generator.state)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Draw from now on as the source whose state it is, from equal episodes.
+
+        Args:
+            state: From `state_dict`; it is not changed.
+
+        Raises:
+            ValueError: it is of a source of other steps, or of another generator.
+        """
+        if state.get("steps_count") != self.steps_count or "rng" not in state:
+            raise ValueError(f"state must be of a source with steps_count={self.steps_count}")
+        try:
+            self.rng.bit_generator.state = copy.deepcopy(state["rng"])
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"state must hold the state of a generator: {error!r}") from error
+
     def __iter__(self) -> Iterator[tuple[Experience, ...]]:
         return _EpisodeStream(self, self._seat)
 
@@ -98,6 +123,13 @@ class _EpisodeStream(Iterator[tuple[Experience, ...]]):
 
     def close(self) -> None:
         """Nothing is left to hand over."""
+
+    def progress(self) -> dict[str, Any]:
+        """Nothing lies between two draws."""
+        return {}
+
+    def go_on(self, progress: dict[str, Any]) -> None:
+        """Draw on."""
 
 
 def _terminal(step: Experience) -> Experience:

@@ -10,6 +10,7 @@ from ptan.experience._kernels import NO_TRANSITION
 from ptan.experience.columns import ENDED, TRUNCATED
 from ptan.experience.layout import Array, row_values, unflatten
 from ptan.experience.rows import Experience
+from ptan.experience.source_state import ResumableSource
 from ptan.experience.sources import (
     EpisodeStatistics,
     Truncation,
@@ -49,7 +50,7 @@ class Rollouts:
         return tuple(self)[index]
 
 
-class ExperienceSourceRollouts(EpisodeStatistics):
+class ExperienceSourceRollouts(ResumableSource, EpisodeStatistics):
     """Endless rollouts of `steps_count` steps per environment (Mnih et al. 2016, A3C).
 
         R_t = r_t + γ·R_{t+1},  R after the rollout = V(s), 0 after a termination
@@ -108,6 +109,9 @@ class ExperienceSourceRollouts(EpisodeStatistics):
     def __iter__(self) -> Iterator[Rollouts]:
         return _RolloutStream(self)
 
+    def _made(self) -> dict[str, Any]:
+        return {**super()._made(), "items": "Rollouts", "steps_count": self.steps_count}
+
 
 @dataclass
 class _Block:
@@ -135,11 +139,11 @@ class _RolloutStream(Iterator[Rollouts]):
     def __init__(self, source: ExperienceSourceRollouts) -> None:
         self._source = source
         self._stepper = source._stepper
-        self._pending: FinishedEpisodes = []
         self.seated = False
         self._begun = False
         self._blocks: list[_Block] = []
         self._open = np.empty((0, self._stepper.count), np.bool_)  # steps not delivered yet
+        self._pending: FinishedEpisodes = []
 
     def __next__(self) -> Rollouts:
         source, stepper = self._source, self._stepper
@@ -152,6 +156,22 @@ class _RolloutStream(Iterator[Rollouts]):
         while not len(self._open) or self._open.sum(axis=0).min() < source.steps_count:
             self._step()
         return self._collect()
+
+    def progress(self) -> dict[str, Any]:
+        """What the rollouts to come depend on, beside the environments and the tape."""
+        return {
+            "begun": self._begun,
+            "blocks": list(self._blocks),
+            "open": self._open,
+            "pending": list(self._pending),
+        }
+
+    def go_on(self, progress: dict[str, Any]) -> None:
+        """Go on where another stream was; from a fresh start if nothing is said."""
+        self._begun = progress.get("begun", False)
+        self._blocks = progress.get("blocks", [])
+        self._open = progress.get("open", self._open[:0])
+        self._pending = progress.get("pending", [])
 
     def close(self) -> None:
         """Show the finished episodes: somebody asks beyond them."""

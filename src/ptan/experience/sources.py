@@ -14,6 +14,7 @@ from gymnasium.vector import VectorEnv
 from ptan.common._caution import warn_user
 from ptan.common.atari_settings import warn_if_clipped
 from ptan.experience.rows import Experience, ExperienceFirstLast
+from ptan.experience.source_state import ResumableSource
 from ptan.experience.stepping import ListStepper, Stepper
 from ptan.experience.stream import FinishedEpisodes, Seat, Stream
 from ptan.experience.tape import Cut
@@ -45,7 +46,7 @@ class EpisodeStatistics:
         return episodes
 
 
-class ExperienceSource(EpisodeStatistics):
+class ExperienceSource(ResumableSource, EpisodeStatistics):
     """Endless sub-trajectories: tuples of up to `steps_count` `Experience` rows.
 
     They start at steps 0, d, 2d … of every episode; at its end the shorter tails follow. Ended

@@ -100,6 +100,25 @@ class Stepper(ABC):
         make = getattr(self.agent, "initial_state", None)
         return None if make is None else make()
 
+    def progress(self) -> dict[str, Any]:
+        """What the next step depends on, beside the environments and the tape."""
+        return {
+            "observations": self.observations,
+            "agent_states": self.agent_states,
+            "given_states": self.given_states,
+            "seed": self.seed,
+            "torn": self.torn,
+        }
+
+    def go_on(self, progress: dict[str, Any], tape: Tape | None) -> None:
+        """Go on where another stepper was, whose `progress` and tape these are."""
+        self.tape = tape
+        self.observations = progress["observations"]
+        self.agent_states = progress["agent_states"]
+        self.given_states = progress["given_states"]
+        self.seed = progress["seed"]
+        self.torn = progress["torn"]
+
     def advance(self, steps: int) -> None:
         """Take some steps in every environment."""
         for _ in range(steps):
@@ -110,6 +129,14 @@ class Stepper(ABC):
         if self.terminal and truncated:
             terminated = True
         return TERMINATED * terminated | TRUNCATED * truncated | EPISODE_OVER * over
+
+    @abstractmethod
+    def kind(self) -> str:
+        """What is stepped, in words: steppers of one kind can go on for one another."""
+
+    @abstractmethod
+    def environments(self) -> tuple[list[Any], list[str]]:
+        """What is stepped, and what errors call each."""
 
     @abstractmethod
     def reset(self) -> Any:
@@ -140,9 +167,26 @@ class ListStepper(Stepper):
 
     def begin(self) -> Tape:
         tape = super().begin()
-        # Only different environments keep an observation untouched until all have stepped.
-        self._at_once = tape.small and self._distinct
+        self._set_at_once(tape)
         return tape
+
+    def _set_at_once(self, tape: Tape | None) -> None:
+        # Only different environments keep an observation untouched until all have stepped.
+        self._at_once = tape is not None and tape.small and self._distinct
+
+    def progress(self) -> dict[str, Any]:
+        return {**super().progress(), "unseeded": sorted(self._unseeded)}
+
+    def go_on(self, progress: dict[str, Any], tape: Tape | None) -> None:
+        super().go_on(progress, tape)
+        self._unseeded = set(progress["unseeded"])
+        self._set_at_once(tape)
+
+    def kind(self) -> str:
+        return f"a list of {self.count}"
+
+    def environments(self) -> tuple[list[Any], list[str]]:
+        return self.envs, [f"environment {e}: " for e in range(self.count)]
 
     def reset(self) -> list[Any]:
         return [self._reset(e) for e in range(self.count)]

@@ -20,12 +20,19 @@ class Seated(Protocol):
     def close(self) -> None:
         """Hand over what is left: a newer stream takes the place."""
 
+    def progress(self) -> dict[str, Any]:
+        """What the items to come depend on, beside the environments."""
+
+    def go_on(self, progress: dict[str, Any]) -> None:
+        """Go on where another stream was; from a fresh start if nothing is said."""
+
 
 class Seat:
     """Which stream of a source is the newest one that began."""
 
     def __init__(self) -> None:
         self.holder: Seated | None = None
+        self._waiting: dict[str, Any] = {}  # where the stream goes on that begins next
 
     def claim(self, stream: Seated) -> None:
         """Put a stream that begins in the place of the one before; nothing if it is there.
@@ -44,6 +51,20 @@ class Seat:
             self.holder.close()
         stream.seated = True
         self.holder = stream
+        waiting, self._waiting = self._waiting, {}
+        if waiting:
+            stream.go_on(waiting)
+
+    def progress(self) -> dict[str, Any]:
+        """Where the newest stream is, or the one that begins next will go on."""
+        return self._waiting if self.holder is None else self.holder.progress()
+
+    def go_on(self, progress: dict[str, Any]) -> None:
+        """Let the newest stream go on there; where there is none yet, the one that begins next."""
+        if self.holder is None:
+            self._waiting = progress
+        else:
+            self.holder.go_on(progress)
 
 
 class Stream(Iterator[Any]):
@@ -64,13 +85,28 @@ class Stream(Iterator[Any]):
         self._finished = finished
         self._seat = seat
         self.seated = False
-        self._begun = False
-        self._rows: Chunk | None = None  # cut and not yet delivered from `_next` on
+        self.go_on({})
+
+    def progress(self) -> dict[str, Any]:
+        """What the rows to come depend on, beside the environments and the tape."""
+        return {
+            "begun": self._begun,
+            "rows": None if self._rows is None else self._rows[self._next :],
+            "cut": self._cut,
+            "asked": self._asked,
+            "episodes": list(self._episodes),
+        }
+
+    def go_on(self, progress: dict[str, Any]) -> None:
+        """Go on where another stream was; from a fresh start if nothing is said."""
+        self._begun = progress.get("begun", False)
+        # Cut and not yet delivered from `_next` on.
+        self._rows: Chunk | None = progress.get("rows")
         self._next = 0
         self._items: list[Any] | None = None  # the same as objects
-        self._cut = 0  # rows cut so far
-        self._asked = 0  # rows asked for so far
-        self._episodes: deque[tuple[int, float, int]] = deque()
+        self._cut = progress.get("cut", 0)  # rows cut so far
+        self._asked = progress.get("asked", 0)  # rows asked for so far
+        self._episodes: deque[tuple[int, float, int]] = deque(progress.get("episodes", ()))
 
     def __next__(self) -> Any:
         rows = self._ready(1)

@@ -64,13 +64,12 @@ class Tape:
         self.layout = layout
         self.count = count
         self.cut = cut
-        leaves = leaves_of(layout)
+        self.leaves = leaves = leaves_of(layout)
         step_bytes = count * sum(leaf.dtype.itemsize * int(np.prod(leaf.shape)) for leaf in leaves)
         # The longest stretch of steps between two cuts; the ring also keeps the open windows.
         self.room = max(1, min(_CHUNK_STEPS, _CHUNK_BYTES // max(1, step_bytes)))
         self.ring = self.room + cut.n + 1
         size = self.ring * count
-        self.leaves = leaves
         self.frames = [np.empty((2 * size, *leaf.shape), leaf.dtype) for leaf in leaves]
         self._floats = [i for i, leaf in enumerate(leaves) if leaf.dtype.kind == "f"]
         self._float_values = [self.frames[i].reshape(2 * size, -1) for i in self._floats]
@@ -216,6 +215,16 @@ class Tape:
         exact = isinstance(reward, (int, np.integer, np.bool_))
         return INT_REWARD if exact else 0
 
+    def set_action(self, leaf: Leaf) -> Leaf:
+        """Fix the shape of actions, before the first step."""
+        self.action_leaf = leaf
+        self.actions = np.zeros((self.ring * self.count, *leaf.shape), leaf.dtype)
+        self._action_block = (self.count, *leaf.shape)
+        self._action_view = None
+        if leaf.scalar and leaf.dtype == np.int64 and self.count <= _FEW:
+            self._action_view = memoryview(self.actions.data)
+        return leaf
+
     def put_actions(self, actions: Any) -> None:
         """Write the actions of all environments for the step that comes.
 
@@ -224,12 +233,7 @@ class Tape:
         """
         leaf = self.action_leaf
         if leaf is None:
-            leaf = self.action_leaf = leaf_of(actions[0])
-            self.actions = np.zeros((self.ring * self.count, *leaf.shape), leaf.dtype)
-            self._action_block = (self.count, *leaf.shape)
-            self._action_view = None
-            if leaf.scalar and leaf.dtype == np.int64 and self.count <= _FEW:
-                self._action_view = memoryview(self.actions.data)
+            leaf = self.set_action(leaf_of(actions[0]))
         base = self.t % self.ring * self.count
         if self._action_view is not None:
             try:
@@ -275,9 +279,8 @@ class Tape:
             flaws += self._flaws(self.frames[i], "final observation", begin, end, finals=True)
         if not flaws:
             return None
-        t, e, what, got = min(flaws, key=lambda flaw: flaw[:2])
-        self.t = t
-        return f"{what} of environment {e} at step {t} must be finite, got {got}"
+        self.t, e, what, got = min(flaws, key=lambda flaw: flaw[:2])
+        return f"{what} of environment {e} at step {self.t} must be finite, got {got}"
 
     def _all_finite(self, begin: int, end: int) -> bool:
         """True if there is no flaw in the steps [begin, end): the usual case, at little cost."""
@@ -295,8 +298,11 @@ class Tape:
             places = np.ones(part.stop - part.start) if not finals else self.flags[part] & ENDED
             numbers = np.flatnonzero(places)
             values = column[finals * self.ring * self.count + part.start + numbers]
-            if not np.isfinite(values).all():
-                return [_first_bad(values, numbers, what, step, self.count)]
+            finite = np.isfinite(values).all(axis=tuple(range(1, values.ndim)))
+            if not finite.all():
+                row = int(finite.argmin())
+                steps, env = divmod(int(numbers[row]), self.count)
+                return [(step + steps, env, what, values[row])]
         return []
 
     def _spans(self, begin: int, end: int) -> list[tuple[int, slice]]:
@@ -387,13 +393,6 @@ class Tape:
             reward = Leaf(reward.shape, np.dtype(np.float64))
         windows = not self.cut.joined
         return Schema(self.cut.row_class, windows, self.layout, self.action_leaf, reward)
-
-
-def _first_bad(values: Array, numbers: Array, what: str, step: int, count: int) -> _Flaw:
-    """The first row of `values` that is not finite; row i is number i mod count of its step."""
-    row = int((~np.isfinite(values.reshape(len(values), -1)).all(axis=1)).argmax())
-    steps, env = divmod(int(numbers[row]), count)
-    return step + steps, env, what, values[row]
 
 
 _NO_BLOCK = np.empty(0)

@@ -51,6 +51,22 @@ class VectorStepper(Stepper):
         self._lives = info.get("lives")
         return observations
 
+    def progress(self) -> dict[str, Any]:
+        waiting = {"resetting": self._resetting, "held": self._held, "lives": self._lives}
+        return {**super().progress(), **waiting}
+
+    def go_on(self, progress: dict[str, Any], tape: Tape | None) -> None:
+        super().go_on(progress, tape)
+        self._resetting = progress["resetting"]
+        self._held = progress["held"]
+        self._lives = progress["lives"]
+
+    def kind(self) -> str:
+        return f"a vector of {self.count} in mode {self.mode.value}"
+
+    def environments(self) -> tuple[list[Any], list[str]]:
+        return [self.env], [""]
+
     def one_observation(self, env: int) -> Any:
         return _one(self.observations, env)
 
