@@ -19,9 +19,11 @@ from ptan.runs.settings import CHANGEABLE
 from ptan.training.json_lines import read_json_lines
 
 __all__ = [
+    "GRID_POINTS",
     "LearningCurve",
     "area_under",
     "common_grid",
+    "default_window",
     "group_labels",
     "mean_of_episodes",
     "mean_of_steps",
@@ -30,6 +32,11 @@ __all__ = [
 
 Floats: TypeAlias = NDArray[np.float64]
 Steps: TypeAlias = NDArray[np.int64]
+
+GRID_POINTS = 200
+"""Points of a curve in pictures and tables."""
+
+_WINDOW_SHARE = 20
 
 EPISODE = "episodes/reward"
 EVALUATION = "evaluation/reward"
@@ -89,7 +96,7 @@ def read_curve(folder: Path | str) -> LearningCurve:
     return LearningCurve(files.path, config, reached, ends, returns, evaluation_steps, evaluations)
 
 
-def common_grid(curves: Sequence[LearningCurve], points: int = 200) -> Floats:
+def common_grid(curves: Sequence[LearningCurve], points: int = GRID_POINTS) -> Floats:
     """Evenly spaced environment steps, from the first part of the longest run to its end.
 
     Args:
@@ -107,6 +114,11 @@ def common_grid(curves: Sequence[LearningCurve], points: int = 200) -> Floats:
     n_points = whole_number("points", points)
     longest = max(curve.env_steps for curve in curves)
     return np.linspace(longest / n_points, longest, n_points, dtype=np.float64)
+
+
+def default_window(env_steps: float) -> int:
+    """How many environment steps each point of a curve looks back: a twentieth of its length."""
+    return max(1, round(env_steps / _WINDOW_SHARE))
 
 
 def mean_of_episodes(curve: LearningCurve, at: ArrayLike, episodes: int = 100) -> Floats:

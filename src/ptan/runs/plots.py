@@ -10,6 +10,7 @@ import numpy as np
 from ptan.runs.curves import (
     LearningCurve,
     common_grid,
+    default_window,
     group_labels,
     mean_of_episodes,
     mean_of_steps,
@@ -27,9 +28,6 @@ DASHES = ("solid", "dashed", "dotted")
 SIZE = (9.0, 5.0)
 """Inches."""
 DPI = 120
-GRID_POINTS = 200
-WINDOW_SHARE = 20
-"""Curves are averaged over one part in so many of the environment steps."""
 
 _ONE_POINT = 1_000  # points of a running mean at most: more than a picture has
 
@@ -154,8 +152,8 @@ def compare_figure(
         ImportError: Matplotlib is not installed.
     """
     curves = [curve for group in groups.values() for curve in group]
-    grid = common_grid(curves, GRID_POINTS)
-    last = max(1, round(grid[-1] / WINDOW_SHARE)) if window is None else window
+    grid = common_grid(curves)
+    last = default_window(grid[-1]) if window is None else window
     figure, axes = _axes(grid[-1])
     axes.set_title(_environments(curves) if title is None else title, loc="left")
     styles = cycle((colour, dash) for dash in DASHES for colour in COLOURS)
