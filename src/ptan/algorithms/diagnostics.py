@@ -6,9 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ptan.agent import default_states_preprocessor
-from ptan.agent.base import move_to
-from ptan.losses import mean_state_value
+from ptan.losses.value import mean_over_states
 from ptan.nn import QNetwork
 
 __all__ = ["value_diagnostics"]
@@ -29,16 +27,23 @@ def value_diagnostics(
         Of a dueling network, unless also distributional, `adv` and `val`: means of the two heads.
         Of a noisy one `snr_1`, `snr_2` …: RMS(μ) / RMS(σ) of each noisy layer.
     """
-    observations = move_to(default_states_preprocessor(states), torch.device(device))
-    result = {"values": mean_state_value(observations, net)}
+    names, ask = ["values"], partial(_best, net)
     if net.dueling and not net.distributional:
-        for head, name in enumerate(("adv", "val")):
-            result[name] = mean_state_value(observations, partial(_head_mean, net, head))
+        names, ask = ["values", "adv", "val"], partial(_best_and_heads, net)
+    result = dict(zip(names, mean_over_states(states, ask, torch.device(device)), strict=True))
     for i, ratio in enumerate(net.noisy_layers_sigma_snr(), start=1):
         result[f"snr_{i}"] = ratio
     return result
 
 
-def _head_mean(net: QNetwork, head: int, states: Any) -> Tensor:
-    """Mean over the outputs of one head, (B, 1)."""
-    return net.adv_val(states)[head].mean(dim=1, keepdim=True)
+def _best(net: QNetwork, states: Any) -> Tensor:
+    """Value of the best action, (B, 1)."""
+    return net.qvals(states).float().amax(1, keepdim=True)
+
+
+def _best_and_heads(net: QNetwork, states: Any) -> Tensor:
+    """Value of the best action, and what the two heads say, (B, 3), in a single pass."""
+    advantage, value = (head.float() for head in net.adv_val(states))
+    mean_advantage = advantage.mean(dim=1, keepdim=True)
+    best = value + advantage.amax(1, keepdim=True) - mean_advantage
+    return torch.cat([best, mean_advantage, value], dim=1)

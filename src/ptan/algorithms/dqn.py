@@ -278,7 +278,8 @@ class DQN:
             `values`; `adv` and `val` with `dueling`, unless also distributional; `snr_1`, `snr_2` …
             with `noisy`: see `value_diagnostics`.
         """
-        return value_diagnostics(self._frozen(), states, self.device)
+        with self._precision():
+            return value_diagnostics(self._frozen(), states, self.device)
 
     # State.
 

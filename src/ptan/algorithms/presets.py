@@ -20,6 +20,7 @@ class Preset:
         stop_reward: Training stops when the mean return of recent training episodes is above this.
         stop_episodes: How many recent episodes that mean is taken over.
         num_envs: Environments that run side by side.
+        diagnostics_every: Gradient updates from one look at held-out states to the next.
         atari: How an Atari game is preprocessed; other environments do not look at it.
     """
 
@@ -28,6 +29,7 @@ class Preset:
     stop_reward: float
     stop_episodes: int = 100
     num_envs: int = 1
+    diagnostics_every: int = 100
     atari: AtariSettings = field(default_factory=AtariSettings)
 
 
@@ -96,6 +98,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
             18.0,
             stop_episodes=20,
             num_envs=8,
+            diagnostics_every=1_000,
             atari=AtariSettings(noop_max=30, point_ends=True),
         ),
         "breakout-small": Preset(_BREAKOUT_ID, _BREAKOUT_SMALL, 500.0),

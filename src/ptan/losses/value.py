@@ -156,16 +156,40 @@ def mean_state_value(states: Any, net: QNetwork) -> float:
     """
     module = getattr(net, "target_model", net)
     evaluate: QNetwork = getattr(module, "qvals", module)
+
+    def best(part: Any) -> Tensor:
+        return check_matrix("net(states)", evaluate(part), _length(part)).amax(1, keepdim=True)
+
+    return mean_over_states(states, best, _device_of(module))[0]
+
+
+@torch.no_grad()
+def mean_over_states(
+    states: Any, ask: Callable[[Any], Tensor], device: torch.device | None = None
+) -> list[float]:
+    """Means over held-out states of whatever a network says about each.
+
+    Args:
+        states: As for `mean_state_value`. They are asked for in parts.
+        ask: A part of B states to (B, K).
+        device: Where each part is moved; None leaves it.
+
+    Returns:
+        K plain floats. Reading them waits for the device.
+
+    Raises:
+        ValueError: no states.
+    """
     observations = default_states_preprocessor(states)
-    maxima: list[Tensor] = []
     n_states = _length(observations)
     if n_states == 0:
         raise ValueError("states must hold at least one state, got none")
-    for start in range(0, n_states, _STATES_PER_PASS):
-        end = min(start + _STATES_PER_PASS, n_states)
-        part = _part(observations, slice(start, end), _device_of(module))
-        maxima.append(check_matrix("net(states)", evaluate(part), end - start).amax(1))
-    return torch.cat(maxima).cpu().double().mean().item()
+    answers = [
+        ask(_part(observations, slice(start, start + _STATES_PER_PASS), device))
+        for start in range(0, n_states, _STATES_PER_PASS)
+    ]
+    means: list[float] = torch.cat(answers).cpu().double().mean(0).tolist()
+    return means
 
 
 def _device_of(net: Any) -> torch.device | None:
