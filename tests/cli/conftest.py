@@ -9,10 +9,10 @@ import torch
 
 from ptan.cli import main
 
-SMALL = (
-    "--env CartPole-v1 --hidden 8 --batch-size 4 --replay-size 200 --warm-up 20 "
-    "--eps-steps 100 --eval-episodes 2 --seed 3"
-).split()
+SMALL = [
+    *["--env", "CartPole-v1", "--hidden", "8", "--batch-size", "4", "--replay-size", "200"],
+    *["--warm-up", "20", "--eps-steps", "100", "--eval-episodes", "2", "--seed", "3"],
+]
 
 
 class Outcome(NamedTuple):

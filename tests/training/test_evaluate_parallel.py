@@ -115,7 +115,7 @@ class Counting:
         return 0
 
     def __call__(self, observations, states):
-        assert [state for state in states] == [int(obs[1]) for obs in observations]
+        assert list(states) == [int(obs[1]) for obs in observations]
         return np.array([state % 2 for state in states]), [state + 1 for state in states]
 
 

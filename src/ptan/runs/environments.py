@@ -136,7 +136,7 @@ def _make(
         if count > 1:
             threads = settings.env_threads
             return make_atari_vec(env_id, count, **atari.keywords(), num_threads=threads)
-        own_skip = {"frameskip": 1} if env_id.startswith("ALE/") else {}
+        own_skip: dict[str, Any] = {"frameskip": 1} if env_id.startswith("ALE/") else {}
         env = gymnasium.make(env_id, render_mode=render_mode, **own_skip)
         return wrap_dqn(env, **atari.keywords())
 

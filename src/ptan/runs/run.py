@@ -1,8 +1,7 @@
 """A training run: from settings to a folder with everything that it left."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,7 +16,7 @@ from ptan.runs.parts import Parts, make_algorithm
 from ptan.runs.seeds import EVALUATION, FINAL, TRACKING, derived_seed
 from ptan.runs.settings import RunConfig
 from ptan.runs.threads import Choice, choose_threads, torch_threads
-from ptan.runs.watching import Progress, Silent, Speed, Watcher
+from ptan.runs.watching import Clock, Progress, Silent, Speed, Watcher
 from ptan.training.checkpoint import Checkpoints, LoadedCheckpoint
 from ptan.training.loop import Record, run
 from ptan.training.tracking import EpisodeStatistics, JsonLinesLog, Tracker
@@ -56,7 +55,7 @@ class Run:
         self.parts = parts
         self.recent = EpisodeStatistics(self.settings.stop_episodes)
         self.marks = saving.Marks()
-        self.clock = _Clock()
+        self.clock = Clock()
         self.notes: list[str] = []
         """Lines about how the run was resumed."""
         self.warnings: list[str] = []
@@ -367,28 +366,3 @@ class Run:
                 self._speed.value,
             )
         )
-
-
-class _Clock:
-    """Seconds since it was made; as a function, without those that were paused."""
-
-    def __init__(self) -> None:
-        self._begin = time.perf_counter()
-        self._paused = 0.0
-
-    @property
-    def seconds(self) -> float:
-        """All of them."""
-        return time.perf_counter() - self._begin
-
-    def __call__(self) -> float:
-        return self.seconds - self._paused
-
-    @contextmanager
-    def pause(self) -> Iterator[None]:
-        """Do not count what happens inside."""
-        begin = time.perf_counter()
-        try:
-            yield
-        finally:
-            self._paused += time.perf_counter() - begin

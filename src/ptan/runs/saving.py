@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ptan.common.env_state import CannotSave, environment_state, set_environment_state
 from ptan.runs.errors import RunError
 from ptan.runs.folder import RunFolder
 from ptan.runs.settings import CHANGEABLE, RunConfig
@@ -47,32 +46,32 @@ class Marks:
 def save(run: "Run") -> None:
     """Write a checkpoint of a run.
 
-    The replay buffer is part of it with `save_replay`; sources and environments too, where the
-    environments can be saved. Without the rows that led to them they would be of no use.
+    The replay buffer is part of it with `save_replay`; the source with its environments too, where
+    they can be saved. Without the rows that led to them they would be of no use. What cannot be
+    saved is left out, with the reason.
 
     Raises:
         OSError: it cannot be written.
     """
     algorithm = run.parts.algorithm
     run.marks.saved_at = algorithm.env_steps
-    marks = {**dataclasses.asdict(run.marks), "seconds_before": run.seconds}
+    buffer = source = None
+    unsaved = "environments are saved only together with the replay (--save-replay)"
+    if run.settings.save_replay:
+        try:
+            buffer = run.parts.buffer.state_dict()
+            source = run.parts.source.state_dict()
+        except TypeError as error:  # `CannotSave` is one
+            unsaved = str(error)
     state = {
         "algorithm": algorithm.state_dict(),
         "tracker": run.tracker.state_dict(),
         "recent": run.recent.state_dict(),
-        "marks": marks,
-        "buffer": None,
-        "episodes": None,
+        "marks": {**dataclasses.asdict(run.marks), "seconds_before": run.seconds},
+        "buffer": buffer,
+        "source": source,
+        "unsaved": unsaved,
     }
-    if run.settings.save_replay:
-        state["buffer"] = run.parts.buffer.state_dict()
-        try:
-            state["episodes"] = {
-                "source": run.parts.source.state_dict(),
-                "environments": environment_state(run.parts.env),
-            }
-        except CannotSave:
-            state["episodes"] = None  # `restore` says so
     run.checkpoints.save(state, algorithm.env_steps)
 
 
@@ -94,13 +93,14 @@ def load(folder: RunFolder) -> LoadedCheckpoint:
 def beginning_of(loaded: LoadedCheckpoint) -> int:
     """How many times new episodes have begun, that of a run that goes on from here included."""
     beginnings = int(loaded.state["marks"]["beginnings"])
-    return beginnings + (loaded.state["episodes"] is None)
+    return beginnings + (loaded.state["source"] is None)
 
 
 def restore(run: "Run", loaded: LoadedCheckpoint) -> None:
     """Put a run, freshly made from its settings, where a checkpoint was made.
 
-    What could not be saved is begun anew, and `run.notes` says so; what was damaged is in `run.warnings`.
+    What could not be saved is begun anew, and `run.notes` says so; what was damaged is in
+    `run.warnings`.
 
     Raises:
         RunError: the checkpoint does not fit the settings.
@@ -113,9 +113,8 @@ def restore(run: "Run", loaded: LoadedCheckpoint) -> None:
         run.marks = Marks(**state["marks"])
         if state["buffer"] is not None:
             run.parts.buffer.load_state_dict(state["buffer"])
-        if state["episodes"] is not None:
-            set_environment_state(run.parts.env, state["episodes"]["environments"])
-            run.parts.source.load_state_dict(state["episodes"]["source"])
+        if state["source"] is not None:
+            run.parts.source.load_state_dict(state["source"])
     except (KeyError, TypeError, ValueError) as error:
         raise RunError(f"{loaded.path} does not fit the settings of the run: {error}") from error
     marks, algorithm = run.marks, run.parts.algorithm
@@ -124,18 +123,8 @@ def restore(run: "Run", loaded: LoadedCheckpoint) -> None:
     run.notes.append(
         f"resumed at {algorithm.env_steps:,} environment steps and {algorithm.updates:,} updates"
     )
-    if state["episodes"] is None:
-        run.notes.append(f"new episodes begin: {_why_new_episodes(run, state)}")
-
-
-def _why_new_episodes(run: "Run", state: Mapping[str, Any]) -> str:
-    if state["buffer"] is None:
-        return "environments are saved only together with the replay (save_replay)"
-    try:
-        environment_state(run.parts.env)
-    except CannotSave as error:
-        return str(error)
-    return "the environments could not be saved"
+    if state["source"] is None:
+        run.notes.append(f"new episodes begin: {state['unsaved']}")
 
 
 def changed(config: RunConfig, changes: Mapping[str, Any]) -> RunConfig:

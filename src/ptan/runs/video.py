@@ -66,7 +66,7 @@ class VideoFile:
         # Most encoders take even sizes only.
         height, width = pixels.shape[0] // 2 * 2, pixels.shape[1] // 2 * 2
         if self._writer is None:
-            code = cv2.VideoWriter_fourcc(*self.KINDS[self._path.suffix.lower()])
+            code = cv2.VideoWriter.fourcc(*self.KINDS[self._path.suffix.lower()])
             self._writer = cv2.VideoWriter(str(self._path), code, self._fps, (width, height))
             if not self._writer.isOpened():
                 raise RunError(f"video cannot be written to {self._path}")

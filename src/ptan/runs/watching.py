@@ -2,9 +2,11 @@
 
 import time
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple, Protocol
 
-__all__ = ["Progress", "Silent", "Speed", "Watcher"]
+__all__ = ["Clock", "Progress", "Silent", "Speed", "Watcher"]
 
 
 class Progress(NamedTuple):
@@ -93,3 +95,29 @@ class Speed:
             return None
         (begin, first), (end, last) = self._points[0], self._points[-1]
         return (last - first) / (end - begin) if end > begin else None
+
+
+class Clock:
+    """Seconds since it was made; as a function, without those that were paused."""
+
+    def __init__(self) -> None:
+        self._begin = time.perf_counter()
+        self._paused = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """All of them."""
+        return time.perf_counter() - self._begin
+
+    def __call__(self) -> float:
+        """Those that were not paused."""
+        return self.seconds - self._paused
+
+    @contextmanager
+    def pause(self) -> Iterator[None]:
+        """Do not count what happens inside."""
+        begin = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._paused += time.perf_counter() - begin
