@@ -35,7 +35,10 @@ class Environments(Kind):
         return not isinstance(value, type) and is_environment(value)
 
     def save(self, value: Any, encoder: Encoder, path: str) -> State:
-        prefix = "" if path.rpartition(".")[2] in ("", "env") else f"{path}: "
+        outer, _, attribute = path.rpartition(".")
+        if attribute == "env":  # the class is name enough, after the number that comes first
+            path = outer.rpartition(": ")[0]
+        prefix = f"{path}: " if path else ""
         return self.save_named(value, encoder, f"{prefix}{type(value).__name__}")
 
     def save_named(self, value: Any, encoder: Encoder, name: str) -> State:

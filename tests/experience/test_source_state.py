@@ -1,0 +1,290 @@
+"""Sources that stop between two items: the oracle is the twin that was never stopped."""
+
+import copy
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pytest
+import torch
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ptan.common.env_state import CannotSave
+from ptan.experience import (
+    ExperienceReplayBuffer,
+    ExperienceSource,
+    ExperienceSourceBuffer,
+    ExperienceSourceFirstLast,
+    ExperienceSourceRollouts,
+)
+
+from .envs import KINDS, MODES, Episode, ScriptedEnv
+
+STEPS = 7  # the time limit: many ends, most of them truncations
+
+
+class Agent:
+    """Draws its actions, and counts the steps of each episode in its agent states."""
+
+    def __init__(self, state: Any = None) -> None:
+        self.rng = np.random.default_rng(5)
+        if state is not None:
+            self.rng.bit_generator.state = state
+        self.seen: list[Any] = []
+
+    def initial_state(self) -> Any:
+        return {"steps": 0, "hidden": torch.zeros(2)}
+
+    def __call__(self, observations: Any, states: Any) -> Any:
+        self.seen.append(copy.deepcopy((observations, states)))
+        new = [{"steps": s["steps"] + 1, "hidden": s["hidden"] + 0.5} for s in states]
+        return self.rng.integers(2, size=len(new)), new
+
+
+def cart_pole() -> Any:
+    return gymnasium.make("CartPole-v1", max_episode_steps=STEPS)
+
+
+def make_env(kind: str, count: int) -> Any:
+    if kind == "one":
+        return cart_pole()
+    if kind == "list":
+        return [cart_pole() for _ in range(count)]
+    if kind == "own vector":
+        return gymnasium.make_vec("CartPole-v1", num_envs=count, max_episode_steps=STEPS)
+    return SyncVectorEnv([cart_pole] * count, autoreset_mode=MODES[kind])
+
+
+def check_twin(make: Any, cut: int, after: int, by: str = "rows") -> None:
+    """`make(agent)` gives equal sources; the resumed one goes on like the one never stopped."""
+    agent = Agent()
+    uncut = make(agent)
+    stream = iter(uncut)
+    feed(uncut, stream, cut, by)
+    state = uncut.state_dict()
+    again = Agent(agent.rng.bit_generator.state)
+    resumed = make(again)
+    fresh = iter(resumed)  # an iterator made before the state is loaded goes on, too
+    resumed.load_state_dict(copy.deepcopy(state))
+    assert repr(resumed.state_dict()) == repr(state)
+    agent.seen.clear()
+    for part in (after, 1, after):
+        assert feed(resumed, fresh, part, by) == feed(uncut, stream, part, by)
+        assert repr(again.seen) == repr(agent.seen)
+        assert resumed.pop_rewards_steps() == uncut.pop_rewards_steps()
+
+
+def feed(source: Any, stream: Any, count: int, by: str) -> str:
+    """`count` items: as objects, or the columns that a buffer took over the same stream."""
+    if by == "rows":
+        return repr([next(stream) for _ in range(count)])
+    buffer = ExperienceReplayBuffer(None, max(1, count))
+    buffer.experience_source_iter = stream
+    buffer.populate(count)
+    return repr(list(buffer))
+
+
+np.set_printoptions(threshold=10**9, floatmode="unique")
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    kind=st.sampled_from(["one", "list", "next_step", "same_step", "disabled", "own vector"]),
+    count=st.integers(1, 4),
+    n=st.integers(1, 9),
+    delta=st.integers(1, 3),
+    cut=st.integers(0, 40),
+    by=st.sampled_from(["rows", "columns"]),
+)
+def test_a_resumed_source_goes_on_to_the_bit(
+    kind: str, count: int, n: int, delta: int, cut: int, by: str
+) -> None:
+    def make(agent: Agent) -> Any:
+        env = make_env(kind, count)
+        return ExperienceSourceFirstLast(env, agent, 0.9, n, delta, env_seed=3)
+
+    check_twin(make, cut, 15, by)
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    kind=st.sampled_from(["one", "list", "next_step", "same_step"]),
+    n=st.integers(1, 4),
+    cut=st.integers(0, 20),
+)
+def test_sub_trajectories_go_on(kind: str, n: int, cut: int) -> None:
+    check_twin(lambda agent: ExperienceSource(make_env(kind, 2), agent, n, env_seed=3), cut, 10)
+
+
+class ValueAgent(Agent):
+    """Its agent states are its values, as rollouts want them."""
+
+    def initial_state(self) -> Any:
+        return 0.0
+
+    def __call__(self, observations: Any, states: Any) -> Any:
+        return self.rng.integers(2, size=len(states)), self.rng.random(len(states)).tolist()
+
+
+@pytest.mark.parametrize("kind", ["one", "list", "next_step", "same_step"])
+@pytest.mark.parametrize("cut", [0, 1, 5])
+def test_rollouts_go_on(kind: str, cut: int) -> None:
+    def make(state: Any = None) -> Any:
+        env = make_env(kind, 3)
+        return ExperienceSourceRollouts(env, ValueAgent(state), 0.9, 4, env_seed=3)
+
+    uncut = make()
+    stream = iter(uncut)
+    for _ in range(cut):
+        next(stream)
+    resumed = make(uncut.agent.rng.bit_generator.state)
+    resumed.load_state_dict(uncut.state_dict())
+    fresh = iter(resumed)
+    for _ in range(6):
+        assert repr(list(next(fresh))) == repr(list(next(stream)))
+        assert resumed.pop_rewards_steps() == uncut.pop_rewards_steps()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("cut", [3, 4, 8, 9])
+def test_lost_lives_and_observations_of_every_kind_go_on(kind: str, cut: int) -> None:
+    script = [Episode(5, lost=(2, 4)), Episode(4, "truncated"), Episode(3)] * 9
+
+    def make(agent: Agent) -> Any:
+        envs = [
+            ScriptedEnv(
+                script, e, kind, reuse=kind == "vector", raw=e == 1, resume=True, noise=True
+            )
+            for e in range(2)
+        ]
+        return ExperienceSourceFirstLast(envs, agent, 0.5, 2)
+
+    check_twin(make, cut, 8)
+
+
+def test_finished_episodes_are_handed_over() -> None:
+    source = ExperienceSourceFirstLast(cart_pole(), Agent(), 0.9)
+    stream = iter(source)
+    for _ in range(3 * STEPS + 1):
+        next(stream)
+    other = ExperienceSourceFirstLast(cart_pole(), Agent(), 0.9)
+    other.load_state_dict(source.state_dict())
+    episodes = other.pop_rewards_steps()
+    assert episodes == [(float(STEPS), STEPS)] * 3 == source.pop_rewards_steps()
+
+
+def test_the_iterator_that_a_used_source_has_goes_on_and_later_ones_start_afresh() -> None:
+    def make() -> Any:
+        return ExperienceSourceFirstLast(cart_pole(), Agent(), 0.9, 3, env_seed=1)
+
+    source, other = make(), make()
+    stream, used = iter(source), iter(other)
+    for _ in range(10):
+        next(stream), next(used), next(used)
+    other.agent.rng.bit_generator.state = source.agent.rng.bit_generator.state
+    other.load_state_dict(source.state_dict())
+    assert repr([next(used) for _ in range(20)]) == repr([next(stream) for _ in range(20)])
+    newer = iter(other)
+    next(newer)
+    with pytest.raises(RuntimeError, match="out of date"):
+        next(used)
+
+
+def arguments(**changed: Any) -> dict[str, Any]:
+    usual = {"env": make_env("list", 2), "gamma": 0.9, "steps_count": 2, "steps_delta": 1}
+    return {**usual, **changed}
+
+
+@pytest.mark.parametrize(
+    ("changed", "name"),
+    [
+        ({"gamma": 0.8}, "gamma"),
+        ({"steps_count": 3}, "steps_count"),
+        ({"steps_delta": 2}, "steps_delta"),
+        ({"truncation": "terminal"}, "truncation"),
+        ({"env": make_env("list", 3)}, "environments"),
+        ({"env": make_env("next_step", 2)}, "environments"),
+        ({"env": [gymnasium.make("CartPole-v1") for _ in range(2)]}, "max_episode_steps"),
+    ],
+)
+def test_a_state_of_another_source_is_refused(changed: dict[str, Any], name: str) -> None:
+    source = ExperienceSourceFirstLast(agent=Agent(), **arguments())
+    next(iter(source))
+    other = ExperienceSourceFirstLast(agent=Agent(), **arguments(**changed))
+    next(iter(other))
+    before = repr(other.state_dict())
+    with pytest.raises(ValueError, match=name):
+        other.load_state_dict(source.state_dict())
+    assert repr(other.state_dict()) == before
+
+
+@pytest.mark.parametrize("part", ["made", "environments", "run"])
+def test_a_state_with_a_missing_part_is_refused(part: str) -> None:
+    source = ExperienceSourceFirstLast(cart_pole(), Agent(), 0.9)
+    next(iter(source))
+    state = source.state_dict()
+    before = repr(state)
+    del state[part]
+    with pytest.raises(ValueError, match="no state of a source"):
+        source.load_state_dict(state)
+    assert repr(source.state_dict()) == before
+
+
+def test_what_cannot_be_saved_is_named_with_the_number_of_its_environment() -> None:
+    envs = make_env("list", 3)
+    envs[2].unwrapped.engine = object()
+    source = ExperienceSourceFirstLast(envs, Agent(), 0.9)
+    with pytest.raises(CannotSave, match=r"environment 2: CartPoleEnv\.engine is a object"):
+        source.state_dict()
+
+
+def test_an_agent_state_that_is_no_plain_data_is_named() -> None:
+    def agent(observations: Any, states: Any) -> Any:
+        return [0] * len(observations), [object()] * len(observations)
+
+    source = ExperienceSourceFirstLast(cart_pole(), agent, 0.9)
+    next(iter(source))
+    with pytest.raises(CannotSave, match=r"agent_states'\]\[0\] is a object"):
+        source.state_dict()
+
+
+def test_a_shared_generator_stays_shared() -> None:
+    class Noisy(gymnasium.ObservationWrapper[Any, Any, Any]):
+        def __init__(self, env: Any, rng: np.random.Generator) -> None:
+            super().__init__(env)
+            self.rng = rng
+
+        def observation(self, observation: Any) -> Any:
+            return (observation + self.rng.random()).astype(np.float32)
+
+    def make(agent: Agent) -> Any:
+        rng = np.random.default_rng(8)
+        envs = [Noisy(cart_pole(), rng) for _ in range(2)]
+        return ExperienceSourceFirstLast(envs, agent, 0.9, env_seed=1)
+
+    check_twin(make, 11, 30)
+
+
+def test_draws_from_stored_episodes_go_on() -> None:
+    rows = [list(next(iter(ExperienceSource(cart_pole(), Agent(), STEPS)))) for _ in range(3)]
+    source, other = (ExperienceSourceBuffer(rows, 2, rng=seed) for seed in (1, 2))
+    stream = iter(source)
+    next(stream)
+    other.load_state_dict(source.state_dict())
+    fresh = iter(other)
+    assert repr([next(fresh) for _ in range(9)]) == repr([next(stream) for _ in range(9)])
+    with pytest.raises(ValueError, match="steps_count"):
+        ExperienceSourceBuffer(rows, 1).load_state_dict(source.state_dict())
+
+
+def test_modes_are_part_of_the_kind() -> None:
+    assert MODES["same_step"] is AutoresetMode.SAME_STEP
+    source, other = (
+        ExperienceSourceFirstLast(make_env(kind, 2), Agent(), 0.9)
+        for kind in ("next_step", "same_step")
+    )
+    next(iter(source))
+    with pytest.raises(ValueError, match="environments"):
+        other.load_state_dict(source.state_dict())
