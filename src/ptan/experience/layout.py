@@ -112,6 +112,18 @@ def leaves_of(layout: Layout) -> list[Leaf]:
     return [leaf for part in parts for leaf in leaves_of(part)]
 
 
+def leaf_order(layout: Layout, other: Layout) -> list[int]:
+    """The number of each leaf of `layout` in an equal one, whose dicts may be in another order."""
+    return _in_order(layout, unflatten(other, range(len(leaves_of(other)))))
+
+
+def _in_order(layout: Layout, numbers: Any) -> list[int]:
+    if isinstance(layout, Leaf):
+        return [numbers]
+    parts = layout.items() if isinstance(layout, dict) else enumerate(layout)
+    return [number for key, part in parts for number in _in_order(part, numbers[key])]
+
+
 def flatten(layout: Layout, value: Any, name: str) -> list[Any]:
     """The leaf values of `value`, each checked and converted by its leaf.
 

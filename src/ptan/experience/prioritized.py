@@ -5,8 +5,8 @@
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,10 @@ from ptan.experience.batch import Batch
 from ptan.experience.columns import Chunk
 from ptan.experience.layout import Array
 from ptan.experience.replay import ExperienceReplayBuffer
+from ptan.experience.rows import Row
+from ptan.experience.saving import array, entries, real, whole
 from ptan.experience.sources import positive
+from ptan.experience.table import RowTable
 
 
 class _Prioritized(ExperienceReplayBuffer, ABC):
@@ -25,6 +28,8 @@ class _Prioritized(ExperienceReplayBuffer, ABC):
 
     New rows get the greatest priority seen so far, 1 at first.
     """
+
+    _entries: ClassVar[tuple[str, ...]] = (*ExperienceReplayBuffer._entries, "priorities")
 
     def __init__(
         self,
@@ -150,6 +155,57 @@ class _Prioritized(ExperienceReplayBuffer, ABC):
         self._set_weights(bare, np.full(len(bare), self._max_priority**self.alpha))
         self._unsettled = False
 
+    def state_dict(self) -> dict[str, Any]:
+        state = super().state_dict()
+        self._settle()
+        state["priorities"] = {
+            "weights": self._weights_of(np.arange(min(self._end, self.capacity))),
+            "greatest": float(self._max_priority),
+            "beta": self._beta,
+            "stale_updates": self.stale_updates,
+        }
+        return state
+
+    def _settings(self) -> dict[str, Any]:
+        priorities = ("alpha", "beta_start", "beta_frames")
+        return {**super()._settings(), **{name: getattr(self, name) for name in priorities}}
+
+    def _read_state(self, state: Mapping[str, Any], row_class: type[Row] | None) -> dict[str, Any]:
+        changes = super()._read_state(state, row_class)
+        where = "state['priorities']"
+        names = ("weights", "greatest", "beta", "stale_updates")
+        parts = entries(state["priorities"], names, where)
+        greatest = real(parts["greatest"], 1.0, np.finfo(np.float64).max, f"{where}['greatest']")
+        weights = self._checked_weights(parts["weights"], changes["_table"], greatest, where)
+        return {
+            **changes,
+            **self._holding(weights),
+            "_beta": real(parts["beta"], 0.0, 1.0, f"{where}['beta']"),
+            "_max_priority": greatest,
+            "_unsettled": False,
+            "stale_updates": whole(parts["stale_updates"], 0, 2**62, f"{where}['stale_updates']"),
+        }
+
+    def _checked_weights(
+        self, weights: Any, table: RowTable | None, greatest: float, where: str
+    ) -> Array:
+        """The saved p^α of all slots ever written: above 0 exactly where a row of `table` lies."""
+        first, end = (0, 0) if table is None else (table.first, table.end)
+        slots = np.arange(min(end, self.capacity))
+        saved = array(weights, np.dtype(np.float64), slots.shape, f"{where}['weights']")
+        present = first + (slots - first) % self.capacity < end
+        # Two ways to raise to a power may differ in the last bits.
+        most = greatest**self.alpha * (1.0 + 1e-9)
+        if not (np.where(present, saved > 0.0, saved == 0.0) & (saved <= most)).all():
+            raise ValueError(
+                f"{where}['weights'] must be in (0, {most}] where rows are, and 0 elsewhere"
+            )
+        return saved
+
+    @abstractmethod
+    def _holding(self, weights: Array) -> dict[str, Any]:
+        """The attributes that store p^α of the first slots, and 0 for the others."""
+
     @abstractmethod
     def _set_weights(self, slots: Array, weights: Array) -> None:
         """Store p^α of rows by slot."""
@@ -172,6 +228,8 @@ class PrioReplayBufferNaive(_Prioritized):
         prob_alpha: α, how much priorities matter; 0 is uniform.
         gamma, rng: see `ExperienceReplayBuffer`.
     """
+
+    _kind = "naive prioritized"
 
     def __init__(
         self,
@@ -196,6 +254,11 @@ class PrioReplayBufferNaive(_Prioritized):
     def _weights_of(self, slots: Array) -> Array:
         return self._weights[slots]
 
+    def _holding(self, weights: Array) -> dict[str, Any]:
+        own = np.zeros(self.capacity)
+        own[: len(weights)] = weights
+        return {"_weights": own}
+
 
 class PrioritizedReplayBuffer(_Prioritized):
     """Prioritized replay in O(log n) per row, on a sum tree in float64.
@@ -208,6 +271,8 @@ class PrioritizedReplayBuffer(_Prioritized):
         beta_frames: environment steps until β is 1.
         gamma, rng: see `ExperienceReplayBuffer`.
     """
+
+    _kind = "prioritized"
 
     def __init__(
         self,
@@ -234,6 +299,11 @@ class PrioritizedReplayBuffer(_Prioritized):
 
     def _weights_of(self, slots: Array) -> Array:
         return self._tree[slots]
+
+    def _holding(self, weights: Array) -> dict[str, Any]:
+        tree = SumSegmentTree(self.capacity)
+        tree.set_many(np.arange(len(weights)), np.array(weights))
+        return {"_tree": tree}
 
 
 def _as_update(

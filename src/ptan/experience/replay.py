@@ -1,22 +1,26 @@
 """Replay buffers: rows in, batches out."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, overload
+from typing import Any, ClassVar, overload
 
 import numpy as np
 
 from ptan.actions import as_generator
+from ptan.common.generators import check_generator_state, generator_state
 from ptan.experience import _kernels
 from ptan.experience.batch import Batch, decode_gathered
 from ptan.experience.coding import encode
 from ptan.experience.columns import Chunk, Schema
 from ptan.experience.layout import Array
+from ptan.experience.rows import Row
+from ptan.experience.saving import check_equal, entries, shown
 from ptan.experience.sources import checked_gamma, positive
 from ptan.experience.stream import Stream
 from ptan.experience.table import RowTable
 
 _DECODE_ROWS = 256
+_STATE_FORMAT = 1
 
 
 class ExperienceReplayBuffer:
@@ -36,6 +40,9 @@ class ExperienceReplayBuffer:
         ValueError, TypeError: `buffer_size` is no int above 0, gamma is outside [0, 1], rng is no
             generator or seed, or the source cannot be iterated.
     """
+
+    _kind: ClassVar[str] = "uniform"
+    _entries: ClassVar[tuple[str, ...]] = ("format", "kind", "settings", "rng", "rows")
 
     def __init__(
         self,
@@ -158,13 +165,7 @@ class ExperienceReplayBuffer:
             table.insert(rows)
             self._table = table
             return
-        if rows.columns.schema is not table.schema and not table.schema.accepts(
-            rows.columns.schema
-        ):
-            raise ValueError(
-                f"rows must be like the first one, {table.schema}, got {rows.columns.schema}"
-            )
-        table.insert(rows)
+        table.insert(rows if rows.columns.schema is table.schema else table.fitting(rows))
 
     # Ways out.
 
@@ -265,6 +266,77 @@ class ExperienceReplayBuffer:
         if self._table is None:
             return []
         return decode_gathered(*self._table.gather(numbers))
+
+    # To a checkpoint and back.
+
+    def state_dict(self) -> dict[str, Any]:
+        """All rows, and whatever else decides what the buffer gives from here on.
+
+        As in PyTorch, its arrays are views of the buffer's own: save or copy it before rows are
+        added. It is as large as the rows that are there, not as the room for more. The source is
+        no part of it.
+
+        Returns:
+            Dicts, lists, numbers, text and NumPy arrays.
+
+        Raises:
+            TypeError: rows, actions or observations are kept as Python objects, or a subclass keeps
+                rows of its own. The text names the field.
+        """
+        self._require_columns()
+        return {
+            "format": _STATE_FORMAT,
+            "kind": self._kind,
+            "settings": self._settings(),
+            "rng": generator_state(self.rng),
+            "rows": None if self._table is None else self._table.state_dict(),
+        }
+
+    def load_state_dict(
+        self, state: Mapping[str, Any], *, row_class: type[Row] | None = None
+    ) -> None:
+        """Take over what `state_dict` returned for a buffer of equal settings.
+
+        From there on both give the same batches, priorities and evictions, to the bit. Rows that
+        the buffer has are replaced; its source stays.
+
+        Args:
+            state: the state; it is not changed, and no memory is shared with it.
+            row_class: the class of the rows if it is a subclass of `Experience` or
+                `ExperienceFirstLast`: a state holds its name only.
+
+        Raises:
+            ValueError, TypeError: the state is broken, belongs to a buffer of another kind or with
+                other settings, or `row_class` is missing. Nothing is changed.
+        """
+        self._require_columns(to_save=False)
+        changes = self._read_state(entries(state, self._entries, "state"), row_class)
+        self.__dict__.update(changes)  # all at once: an interrupt comes before or after
+        self.rng.bit_generator.state = state["rng"]
+
+    def _settings(self) -> dict[str, Any]:
+        """What must be equal in a buffer that takes over the state of this one."""
+        return {"capacity": self.capacity, "gamma": self.gamma}
+
+    def _read_state(self, state: Mapping[str, Any], row_class: type[Row] | None) -> dict[str, Any]:
+        """The attributes that a state sets; the buffer stays as it is."""
+        check_equal({"format": _STATE_FORMAT, "kind": self._kind}, state)
+        check_equal(self._settings(), entries(state["settings"], self._settings(), "settings"))
+        check_generator_state(self.rng, state["rng"], "state['rng']")
+        table, rows = None, state["rows"]
+        if rows is not None:
+            table = RowTable.from_state(rows, self.capacity, row_class, "state['rows']")
+        return {"_table": table, "_objects": None, "_objects_end": 0}
+
+    def _require_columns(self, to_save: bool = True) -> None:
+        """Raise TypeError where rows are no columns of this buffer."""
+        if "_own_buffer" in self.__dict__:
+            why = f"{type(self).__name__} keeps rows in a list of its own"
+        elif to_save and self._objects is not None:
+            why = f"its items are Python objects, such as {shown(self._objects[0])}"
+        else:
+            return
+        raise TypeError(f"this buffer cannot be saved or loaded: {why}")
 
     def __getstate__(self) -> dict[str, Any]:
         """Everything but the source and its iterator, which do not travel."""

@@ -1,11 +1,26 @@
 """The ring of rows behind the replay buffers."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Self
+
 import numpy as np
 
 from ptan.experience import _kernels
 from ptan.experience.columns import Chunk, Columns, Schema
-from ptan.experience.frames import make_store
-from ptan.experience.layout import Array, Leaf, leaves_of
+from ptan.experience.frames import FrameStore, Store, make_store
+from ptan.experience.layout import Array, Leaf, leaf_order, leaves_of
+from ptan.experience.rows import Row
+from ptan.experience.saved_rows import (
+    COLUMNS,
+    check_columns,
+    columns_from_state,
+    repeats_state,
+    steps_there,
+)
+from ptan.experience.saving import entries, schema_from_state, schema_state, sequence, whole
+
+_MOST_ROWS = 2**62  # ever inserted: row numbers are int64
 
 
 class RowTable:
@@ -16,15 +31,18 @@ class RowTable:
     leaves behind is cleared away at the next call.
     """
 
-    def __init__(self, schema: Schema, capacity: int, width: int) -> None:
+    def __init__(
+        self, schema: Schema, capacity: int, width: int, stores: Sequence[Store] | None = None
+    ) -> None:
         self.schema = schema
         self.capacity = capacity
         self.width = width
         self.first = 0
         self.end = 0
         self._writing = False
-        leaves = leaves_of(schema.state)
-        self.stores = [make_store(leaf, capacity, 2 * width) for leaf in leaves]
+        if stores is None:
+            stores = [make_store(leaf, capacity, 2 * width) for leaf in leaves_of(schema.state)]
+        self.stores = list(stores)
         self.actions = self._column(schema.action)
         self.rewards = self._column(schema.reward)
         self.discounts = self._column(Leaf((), np.dtype(np.float64)))
@@ -52,6 +70,22 @@ class RowTable:
             for start in range(0, len(rows), self.capacity):
                 self._insert(rows[start : start + self.capacity])
         self._writing = False
+
+    def fitting(self, rows: Chunk) -> Chunk:
+        """Rows with a schema of their own as `insert` takes them.
+
+        Raises:
+            ValueError: they differ from the rows of this table.
+        """
+        schema = rows.columns.schema
+        if not self.schema.accepts(schema):
+            raise ValueError(f"rows must be like the first one, {self.schema}, got {schema}")
+        order = leaf_order(self.schema.state, schema.state)
+        if order != sorted(order):
+            return replace(rows, frames=[rows.frames[i] for i in order])
+        if self.schema == schema:
+            self.schema = schema  # the next rows of this source need no comparison
+        return rows
 
     def _recover(self) -> None:
         """Clear away what an interrupted insertion left."""
@@ -157,6 +191,60 @@ class RowTable:
         own = sum(column.nbytes for column in [*columns, *self.extras.values()])
         return own + sum(store.nbytes for store in self.stores)
 
+    def state_dict(self) -> dict[str, Any]:
+        """The slots ever written, as views of the columns and stores.
+
+        Raises:
+            TypeError: a column holds Python objects.
+        """
+        schema = schema_state(self.schema)
+        if self._writing:
+            self._recover()
+        used = min(self.end, self.capacity)
+        return {
+            "schema": schema,
+            "first": self.first,
+            "end": self.end,
+            "columns": {name: getattr(self, name)[:used] for name in COLUMNS},
+            "lengths": self.lengths[:used],
+            "extras": {name: column[:used] for name, column in self.extras.items()},
+            "stores": [
+                store.state_dict(used) for store in self.stores if isinstance(store, FrameStore)
+            ],
+        }
+
+    @classmethod
+    def from_state(cls, state: Any, capacity: int, row_class: type[Row] | None, where: str) -> Self:
+        """A table with the rows of a state, which stays as it is.
+
+        Args:
+            state: what `state_dict` returned.
+            capacity: see the class.
+            row_class: of the rows, where it is not one of this library.
+            where: what the texts call the state.
+
+        Raises:
+            TypeError, ValueError: the state is broken, or contradicts itself.
+        """
+        names = ("schema", "first", "end", "columns", "lengths", "extras", "stores")
+        parts = entries(state, names, where)
+        schema = schema_from_state(parts["schema"], row_class, f"{where}['schema']")
+        end = whole(parts["end"], 0, _MOST_ROWS, f"{where}['end']")
+        first = whole(parts["first"], max(0, end - capacity), end, f"{where}['first']")
+        columns = columns_from_state(parts, schema, min(end, capacity), where)
+        width = columns.steps.shape[1] if schema.windows else 1
+        slots = np.arange(len(columns))
+        present = first + (slots - first) % capacity < end
+        there = steps_there(columns, present, width, where)
+        check_columns(columns, present, there, where)
+        stores = _stores_of(parts["stores"], columns, capacity, (first, end), there, where)
+        table = cls(schema, capacity, width, stores)
+        table.rewards = table.rewards.astype(columns.rewards.dtype, copy=False)
+        write = table._write_windows if schema.windows else table._write
+        write(slice(0, len(columns)), columns)
+        table.first, table.end = first, end
+        return table
+
     def _column(self, leaf: Leaf) -> Array:
         steps = (self.width,) if self.schema.windows else ()
         return np.zeros((self.capacity, *steps, *leaf.shape), leaf.dtype)
@@ -165,10 +253,34 @@ class RowTable:
         """Make room for longer windows; may be called again after an interrupt."""
         for store in self.stores:
             store.widen(2 * width)
-        for name in ("actions", "rewards", "discounts", "steps", "ends"):
+        for name in COLUMNS:
             setattr(self, name, _wider(getattr(self, name), width))
         self.extras = {name: _wider(column, width) for name, column in self.extras.items()}
         self.width = width
+
+
+def _stores_of(
+    states: Any,
+    columns: Columns,
+    capacity: int,
+    rows: tuple[int, int],
+    there: Array,
+    where: str,
+) -> list[Store]:
+    """The frame stores of a state, one per leaf of the observations."""
+    where = f"{where}['stores']"
+    states, leaves = sequence(states, where), leaves_of(columns.schema.state)
+    if len(states) != len(leaves):
+        raise ValueError(f"{where} must have an entry per array of an observation, {len(leaves)}")
+    repeated = repeats_state(columns, there)
+    stores: list[Store] = []
+    for i, (state, leaf) in enumerate(zip(states, leaves, strict=True)):
+        store = FrameStore.from_state(state, leaf, capacity, rows, there, f"{where}[{i}]")
+        by_step = store.refs[:, : len(there)].reshape(there.shape[1], 2, *there.shape[:1], store.k)
+        if (by_step[:, 0] != by_step[:, 1])[repeated.T].any():
+            raise ValueError(f"{where}[{i}]['refs'] must repeat the state where a row terminated")
+        stores.append(store)
+    return stores
 
 
 def _wider(column: Array, width: int) -> Array:

@@ -1,0 +1,122 @@
+"""State trees in tests: what they may hold, copies, paths, and every way to break one."""
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from .oracles import same
+
+Path = tuple[Any, ...]
+
+
+def assert_plain(tree: Any, where: str = "state") -> None:
+    """The tree holds nothing but what a checkpoint can write."""
+    if isinstance(tree, dict):
+        assert type(tree) is dict, where
+        for key, part in tree.items():
+            assert type(key) in (str, int), f"{where}: key {key!r}"
+            assert_plain(part, f"{where}[{key!r}]")
+    elif isinstance(tree, (list, tuple)):
+        assert type(tree) in (list, tuple), where
+        for i, part in enumerate(tree):
+            assert_plain(part, f"{where}[{i}]")
+    elif isinstance(tree, np.ndarray):
+        assert type(tree) is np.ndarray, where
+        assert tree.dtype.kind in "biufc", where
+    else:
+        assert tree is None or type(tree) in (bool, int, float, str), f"{where}: {tree!r}"
+
+
+def assert_same_tree(a: Any, b: Any, where: str = "state") -> None:
+    """Equal to the bit, order of the entries included."""
+    assert type(a) is type(b), where
+    if isinstance(a, dict):
+        assert list(a) == list(b), where
+        for key in a:
+            assert_same_tree(a[key], b[key], f"{where}[{key!r}]")
+    elif isinstance(a, (list, tuple)):
+        assert len(a) == len(b), where
+        for i, (x, y) in enumerate(zip(a, b, strict=True)):
+            assert_same_tree(x, y, f"{where}[{i}]")
+    else:
+        assert same(a, b), f"{where}: {a!r} is not {b!r}"
+
+
+def arrays_in(tree: Any) -> list[np.ndarray]:
+    if isinstance(tree, np.ndarray):
+        return [tree]
+    parts = tree.values() if isinstance(tree, dict) else tree
+    return [a for part in parts for a in arrays_in(part)] if isinstance(tree, (dict, list)) else []
+
+
+def paths_in(tree: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
+    """Every part of the tree, the whole first."""
+    yield path, tree
+    if isinstance(tree, (dict, list, tuple)):
+        for key, part in tree.items() if isinstance(tree, dict) else enumerate(tree):
+            yield from paths_in(part, (*path, key))
+
+
+def with_part(tree: Any, path: Path, part: Any) -> Any:
+    """A deep copy with one part replaced."""
+    if not path:
+        return copy.deepcopy(part)
+    tree = copy.deepcopy(tree)
+    inner = tree
+    for key in path[:-1]:
+        inner = inner[key]
+    inner[path[-1]] = copy.deepcopy(part)
+    return tree
+
+
+def broken_parts(part: Any, rng: np.random.Generator) -> Iterator[Any]:
+    """Other things in the place of a part: other types, sizes and values."""
+    yield from (None, "nonsense", 3, -1, 2.5, True, [], {}, [[]], np.zeros(2), object())
+    if isinstance(part, dict):
+        for key in part:
+            yield {k: v for k, v in part.items() if k != key}
+        yield {**part, "unknown": 1}
+        yield {**part, 7: None}
+        yield list(part.items())
+    elif isinstance(part, (list, tuple)):
+        yield from (part[:-1], part[1:], [*part, *part[:1]], list(part)[::-1], [None] * len(part))
+    elif isinstance(part, np.ndarray):
+        yield from _broken_arrays(part, rng)
+    elif isinstance(part, float):
+        yield from (float("nan"), float("inf"), -0.5, 0.0, 1.0, 1e300, -1e300)
+    elif isinstance(part, int):
+        yield from (part + 1, part - 1, not part, 2 * part + 5, 0, 2**31, 2**63, 10**40, -(10**40))
+    elif isinstance(part, str):
+        yield from ("", part + "x", part.upper(), part.encode())
+
+
+def _broken_arrays(array: np.ndarray, rng: np.random.Generator) -> Iterator[Any]:
+    yield array.tolist()
+    yield array.astype(object)
+    yield array.astype(array.dtype.newbyteorder())
+    yield array.astype(np.float16)
+    yield array.astype(np.int64 if array.dtype != np.int64 else np.int32)
+    yield array.astype("S8")
+    for axis in range(array.ndim):
+        yield array.take(range(array.shape[axis] - 1), axis=axis, mode="clip")
+        yield np.concatenate([array, array], axis=axis)
+        yield np.flip(array, axis)
+        yield array.take([], axis=axis)
+    yield array[None]
+    yield array.reshape(-1, 1)
+    yield array.ravel()
+    values: list[Any] = [0, 1, 2, 7]
+    if array.dtype.kind == "f":
+        values += [np.nan, np.inf, -np.inf, -1.0, 0.5, 1e30]
+    elif array.dtype.kind in "iu":
+        limits = np.iinfo(array.dtype)
+        values += [limits.max, limits.min, limits.max // 2]
+        values += [-1] if limits.min else []
+    for value in values if array.size else []:
+        yield np.full_like(array, value)
+        for _ in range(3):
+            changed = array.copy()
+            changed.flat[rng.integers(array.size)] = value
+            yield changed
