@@ -1,7 +1,5 @@
 """Pictures of return distributions, drawn with NumPy alone."""
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -72,27 +70,24 @@ def draw_distributions(probabilities: ArrayLike, atoms: ArrayLike) -> Pixels:
         (H, W, 3) uint8, as wide for one state as for another of the same network.
 
     Raises:
-        ValueError: wrong shapes, or atoms that do not rise.
+        ValueError: wrong shapes, a negative probability, or atoms that do not rise.
     """
-    chances, supports = _checked(probabilities, atoms)
+    chances, supports, diverged = _checked(probabilities, atoms)
     n_actions, n_atoms = chances.shape
     bar = max(1, _PLOT_WIDTH // n_atoms)
     row = min(_GREATEST_ROW, max(_LEAST_ROW, _HEIGHT_OF_ALL_ROWS // n_actions))
     width, height = bar * n_atoms, (row + _GAP) * n_actions
     image = np.full((_TOP + height + _BOTTOM, _LEFT + width + _RIGHT, 3), _BACKGROUND, np.uint8)
 
-    diverged = ~np.isfinite(chances).all(axis=1)
-    values = np.where(diverged, np.nan, np.where(np.isfinite(chances), chances, 0.0) @ supports)
-    chances = np.where(np.isfinite(chances), chances, 0.0)
+    values = np.where(diverged, np.nan, chances @ supports)
     greedy = -1 if diverged.all() else int(np.nanargmax(values))
-    scale = row / max(float(chances.max()), np.finfo(np.float64).tiny)
-    for action, of_action in enumerate(chances):
+    heights = np.rint(chances / (chances.max() or 1.0) * row).astype(np.int64)
+    for action in range(n_actions):
         top = _TOP + (row + _GAP) * action
         if action == greedy:
             image[top - _GAP // 2 : top + row + _GAP // 2] = _GREEDY_BACKGROUND
-        heights = np.rint(of_action * scale).astype(np.int64)
         plot = image[top : top + row, _LEFT : _LEFT + width]
-        _draw_bars(plot, heights, bar, GREEDY_BAR if action == greedy else BAR)
+        _draw_bars(plot, heights[action], bar, GREEDY_BAR if action == greedy else BAR)
         image[top + row, _LEFT : _LEFT + width] = _LINE
         if not diverged[action]:
             plot[:, _column(values[action], supports, bar)] = MEAN
@@ -103,9 +98,13 @@ def draw_distributions(probabilities: ArrayLike, atoms: ArrayLike) -> Pixels:
     return image
 
 
-def _checked(probabilities: ArrayLike, atoms: ArrayLike) -> tuple[Any, Any]:
+def _checked(
+    probabilities: ArrayLike, atoms: ArrayLike
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+    """Probabilities, 0 where not finite; atoms; and of which actions some were not finite."""
     chances, supports = np.asarray(probabilities, np.float64), np.asarray(atoms, np.float64)
-    if supports.ndim != 1 or len(supports) < 2 or not (np.diff(supports) > 0).all():
+    rising = supports.ndim == 1 and len(supports) > 1 and np.isfinite(supports).all()
+    if not (rising and (np.diff(supports) > 0).all()):
         raise ValueError(f"atoms must be (n_atoms,) rising numbers, at least two, got {atoms!r}")
     if chances.ndim != 2 or not len(chances) or chances.shape[1] != len(supports):
         raise ValueError(
@@ -113,7 +112,8 @@ def _checked(probabilities: ArrayLike, atoms: ArrayLike) -> tuple[Any, Any]:
         )
     if (chances < 0).any():
         raise ValueError(f"probabilities must not be negative, got {chances.min()}")
-    return chances, supports
+    finite = np.isfinite(chances)
+    return np.where(finite, chances, 0.0), supports, ~finite.all(axis=1)
 
 
 def _draw_bars(plot: Pixels, heights: NDArray[np.int64], bar: int, colour: Colour) -> None:

@@ -1,0 +1,104 @@
+"""Fakes for trackers, and what they should write, worked out again from the records."""
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from ptan.training.loop import Record
+
+
+class Clock:
+    """Moves by a step whenever it is told, never by itself."""
+
+    def __init__(self, now: float) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class MemoryLog:
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.lines: list[tuple[int, dict[str, float]]] = []
+        self.images: list[tuple[int, str, np.ndarray]] = []
+
+    def scalars(self, step, values, /) -> None:
+        self.lines.append((step, dict(values)))
+
+    def image(self, step, name, pixels, /) -> None:
+        self.images.append((step, name, pixels))
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+    def points(self, tag: str) -> list[tuple[int, float]]:
+        return [(step, values[tag]) for step, values in self.lines if tag in values]
+
+
+class Counting:
+    """Counters and nothing else: an algorithm that cannot be asked anything."""
+
+    def __init__(self, env_steps: int = 0, updates: int = 0) -> None:
+        self.config: Any = None
+        self.env_steps, self.updates = env_steps, updates
+
+    def on_steps(self, n_steps, /) -> None:
+        self.env_steps += n_steps
+
+    def update(self, buffer, /) -> dict:
+        self.updates += 1
+        return {}
+
+
+class Asked(Counting):
+    """Says what it was asked about."""
+
+    atoms = torch.linspace(-2.0, 2.0, 5)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[Any] = []
+        self.shown: list[Any] = []
+
+    def diagnostics(self, states) -> dict[str, float]:
+        self.seen.append(states)
+        return {"values": float(np.mean(np.asarray(states, np.float64))), "snr_1": len(self.seen)}
+
+    def return_distributions(self, states):
+        self.shown.append(states)
+        chances = torch.eye(5)[torch.arange(3)].expand(len(states), 3, 5)
+        return chances, self.atoms
+
+
+def expected_lines(
+    records: list[Record], times: list[float], *, window: int, every: int
+) -> list[tuple[int, dict[str, float]]]:
+    """What a tracker should write of episodes and training, in order.
+
+    times[i]: seconds from the tracker's making to record i.
+    """
+    lines: list[tuple[int, dict[str, float]]] = []
+    returns: list[float] = []
+    line_at, line_steps, line_time = -1, 0, 0.0
+    for i, record in enumerate(records):
+        for reward, steps in record.episodes:
+            returns.append(reward)
+            mean = np.mean(returns[-window:])
+            values = {"reward": reward, "steps": steps, "mean_reward": mean}
+            lines.append((record.env_steps, {f"episodes/{k}": v for k, v in values.items()}))
+        if record.updates % every:
+            continue
+        since = records[line_at + 1 : i + 1]
+        losses = [float(r.metrics["loss"]) for r in since if "loss" in r.metrics]
+        values = {k: float(v) for k, v in record.metrics.items() if k != "loss"}
+        if losses:
+            values["avg_loss"] = np.mean(losses)
+        if times[i] > line_time:
+            values["fps"] = (record.env_steps - line_steps) / (times[i] - line_time)
+        line_at, line_steps, line_time = i, record.env_steps, times[i]
+        if values:
+            lines.append((record.env_steps, {f"train/{k}": v for k, v in values.items()}))
+    return lines
