@@ -14,12 +14,14 @@ SURFACE = {
         "actions",
         "agent",
         "algorithms",
+        "cli",
         "common",
         "conformance",
         "experience",
         "ignite",
         "losses",
         "nn",
+        "runs",
         "training",
     ],
     "ptan.actions": [
@@ -63,7 +65,9 @@ SURFACE = {
         "batch_generator",
         "unpack_batch",
     ],
-    "ptan.common": ["utils", "wrappers", "wrappers_simple"],
+    "ptan.common": ["env_state", "memory", "utils", "wrappers", "wrappers_simple"],
+    "ptan.common.env_state": ["CannotSave", "environment_state", "set_environment_state"],
+    "ptan.common.memory": ["keep_freed_memory"],
     "ptan.common.utils": [
         "MinSegmentTree",
         "RewardTracker",
@@ -160,16 +164,44 @@ SURFACE = {
     ],
     "ptan.training": [
         "Algorithm",
+        "CheckpointError",
+        "Checkpoints",
         "EpisodeSource",
+        "EpisodeStatistics",
+        "JsonLinesLog",
+        "LoadedCheckpoint",
+        "Log",
         "Record",
+        "Tracker",
         "evaluate",
+        "evaluate_parallel",
         "process_function",
         "run",
         "train_step",
     ],
+    "ptan.runs": [
+        "CATALOGUE",
+        "Entry",
+        "Run",
+        "RunConfig",
+        "RunError",
+        "RunFolder",
+        "RunSettings",
+    ],
+    "ptan.cli": ["main"],
 }
 
-HEAVY = ["ignite", "ale_py", "cv2", "tensorboard", "matplotlib", "rich", "pygame", "hypothesis"]
+HEAVY = [
+    "ignite",
+    "safetensors",
+    "ale_py",
+    "cv2",
+    "tensorboard",
+    "matplotlib",
+    "rich",
+    "pygame",
+    "hypothesis",
+]
 
 
 @pytest.mark.parametrize("name", SURFACE)

@@ -8,8 +8,10 @@
 * `ptan.nn`: networks and layers
 * `ptan.losses`: pure functions of networks and a batch
 * `ptan.algorithms`: methods assembled from these blocks, as objects without a loop
-* `ptan.training`: the plain loop that drives them, and evaluation
+* `ptan.training`: the plain loop that drives them, evaluation, metrics and checkpoints
 * `ptan.ignite`: the same blocks under a PyTorch Ignite engine (extra `ptan[ignite]`)
+* `ptan.runs`: runs in folders of their own, and their comparison
+* `ptan.cli`: the command line `ptan`
 """
 
 from importlib import import_module
@@ -19,7 +21,7 @@ from typing import TYPE_CHECKING
 from ptan import actions, agent, common, experience
 
 if TYPE_CHECKING:
-    from ptan import algorithms, conformance, ignite, losses, nn, training
+    from ptan import algorithms, cli, conformance, ignite, losses, nn, runs, training
 
 __version__ = "1.0.0.dev0"
 
@@ -27,12 +29,14 @@ __all__ = [
     "actions",
     "agent",
     "algorithms",
+    "cli",
     "common",
     "conformance",
     "experience",
     "ignite",
     "losses",
     "nn",
+    "runs",
     "training",
 ]
 

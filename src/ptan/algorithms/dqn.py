@@ -2,7 +2,6 @@
 
 import copy
 from collections.abc import Mapping
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,10 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from ptan.actions import ArgmaxActionSelector
-from ptan.agent import DQNAgent, TargetNet
+from ptan.agent import DQNAgent, TargetNet, default_states_preprocessor
+from ptan.agent.base import move_to
 from ptan.algorithms.diagnostics import value_diagnostics
 from ptan.algorithms.dqn_config import DQNConfig
 from ptan.algorithms.exploration import EpsilonSchedule
+from ptan.algorithms.networks import check_same_tensors, make_network
 from ptan.algorithms.seeds import seeded_layers, torch_generator
 from ptan.common._checks import whole_number
 from ptan.experience import (
@@ -24,13 +25,7 @@ from ptan.experience import (
     PrioritizedReplayBuffer,
 )
 from ptan.losses import Loss, categorical_loss, dqn_loss
-from ptan.nn import (
-    NoisyFactorizedLinear,
-    NoisyLinear,
-    QNetwork,
-    make_q_network,
-    resample_noise,
-)
+from ptan.nn import QNetwork, resample_noise
 
 __all__ = ["DQN", "Learned", "Metrics"]
 
@@ -96,10 +91,10 @@ class DQN:
         seeds = np.random.SeedSequence(config.seed).spawn(4)
         self._buffer_seeds = seeds[2]
         with seeded_layers(seeds[0]):
-            self.net = _make_network(observation_space, action_space, config, body)
+            self.net = make_network(observation_space, action_space, config, body)
         self.net.to(self.device)
         if config.channels_last:
-            self.net.to(memory_format=torch.channels_last)
+            self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.target = TargetNet(self.net)
         self.optimizer = torch.optim.Adam(
             self.net.parameters(),
@@ -281,6 +276,24 @@ class DQN:
         with self._precision():
             return value_diagnostics(self._frozen(), states, self.device)
 
+    def return_distributions(self, states: Any) -> tuple[Tensor, Tensor] | None:
+        """What the network, without noise, thinks that returns from some states may be.
+
+        Args:
+            states: (N, *obs) array or tensor, or a list of observations.
+
+        Returns:
+            Probabilities (N, A, n_atoms) and the returns that the atoms stand for, (n_atoms,), both
+            on the device; None unless distributional.
+        """
+        if not self.config.distributional:
+            return None
+        observations = move_to(default_states_preprocessor(states), self.device)
+        net = self._frozen()
+        with torch.no_grad(), self._precision():
+            logits, _ = net.both(observations)
+        return net.apply_softmax(logits.float()), net.supports
+
     # State.
 
     def state_dict(self) -> dict[str, Any]:
@@ -318,7 +331,7 @@ class DQN:
         if state.keys() != expected.keys():
             raise ValueError(f"state must have the entries {sorted(expected)}, got {sorted(state)}")
         for name in ("net", "target"):
-            _check_same_tensors(name, state[name], expected[name])
+            check_same_tensors(name, state[name], expected[name])
         if (state["selector_rng"] is None) != self.config.noisy:
             raise ValueError(f"state must be of a run with noisy={self.config.noisy}")
         env_steps = whole_number("env_steps", state["env_steps"], least=0)
@@ -359,31 +372,3 @@ class DQN:
     def _frozen(self) -> QNetwork:
         """A copy in evaluation mode: switching the network itself would show in training."""
         return copy.deepcopy(self.net).eval()
-
-
-def _make_network(
-    observations: Any, actions: Any, config: DQNConfig, body: nn.Module | None
-) -> QNetwork:
-    noisy_layer = NoisyFactorizedLinear if config.factorized_noise else NoisyLinear
-    return make_q_network(
-        observations,
-        actions,
-        dueling=config.dueling,
-        noisy=config.noisy,
-        distributional=config.distributional,
-        n_atoms=config.n_atoms,
-        v_min=config.v_min,
-        v_max=config.v_max,
-        hidden=config.hidden,
-        body=body,
-        noisy_layer=partial(noisy_layer, resample_on_forward=False),
-    )
-
-
-def _check_same_tensors(name: str, state: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
-    """Raise ValueError unless a network's state has the tensors that the network has."""
-    shapes = {key: tuple(value.shape) for key, value in state.items()}
-    wanted = {key: tuple(value.shape) for key, value in expected.items()}
-    if shapes != wanted:
-        differing = sorted(dict(shapes.items() ^ wanted.items()))
-        raise ValueError(f"state[{name!r}] must be of the same network, differs in {differing}")

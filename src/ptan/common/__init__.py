@@ -1,5 +1,5 @@
-"""Wrappers of environments, trackers of training progress and segment trees."""
+"""Wrappers and states of environments, trackers, segment trees, and memory of the process."""
 
-from ptan.common import utils, wrappers, wrappers_simple
+from ptan.common import env_state, memory, utils, wrappers, wrappers_simple
 
-__all__ = ["utils", "wrappers", "wrappers_simple"]
+__all__ = ["env_state", "memory", "utils", "wrappers", "wrappers_simple"]

@@ -2,11 +2,14 @@
 
 * `run`: the plain loop, a generator of a `Record` per update
 * `train_step`, `process_function`: one turn of it, for a loop of your own or an Ignite engine
-* `evaluate`: returns of an agent in an environment of its own
-* `Algorithm`, `EpisodeSource`: what they need
+* `evaluate`, `evaluate_parallel`: returns of an agent in environments of its own
+* `Tracker`, `EpisodeStatistics`, `JsonLinesLog`, `Log`: what a run tells
+* `Checkpoints`, `LoadedCheckpoint`, `CheckpointError`: states of a run on the disk
+* `Algorithm`, `EpisodeSource`: what a loop needs
 """
 
-from ptan.training.evaluate import evaluate
+from ptan.training.checkpoint import CheckpointError, Checkpoints, LoadedCheckpoint
+from ptan.training.evaluate import evaluate, evaluate_parallel
 from ptan.training.loop import (
     Algorithm,
     EpisodeSource,
@@ -15,12 +18,21 @@ from ptan.training.loop import (
     run,
     train_step,
 )
+from ptan.training.tracking import EpisodeStatistics, JsonLinesLog, Log, Tracker
 
 __all__ = [
     "Algorithm",
+    "CheckpointError",
+    "Checkpoints",
     "EpisodeSource",
+    "EpisodeStatistics",
+    "JsonLinesLog",
+    "LoadedCheckpoint",
+    "Log",
     "Record",
+    "Tracker",
     "evaluate",
+    "evaluate_parallel",
     "process_function",
     "run",
     "train_step",

@@ -1,0 +1,53 @@
+"""Networks of the algorithms: made from settings, and compared before a state is loaded."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from torch import nn
+
+from ptan.algorithms.dqn_config import DQNConfig
+from ptan.nn import NoisyFactorizedLinear, NoisyLinear, QNetwork, make_q_network
+
+__all__ = ["check_same_tensors", "make_network"]
+
+
+def make_network(
+    observations: Any, actions: Any, config: DQNConfig, body: nn.Module | None
+) -> QNetwork:
+    """Make the network that the settings of the DQN family want.
+
+    Its noise is drawn only when it is told to.
+
+    Args:
+        observations: Observation space of one environment, or the shape of one observation.
+        actions: Action space, or the number of actions.
+        config: The settings.
+        body: A body of the user's; None chooses one by the observations.
+
+    Raises:
+        TypeError, ValueError: see `make_q_network`.
+    """
+    noisy_layer = NoisyFactorizedLinear if config.factorized_noise else NoisyLinear
+    return make_q_network(
+        observations,
+        actions,
+        dueling=config.dueling,
+        noisy=config.noisy,
+        distributional=config.distributional,
+        n_atoms=config.n_atoms,
+        v_min=config.v_min,
+        v_max=config.v_max,
+        hidden=config.hidden,
+        body=body,
+        noisy_layer=partial(noisy_layer, resample_on_forward=False),
+    )
+
+
+def check_same_tensors(name: str, state: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
+    """Raise ValueError unless a network's state has the tensors that the network has."""
+    shapes = {key: tuple(value.shape) for key, value in state.items()}
+    wanted = {key: tuple(value.shape) for key, value in expected.items()}
+    if shapes != wanted:
+        differing = sorted(dict(shapes.items() ^ wanted.items()))
+        raise ValueError(f"state[{name!r}] must be of the same network, differs in {differing}")
