@@ -101,9 +101,8 @@ class AtariGames(Kind):
         return () if self.handles(live) else None
 
     def plan(self, node: State, live: Any, decoder: Decoder) -> Change:
-        from ale_py import ALEState
-
-        state = ALEState(np.asarray(node["state"], np.uint8).tobytes())
+        state_class = type(live.cloneState())  # whoever has an emulator has imported ale_py
+        state = state_class(np.asarray(node["state"], np.uint8).tobytes())
         return Change(lambda: live.restoreState(state))
 
 
