@@ -18,7 +18,7 @@ __all__ = ["FORMAT", "RunFolder", "default_name"]
 FORMAT = 1
 """Version of the layout of run folders."""
 
-_PACKAGES = ("torch", "numpy", "gymnasium", "ale-py")
+_PACKAGES = ("ptan", "torch", "numpy", "gymnasium", "ale-py")
 
 
 class RunFolder:
@@ -151,9 +151,7 @@ def default_name(config: RunConfig) -> str:
 
 def versions() -> dict[str, str]:
     """Versions of ptan, of Python and of the packages that results depend on."""
-    import ptan
-
-    found = {"ptan": ptan.__version__, "python": platform.python_version()}
+    found = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:
             found[package] = version(package)
