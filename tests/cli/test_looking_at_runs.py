@@ -92,9 +92,9 @@ def test_presets_are_listed_with_what_differs_from_the_defaults(ptan) -> None:
 
     listed = json.loads("\n".join(ptan("presets --json").out))
     assert listed.keys() == PRESETS.keys()
-    assert listed["breakout"]["settings"]["eps_final"] == 0.1
-    assert listed["breakout"]["stop_reward"] == 500.0
-    assert "gamma" not in listed["breakout"]["settings"]
+    assert listed["breakout"]["config"]["eps_final"] == 0.1
+    assert listed["breakout"]["run"]["stop_reward"] == 500.0
+    assert "gamma" not in listed["breakout"]["config"]
 
 
 @pytest.mark.parametrize("words", ["--version", "--help", "eval --help", "play --help"])

@@ -94,8 +94,9 @@ def test_a_preset_gives_its_number_of_environments_and_its_preprocessing(name: s
     preset = PRESETS[name]
     assert settings.num_envs == preset.num_envs
     assert settings.stop_episodes == preset.stop_episodes
-    assert settings.noop_max == preset.atari.noop_max
-    assert settings.episodic_life == preset.atari.episodic_life
+    assert settings.diagnostics_every == preset.diagnostics_every
+    for setting, value in asdict(preset.atari).items():
+        assert getattr(settings, setting) == value
     assert configured(f"train dqn --preset {name} --noop-max 7").settings.noop_max == 7
 
 

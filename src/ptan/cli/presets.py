@@ -3,11 +3,12 @@
 import argparse
 import json
 from collections.abc import Sequence
-from dataclasses import fields
 from typing import Any
 
 from ptan.cli.output import tell
-from ptan.runs import CATALOGUE
+from ptan.runs import CATALOGUE, RunSettings
+from ptan.runs.catalogue import differing
+from ptan.runs.settings import settings_of_preset
 
 __all__ = ["add"]
 
@@ -36,20 +37,18 @@ def presets(options: argparse.Namespace) -> int:
         return 0
     width = max(map(len, listed))
     for name, preset in listed.items():
-        tell(f"{name:{width}}  {preset.pop('algorithm')} on {preset.pop('env_id')}")
-        differing = preset.pop("settings")
-        own = {k: v for k, v in preset.items() if v is not None}
-        words = [_flag(k, v) for k, v in {**own, **differing}.items()]
+        run = dict(preset["run"])
+        tell(f"{name:{width}}  {preset['algorithm']} on {run.pop('env_id')}")
+        words = [_flag(k, v) for k, v in {**run, **preset["config"]}.items()]
         tell(f"{'':{width}}  {' '.join(words)}")
     return 0
 
 
 def _described(preset: Any) -> dict[str, Any]:
-    """A preset as plain values, with the settings that are not the default."""
-    config = preset.config
-    usual = vars(type(config)())
-    own = {f.name: getattr(preset, f.name) for f in fields(preset) if f.name != "config"}
-    return {**own, "settings": {k: v for k, v in vars(config).items() if v != usual[k]}}
+    """A preset as plain values: what differs from the defaults of the run and of the algorithm."""
+    usual = vars(RunSettings())
+    run = {k: v for k, v in settings_of_preset(preset).items() if v != usual[k]}
+    return {"run": run, "config": differing(preset.config)}
 
 
 def _flag(name: str, value: Any) -> str:

@@ -4,7 +4,7 @@ import argparse
 import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from ptan.common.memory import keep_freed_memory
 from ptan.runs import CATALOGUE, Entry, Run, RunConfig, RunError, RunSettings
 from ptan.runs.errors import nearest
 from ptan.runs.folder import default_name
+from ptan.runs.settings import settings_of_preset
 
 __all__ = ["INTERRUPTED", "add", "read_config"]
 
@@ -113,7 +114,7 @@ def read_config(options: argparse.Namespace) -> RunConfig:
     if options.preset is not None:
         preset = _preset(entry, options.preset)
         config = preset.config
-        of_run = _of_run(preset)
+        of_run = settings_of_preset(preset)
     try:
         bundles = [
             settings for name, settings in entry.bundles.items() if vars(options)[f"bundle_{name}"]
@@ -162,12 +163,6 @@ def _preset(entry: Entry, name: str) -> Preset:
         hint = nearest(name, entry.presets)
         raise RunError(f"preset must be one of {', '.join(entry.presets)}, got {name!r}{hint}")
     return entry.presets[name]
-
-
-def _of_run(preset: Preset) -> dict[str, Any]:
-    """What a preset says about settings of the run, its Atari settings taken apart."""
-    said = {**vars(preset), **asdict(preset.atari)}
-    return {field.name: said[field.name] for field in fields(RunSettings) if field.name in said}
 
 
 def _report(result: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ from gymnasium import spaces
 
 from ptan.algorithms import DQN, PRESETS, DQNConfig, Preset
 
-__all__ = ["CATALOGUE", "Entry"]
+__all__ = ["CATALOGUE", "Entry", "differing"]
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ class Entry:
     bundles: Mapping[str, Mapping[str, Any]]
 
 
-def _differing(config: Any) -> dict[str, Any]:
-    """The settings of a configuration that are not its class's defaults."""
+def differing(config: Any) -> dict[str, Any]:
+    """The settings of a configuration that are not its class's defaults, by name."""
     usual = vars(type(config)())
     return {name: value for name, value in vars(config).items() if value != usual[name]}
 
@@ -47,7 +47,7 @@ CATALOGUE: Mapping[str, Entry] = MappingProxyType(
             PRESETS,
             (spaces.Discrete,),
             "deep Q-learning with six extensions, each a switch",
-            {"rainbow": _differing(DQNConfig.rainbow())},
+            {"rainbow": differing(DQNConfig.rainbow())},
         )
     }
 )

@@ -3,7 +3,7 @@
 import contextlib
 import re
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import gymnasium
@@ -34,14 +34,7 @@ def is_atari(env_id: str) -> bool:
 
 def atari_settings(settings: RunSettings) -> AtariSettings:
     """How a run's training games are preprocessed."""
-    return AtariSettings(
-        stack_frames=settings.stack_frames,
-        episodic_life=settings.episodic_life,
-        reward_clipping=settings.reward_clipping,
-        noop_max=settings.noop_max,
-        frame_skip=settings.frame_skip,
-        point_ends=settings.point_ends,
-    )
+    return AtariSettings(**{f.name: getattr(settings, f.name) for f in fields(AtariSettings)})
 
 
 def training_environments(settings: RunSettings) -> Any:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
+from ptan.algorithms import Preset
 from ptan.algorithms.settings import (
     check_finite,
     check_switch,
@@ -15,7 +16,7 @@ from ptan.common._checks import whole_number
 from ptan.runs.catalogue import CATALOGUE, Entry
 from ptan.runs.errors import RunError, nearest
 
-__all__ = ["CHANGEABLE", "RunConfig", "RunSettings"]
+__all__ = ["CHANGEABLE", "RunConfig", "RunSettings", "settings_of_preset"]
 
 _ENV_STEPS = "environment steps"
 _EPISODES = "episodes"
@@ -82,6 +83,7 @@ class RunSettings:
     noop_max: int = setting(0, "Atari: most no-ops that a training game starts with", "steps")
     frame_skip: int = setting(4, "Atari: how long an action is held", "game frames")
     stack_frames: int = setting(4, "Atari: how many frames an observation shows", "frames")
+    screen_size: int = setting(84, "Atari: height and width of a frame", "pixels")
 
     def __post_init__(self) -> None:
         for name in ("env_id", "device"):
@@ -91,7 +93,8 @@ class RunSettings:
             check_switch(name, getattr(self, name))
         for name in ("steps", "num_envs", "stop_episodes", "diagnostics_every", "frame_skip"):
             whole_number(name, getattr(self, name))
-        whole_number("stack_frames", self.stack_frames)
+        for name in ("stack_frames", "screen_size"):
+            whole_number(name, getattr(self, name))
         if self.eval_every is not None:
             whole_number("eval_every", self.eval_every)
         for name in ("eval_episodes", "threads", "env_threads", "noop_max"):
@@ -166,6 +169,12 @@ class RunConfig:
         except (TypeError, ValueError, AttributeError) as error:
             raise RunError(str(error)) from None
         return cls(algorithm=algorithm, settings=settings, config=config, preset=preset)
+
+
+def settings_of_preset(preset: Preset) -> dict[str, Any]:
+    """What a preset says about settings of the run, those of Atari games among them."""
+    said = {**vars(preset), **dataclasses.asdict(preset.atari)}
+    return {one.name: said[one.name] for one in list_settings(RunSettings) if one.name in said}
 
 
 def read_settings(kind: type[Any], content: Mapping[str, Any]) -> Any:
