@@ -16,7 +16,7 @@ options = common.read_options("pong-dqn-basic", "pong")
 params, device = options.params, options.device
 rng = np.random.default_rng(params.seed)
 
-env = common.make_env(options.env_id)
+env = common.make_env(options)
 net = ptan.nn.DQNNet(env.observation_space, env.action_space).to(device)
 target_net = ptan.agent.TargetNet(net)
 selector = ptan.actions.EpsilonGreedyActionSelector(params.eps_start, rng=rng)

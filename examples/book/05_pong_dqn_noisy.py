@@ -15,7 +15,7 @@ options = common.read_options("pong-dqn-noisy", "pong")
 params, device = options.params, options.device
 rng = np.random.default_rng(params.seed)
 
-env = common.make_env(options.env_id)
+env = common.make_env(options)
 net = ptan.nn.NoisyDQN(env.observation_space, env.action_space).to(device)
 target_net = ptan.agent.TargetNet(net)
 agent = ptan.agent.DQNAgent(net, ptan.actions.ArgmaxActionSelector(), device)

@@ -18,7 +18,7 @@ options = common.read_options("pong-dqn-categorical", "pong")
 params, device = options.params, options.device
 rng = np.random.default_rng(params.seed)
 
-env = common.make_env(options.env_id)
+env = common.make_env(options)
 net = ptan.nn.DistributionalDQN(
     env.observation_space,
     env.action_space,

@@ -19,7 +19,7 @@ options = common.read_options("pong-rainbow", "rainbow-pong", "rainbow-full")
 params, device = options.params, options.device
 rng = np.random.default_rng(params.seed)
 
-env = common.make_env(options.env_id)
+env = common.make_env(options)
 net = ptan.nn.RainbowDQN(
     env.observation_space,
     env.action_space,

@@ -25,7 +25,7 @@ options = common.read_options(
 )
 params, device = options.params, options.device
 
-env = make_atari_vec(options.env_id, N_ENVS)
+env = make_atari_vec(options.env_id, N_ENVS, **options.atari.keywords())
 net = ptan.nn.AtariA2C(env.single_observation_space, env.single_action_space).to(device)
 selector = ptan.actions.ProbabilityActionSelector(rng=params.seed)
 agent = ptan.agent.PolicyAgent(lambda x: net(x)[0], selector, device, apply_softmax=True)

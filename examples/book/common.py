@@ -20,7 +20,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 import ptan
 from ptan.algorithms import PRESETS
-from ptan.common.wrappers import AtariSettings, wrap_dqn
+from ptan.common.wrappers import wrap_dqn
 from ptan.ignite import PeriodEvents
 
 HELD_OUT_STATES = 1_000
@@ -32,8 +32,8 @@ Measure = Callable[[Tensor], dict[str, float]]
 def read_options(name: str, *presets: str, **settings: Any) -> argparse.Namespace:
     """Read the flags of a program that follows one of the presets, the first unless told.
 
-    The result also has `name`, `env_id` and `params`: the settings of the preset, with those that
-    the program and its flags change.
+    The result also has `name`, `env_id`, `atari` (the preprocessing of games) and `params`: the
+    settings of the preset, with those that the program and its flags change.
     """
     parser = argparse.ArgumentParser(description=f"{name}: unset flags are as in the preset.")
     add = parser.add_argument
@@ -52,18 +52,22 @@ def read_options(name: str, *presets: str, **settings: Any) -> argparse.Namespac
     settings |= {key: value for key, value in flags.items() if value is not None}
     options.params = replace(preset.config, **settings)
     torch.manual_seed(options.params.seed)  # draws the first weights, and learned noise
-    options.name, options.env_id = name, preset.env_id
+    options.name, options.env_id, options.atari = name, preset.env_id, preset.atari
     if options.stop_reward is None:
         options.stop_reward = preset.stop_reward
     return options
 
 
-def make_env(env_id: str, settings: AtariSettings | None = None) -> gymnasium.Env[Any, Any]:
+def make_env(options: argparse.Namespace, testing: bool = False) -> gymnasium.Env[Any, Any]:
     """Make an environment, with DQN's preprocessing if it is a game."""
-    if "NoFrameskip" not in env_id:
-        return gymnasium.make(env_id)
+    if "NoFrameskip" not in options.env_id:
+        return gymnasium.make(options.env_id)
     gymnasium.register_envs(ale_py)
-    return wrap_dqn(gymnasium.make(env_id), **(settings or AtariSettings()).keywords())
+    settings = options.atari
+    if testing:
+        # Without no-ops a greedy agent would play one and the same game of Pong all the time.
+        settings = replace(settings, noop_max=30).evaluation()
+    return wrap_dqn(gymnasium.make(options.env_id), **settings.keywords())
 
 
 def make_writer(options: argparse.Namespace) -> SummaryWriter:
@@ -141,7 +145,6 @@ def test_greedily(model: Callable[[Tensor], Tensor], options: argparse.Namespace
     if options.test_episodes == 0:
         return
     agent = ptan.agent.DQNAgent(model, ptan.actions.ArgmaxActionSelector(), options.device)
-    # Without the no-ops a greedy agent would play one and the same game of Pong all the time.
-    env = make_env(options.env_id, AtariSettings(noop_max=30).evaluation())
+    env = make_env(options, testing=True)
     returns = ptan.training.evaluate(env, agent, options.test_episodes, seed=TEST_SEED)
     print(f"The final network, greedy: mean reward {np.mean(returns):.1f}, {len(returns)} episodes")
