@@ -285,6 +285,15 @@ def test_neither_saving_nor_loading_copies_large_arrays(tmp_path) -> None:
     tracemalloc.stop()
 
 
+def test_one_array_at_a_time_is_copied_where_it_must_be(tmp_path) -> None:
+    size = 1 << 24
+    arrays = [np.zeros((2, size), np.uint8).T[:, 0][::-1] for _ in range(4)]
+    tracemalloc.start()
+    save_tree(tmp_path / "tree", arrays)
+    assert size <= tracemalloc.get_traced_memory()[1] < size + (1 << 20)
+    tracemalloc.stop()
+
+
 # What is no such file.
 
 
@@ -312,7 +321,7 @@ def wrap(state: object, **other: object) -> dict:
         (wrap(1, version=None), "version None"),
         (wrap(1, more=1), "must have the entry 'state' and no other"),
         ("{", "Expecting"),
-        ('{"format": NaN}', "holds NaN"),
+        ('{"format": NaN}', "state.json cannot be read as JSON: NaN"),
         (f"{'[' * 100_000}", "recursion"),
         (wrap({"$pickle": "x"}), r"state is no value"),
         (wrap([{"a": {"$tuple": [], "more": 1}}]), r"state\[0\]\['a'\] is no value"),

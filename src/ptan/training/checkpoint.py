@@ -49,7 +49,9 @@ VERSION = 1  # of both; raised when older programs could not read what is writte
 SUMS, STATE, TENSORS, LATEST = "SHA256SUMS", "state.json", "tensors.safetensors", "latest.json"
 
 _NAME = re.compile(r"([0-9]{6,})-step-([0-9]+)")
-_SUMS = re.compile(rf"([0-9a-f]{{64}})  {re.escape(STATE)}\n([0-9a-f]{{64}})  {TENSORS}\n")
+_SUMS = re.compile(
+    rf"([0-9a-f]{{64}})  {re.escape(STATE)}\n([0-9a-f]{{64}})  {re.escape(TENSORS)}\n"
+)
 
 
 class CheckpointError(RuntimeError):
@@ -119,7 +121,7 @@ def load_tree(path: str | os.PathLike[str]) -> Any:
         text = (folder / STATE).read_bytes()
         if hashlib.sha256(text).hexdigest() != sums[1]:
             raise ValueError(f"{STATE} does not fit its checksum")
-        document = _unwrap(json.loads(text, parse_constant=_refuse), TREE, "state", STATE)
+        document = _unwrap(text, TREE, "state", STATE)
         leaves: list[Leaf] = []
         decode(document, leaves.append)
         values = read_tensors(folder / TENSORS, leaves, sums[2])
@@ -155,8 +157,12 @@ def _write(folder: Path, document: Any, leaves: Leaves) -> str:
     return checksum
 
 
-def _unwrap(document: Any, name: str, entry: str, file: str) -> Any:
-    """Take what a file is about out of the lines that say of which format it is."""
+def _unwrap(text: bytes, name: str, entry: str, file: str) -> Any:
+    """Parse a file, and take what it is about out of the lines that say of which format it is."""
+    try:
+        document = json.loads(text, parse_constant=_refuse)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{file} cannot be read as JSON: {error}") from None
     if not isinstance(document, dict) or document.get("format") != name:
         raise ValueError(f"{file} is not of the format {name}")
     if document.get("version") != VERSION:
@@ -170,7 +176,7 @@ def _unwrap(document: Any, name: str, entry: str, file: str) -> Any:
 
 
 def _refuse(constant: str) -> None:
-    raise ValueError(f"{STATE} holds {constant}, which is not JSON")
+    raise ValueError(f"{constant} is none")
 
 
 class Checkpoints:
@@ -286,7 +292,7 @@ class Checkpoints:
         """Name of the newest checkpoint, or what is wrong with the file that says it."""
         path = self.folder / LATEST
         try:
-            latest = _unwrap(json.loads(path.read_bytes()), POINTER, "latest", LATEST)
+            latest = _unwrap(path.read_bytes(), POINTER, "latest", LATEST)
             match latest:
                 case {"name": str(name), "sha256": str(checksum)} if _NAME.fullmatch(name):
                     pass
@@ -296,11 +302,11 @@ class Checkpoints:
                 raise ValueError(f"{LATEST} names {name}, which is missing")
             # A damaged name could be that of an older checkpoint; its checksum is another.
             sums = self.folder / name / SUMS
-            if sums.exists() and hashlib.sha256(sums.read_bytes()).hexdigest() != checksum:
+            if sums.is_file() and hashlib.sha256(sums.read_bytes()).hexdigest() != checksum:
                 raise ValueError(f"{LATEST} does not fit {name}/{SUMS}")
         except FileNotFoundError:
             return None, f"{self.folder}: {LATEST} is missing" if self._names() else None
-        except (ValueError, RecursionError) as error:
+        except ValueError as error:
             return None, f"{self.folder}: {error}"
         return name, None
 

@@ -11,6 +11,7 @@ import shutil
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path
 
 if sys.platform != "win32":
@@ -54,12 +55,16 @@ def write_file(path: Path, parts: Iterable[bytes | memoryview]) -> str:
     with naming(path), path.open("xb", buffering=0) as file:
         for part in parts:
             for start in range(0, len(part), CHUNK):
-                chunk = memoryview(part)[start : start + CHUNK]
-                digest.update(chunk)
-                while len(chunk) > 0:
-                    chunk = chunk[file.write(chunk) :]
+                _write_chunk(file, memoryview(part)[start : start + CHUNK], digest)
+            del part  # before the next one is made
         os.fsync(file.fileno())
     return digest.hexdigest()
+
+
+def _write_chunk(file: FileIO, chunk: memoryview, digest: "hashlib._Hash") -> None:
+    digest.update(chunk)
+    while len(chunk) > 0:
+        chunk = chunk[file.write(chunk) :]
 
 
 def replace_file(path: Path, content: bytes) -> None:
@@ -108,7 +113,11 @@ def make_folder(folder: Path) -> None:
         return
     if folder.parent != folder:
         make_folder(folder.parent)
-    folder.mkdir(exist_ok=True)
+    try:
+        folder.mkdir(exist_ok=True)
+    except FileExistsError:
+        reason = "a file is in the way of a folder"
+        raise NotADirectoryError(errno.ENOTDIR, reason, str(folder)) from None
     sync_folder(folder.parent)
 
 
