@@ -62,6 +62,14 @@ def test_as_many_threads_as_are_worth_it(clock, cost, chosen) -> None:
     assert "40.0 ms" in str(choice)
 
 
+def test_a_hopeless_number_of_threads_is_given_up(clock) -> None:
+    choice = threads.choose_threads(
+        lambda: Learner(clock, {1: 10, 2: 30_000}), IMAGES, spaces.Discrete(3), most=2
+    )
+    assert choice.threads == 1
+    assert clock.now < 31
+
+
 def test_nothing_is_measured_for_small_networks_or_other_devices(clock) -> None:
     small = Learner(clock, {}, parameters=100)
     elsewhere = Learner(clock, {}, device="meta")

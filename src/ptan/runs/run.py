@@ -277,9 +277,9 @@ class Run:
 
     def _choose_threads(self) -> Choice:
         if self.settings.threads:
-            return Choice(self.settings.threads, {})
+            return Choice(self.settings.threads, "as asked for")
         if self.marks.threads:  # of the run that goes on: other numbers of threads round otherwise
-            return Choice(self.marks.threads, {})
+            return Choice(self.marks.threads, "as before")
         spaces = spaces_of(self.parts.env)
         return choose_threads(lambda: make_algorithm(self.config, *spaces), *spaces)
 

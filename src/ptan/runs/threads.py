@@ -1,10 +1,12 @@
 """How many threads PyTorch should use: measured, because more are often slower."""
 
 import copy
+import math
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +19,8 @@ __all__ = ["Choice", "choose_threads", "torch_threads"]
 SMALL_NETWORK = 300_000
 """Parameters up to which sharing the work costs more than doing it, with vector observations."""
 
-_UPDATES = 5
+_WARM_UP, _UPDATES = 2, 5
+_HOPELESS = 2 * (_WARM_UP + _UPDATES)  # updates of the best so far that a trial may take
 _GAIN = 0.9  # more threads must need less than this share of the time
 
 
@@ -25,17 +28,16 @@ class Choice(NamedTuple):
     """A number of threads, and why.
 
     threads        to use
-    milliseconds   of one update by number of threads; empty if nothing was measured
+    reason         in words
+    milliseconds   of one update by number of threads, if that was measured
     """
 
     threads: int
-    milliseconds: dict[int, float]
+    reason: str
+    milliseconds: Mapping[int, float] = MappingProxyType({})
 
     def __str__(self) -> str:
-        if not self.milliseconds:
-            return f"{self.threads} (a small network)"
-        measured = ", ".join(f"{n}: {ms:.1f} ms" for n, ms in self.milliseconds.items())
-        return f"{self.threads} (an update takes, by threads, {measured})"
+        return f"{self.threads} ({self.reason})"
 
 
 def choose_threads(
@@ -66,19 +68,24 @@ def choose_threads(
     algorithm = make_algorithm()
     n_parameters = sum(parameter.numel() for parameter in algorithm.net.parameters())
     images = len(getattr(observation_space, "shape", None) or ()) > 1
-    if most == 1 or algorithm.device.type != "cpu":
-        return Choice(1, {})
+    if most == 1:
+        return Choice(1, "there is one processor")
+    if algorithm.device.type != "cpu":
+        return Choice(1, f"the network lives on {algorithm.device.type}")
     if n_parameters <= SMALL_NETWORK and not images:
-        return Choice(1, {})
+        return Choice(1, "a small network")
     batch = _made_up_batch(algorithm, observation_space, action_space)
     times: dict[int, float] = {}
     best = 1
     for threads in _candidates(most):
         with torch_threads(threads):
-            times[threads] = _milliseconds(lambda: algorithm.learn(batch))
+            times[threads] = _milliseconds(
+                lambda: algorithm.learn(batch), times.get(best, math.inf)
+            )
         if times[threads] < _GAIN * times[best]:
             best = threads
-    return Choice(best, times)
+    measured = ", ".join(f"{number}: {ms:.1f} ms" for number, ms in times.items())
+    return Choice(best, f"an update takes, by threads, {measured}", times)
 
 
 @contextmanager
@@ -111,12 +118,14 @@ def _made_up_batch(algorithm: Any, observation_space: Any, action_space: Any) ->
     return Batch.from_rows(rows, gamma=algorithm.config.gamma)
 
 
-def _milliseconds(update: Callable[[], Any]) -> float:
-    """The median time of an update, after two that warm up."""
-    times = []
-    for count in range(2 + _UPDATES):
+def _milliseconds(update: Callable[[], Any], best: float) -> float:
+    """The median time of an update, after some that warm up; of fewer, where it is hopeless.
+
+    On a busy machine an update on several threads can take a hundred times as long as on one.
+    """
+    times: list[float] = []
+    while len(times) < _WARM_UP + _UPDATES and 1_000 * sum(times) < _HOPELESS * best:
         begin = time.perf_counter()
         update()
-        if count >= 2:
-            times.append(time.perf_counter() - begin)
-    return 1_000 * float(np.median(times))
+        times.append(time.perf_counter() - begin)
+    return 1_000 * float(np.median(times[_WARM_UP:] or times))
