@@ -156,6 +156,17 @@ def test_what_is_not_finite_goes_into_the_means() -> None:
     assert len(others) == 2
 
 
+def test_metrics_may_have_gradients() -> None:
+    """PyTorch warns where such a tensor is read as it is, and warnings are errors here."""
+    log = MemoryLog()
+    tracker = Tracker(Counting(), numbered_buffer(1), [log], every=2, rng=0)
+    grown = torch.tensor(3.0, requires_grad=True)
+    for i, loss in enumerate((1.0, grown), start=1):
+        tracker.record(Record(i, i, {"loss": loss, "entropy": grown * 2}, []))
+    assert log.points("train/avg_loss") == [(2, 2.0)]
+    assert log.points("train/entropy") == [(2, 6.0)]
+
+
 # States that are held out.
 
 

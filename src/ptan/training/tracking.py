@@ -270,7 +270,7 @@ class Tracker:
     def _train_values(self, record: Record) -> dict[str, float]:
         """The numbers of a line; those of the next one are counted from here."""
         values = {
-            f"train/{name}": float(value)
+            f"train/{name}": _as_float(value)
             for name, value in record.metrics.items()
             if name != "loss"
         }
@@ -321,8 +321,12 @@ class _Losses:
         if tensors and len(tensors) == len(waiting):
             self._read.extend(torch.stack(tensors).tolist())
         else:
-            self._read.extend(float(loss) for loss in waiting)
+            self._read.extend(map(_as_float, waiting))
         return self._read
+
+
+def _as_float(value: Tensor | float) -> float:
+    return float(value.detach() if isinstance(value, Tensor) else value)
 
 
 def _draw_states(buffer: ExperienceReplayBuffer, count: int, rng: np.random.Generator) -> Any:
