@@ -42,7 +42,7 @@ def described(progress: Progress) -> str:
     """Reward, mean reward, ε and speed in a few words."""
     parts = []
     if progress.last_reward is not None and progress.mean_reward is not None:
-        parts.append(f"episode {progress.episodes:,}: reward {progress.last_reward:.1f}")
+        parts.append(f"reward {progress.last_reward:.1f}")
         parts.append(f"mean {progress.mean_reward:.2f}")
     if progress.epsilon is not None:
         parts.append(f"ε {progress.epsilon:.2f}")
@@ -104,8 +104,8 @@ def _bar(console: Any) -> Any:
     from rich.progress import BarColumn, Progress, TextColumn
 
     return Progress(
-        TextColumn("{task.completed:,}/{task.total:,} steps"),
-        BarColumn(bar_width=20),
+        TextColumn("{task.percentage:.0f}%"),  # as little as shows all on 80 columns
+        BarColumn(bar_width=8),
         TextColumn("{task.description}", markup=False),
         TextColumn("{task.fields[left]}"),
         console=console,

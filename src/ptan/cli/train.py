@@ -16,6 +16,7 @@ from ptan.cli.progress import watching
 from ptan.common.memory import keep_freed_memory
 from ptan.runs import CATALOGUE, Entry, Run, RunConfig, RunError, RunSettings
 from ptan.runs.errors import nearest
+from ptan.runs.evaluation import described_mean
 from ptan.runs.folder import default_name
 from ptan.runs.settings import settings_of_preset
 
@@ -179,11 +180,9 @@ def _report(result: dict[str, Any]) -> None:
             f"{training['over_episodes']} of {training['episodes']:,} episodes"
         )
     if evaluation is not None:
-        spread = "" if evaluation["ci95"] is None else f" ± {evaluation['ci95']:.2f}"
-        tell(
-            f"final network, greedy: {evaluation['mean']:.2f}{spread} (95 %, Student's t), "
-            f"{evaluation['episodes']} episodes"
-        )
+        mean, ci95 = evaluation["mean"], evaluation["ci95"]
+        found = described_mean(mean, ci95, evaluation["episodes"])
+        tell(f"final network, greedy: {found}")
     if result["solved"] is not None:
         relation = "reaches" if result["solved"] else "does not reach"
         tell(f"that {relation} the reward to stop at, {result['stop_reward']:g}")
