@@ -113,7 +113,8 @@ def _checked(
     if (chances < 0).any():
         raise ValueError(f"probabilities must not be negative, got {chances.min()}")
     finite = np.isfinite(chances)
-    return np.where(finite, chances, 0.0), supports, ~finite.all(axis=1)
+    diverged: NDArray[np.bool_] = np.logical_not(finite.all(axis=1))
+    return np.where(finite, chances, 0.0), supports, diverged
 
 
 def _draw_bars(plot: Pixels, heights: NDArray[np.int64], bar: int, colour: Colour) -> None:
