@@ -12,7 +12,7 @@ from ptan.runs.settings import RunSettings
 from ptan.runs.statistics import mean_interval
 from ptan.training.evaluate import evaluate_parallel
 
-__all__ = ["Evaluation", "Interrupted", "evaluate_greedily"]
+__all__ = ["Evaluation", "Interrupted", "described_mean", "evaluate_greedily"]
 
 _SIDE_BY_SIDE = 20
 
@@ -64,11 +64,20 @@ class Evaluation:
         }
 
     def __str__(self) -> str:
-        if self.ci95 is None:
-            return f"{self.mean:.2f} (one episode)"
-        return (
-            f"{self.mean:.2f} ± {self.ci95:.2f} (95 %, Student's t, {len(self.returns)} episodes)"
-        )
+        return described_mean(self.mean, self.ci95, len(self.returns))
+
+
+def described_mean(mean: float, ci95: float | None, episodes: int) -> str:
+    """A mean return with its interval, in words.
+
+    Args:
+        mean: Of the returns.
+        ci95: Half the width of its 95 % interval; None for one episode.
+        episodes: How many.
+    """
+    if ci95 is None:
+        return f"{mean:.2f} (one episode)"
+    return f"{mean:.2f} ± {ci95:.2f} (95 %, Student's t, {episodes} episodes)"
 
 
 def evaluate_greedily(
