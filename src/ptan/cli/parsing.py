@@ -1,6 +1,8 @@
 """Flags made from settings, and a parser whose errors are one line."""
 
 import argparse
+import re
+import sys
 import types
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, NoReturn, Union, get_args, get_origin
@@ -31,13 +33,17 @@ class Parser(argparse.ArgumentParser):
         self, args: Sequence[str] | None = None, namespace: Any = None
     ) -> tuple[argparse.Namespace, list[str]]:
         """As the base class does; flags that nobody knows raise with the nearest that there are."""
-        found, extra = super().parse_known_args(args, namespace)
+        words = sys.argv[1:] if args is None else list(args)
+        if self._subparsers is None:
+            # Before anything else: the value of an unknown flag would be taken for an argument.
+            for word in words:
+                name = word.partition("=")[0]
+                if re.fullmatch(r"--\w.*", name) and name not in self._option_string_actions:
+                    self.error(f"unknown flag {name}{nearest(name, self._option_string_actions)}")
+        found, extra = super().parse_known_args(words, namespace)
         if extra:
-            flag = next((word for word in extra if word.startswith("-")), extra[0])
-            name = flag.partition("=")[0]
-            hint = nearest(name, self._option_string_actions) if name.startswith("-") else ""
-            kind = "flag" if name.startswith("-") else "argument"
-            self.error(f"unknown {kind} {name}{hint}")
+            kind = "flag" if extra[0].startswith("-") else "argument"
+            self.error(f"unknown {kind} {extra[0]}")
         return found, extra
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
