@@ -5,6 +5,7 @@ import multiprocessing
 import pickle
 from typing import Any
 
+import gymnasium
 import numpy as np
 import pytest
 
@@ -296,3 +297,35 @@ def test_rows_and_buffers_come_back_from_a_spawned_child() -> None:
     own.populate(3)
     own.extend(rows)
     assert_rows(list(own)[3:], plain.rows)
+
+
+@pytest.mark.parametrize("rows_first", ["source", "hand"])
+def test_dicts_in_another_order_keep_their_parts(rows_first: str) -> None:
+    def ordered(names: str) -> Any:
+        return {name: np.full(2, ord(name), np.float32) for name in names}
+
+    class Env(gymnasium.Env):
+        observation_space = gymnasium.spaces.Dict(
+            {name: gymnasium.spaces.Box(0, 200, (2,)) for name in "abc"}
+        )
+        action_space = gymnasium.spaces.Discrete(2)
+
+        def reset(self, *, seed: Any = None, options: Any = None) -> Any:
+            return ordered("abc"), {}
+
+        def step(self, action: Any) -> Any:
+            return ordered("abc"), 1.0, False, False, {}
+
+    source = ExperienceSourceFirstLast(Env(), CycleAgent(), 0.9)
+    buffer = ExperienceReplayBuffer(source, 9)
+    row = ExperienceFirstLast(ordered("cab"), 1, 0.5, ordered("bac"))
+    for feed_now in ("hand", "source") if rows_first == "hand" else ("source", "hand"):
+        if feed_now == "hand":
+            buffer.add(row)
+        else:
+            buffer.populate(3)
+    for got in buffer:
+        for state in (got.state, got.last_state):
+            assert {name: part.tolist() for name, part in state.items()} == {
+                name: [ord(name)] * 2 for name in "abc"
+            }

@@ -19,6 +19,7 @@ from ptan.experience.layout import Array, Leaf
 from ptan.experience.rows import Experience
 from ptan.experience.saving import array, entries, shown
 
+_MOST_WHOLE = 2.0**64  # an int reward is one that NumPy has a type for
 COLUMNS = ("actions", "rewards", "discounts", "steps", "ends")
 
 
@@ -125,7 +126,7 @@ def check_columns(columns: Columns, present: Array, there: Array, where: str) ->
             f"{where}['discounts'] must be in [0, 1] or NaN, and 0 where a row terminated"
         )
     whole = columns.rewards[by_step][ends & INT_REWARD != 0]
-    if not (np.isfinite(whole) & (np.trunc(whole) == whole)).all():
+    if not ((np.abs(whole) <= _MOST_WHOLE) & (np.trunc(whole) == whole)).all():
         raise ValueError(f"{where}['rewards'] must be whole numbers where the flags say so")
     if schema.windows:
         _check_padding(columns, present[:, None] & ~there, where)
