@@ -56,8 +56,8 @@ def ablation_results(
         Plain dicts for JSON. Each variant has its `runs`, and `final` and `area` with `iqm`, `low`
         and `high`: the interquartile mean over seeds with its stratified bootstrap interval (see
         `bootstrap_interval`) of the greedy evaluation of the final network, and of the mean of the
-        learning curve (see `area_under`). Ends of an interval of a single run are None. None
-        while no run is over.
+        learning curve (see `area_under`). Ends of an interval of a single run are None.
+        Instead of all this None, while no run is over.
 
     Raises:
         RunError: a run folder is damaged.
@@ -94,7 +94,7 @@ def table(found: dict[str, Any]) -> str:
     """The results as a table in Markdown.
 
     Args:
-        found: From `results`.
+        found: From `ablation_results`.
 
     Returns:
         A title, what was done, and a row per variant.
@@ -157,8 +157,10 @@ def write_picture(folder: Path, over: Sequence[Job]) -> None:
     groups: dict[str, list[LearningCurve]] = {}
     for job in over:
         groups.setdefault(job.label, []).append(read_curve(job.path))
-    window = default_window(over[0].config.settings.steps)
-    save_figure(compare_figure(groups, window=window), folder / PICTURE)
+    config = over[0].config
+    title = f"{config.settings.env_id}: ablation of {config.preset or config.algorithm}"
+    figure = compare_figure(groups, window=default_window(config.settings.steps), title=title)
+    save_figure(figure, folder / PICTURE)
 
 
 def _run(folder: Path, job: Job, steps: int) -> dict[str, Any]:

@@ -341,9 +341,7 @@ class Run:
             from ptan.runs.plots import plot_runs
 
             plot_runs([self.folder.path], self.folder.curve)
-        except ImportError as missing:
-            self._watch.say(f"no learning curve: {missing}")
-        except ValueError as reason:
+        except (ImportError, RunError) as reason:
             self._watch.say(f"no learning curve: {reason}")
 
     def _show(self, phase: str, env_steps: int, epsilon: Any, *, at_once: bool = False) -> None:
