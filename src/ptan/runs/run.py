@@ -9,6 +9,7 @@ import numpy as np
 
 from ptan.runs import saving
 from ptan.runs.environments import close, is_atari, spaces_of
+from ptan.runs.errors import RunError
 from ptan.runs.evaluation import Evaluation, Interrupted, evaluate_greedily
 from ptan.runs.folder import RunFolder
 from ptan.runs.logs import TensorBoardLog
