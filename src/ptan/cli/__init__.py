@@ -1,4 +1,4 @@
-"""The command line: `ptan train`, `eval`, `play`, `plot`, `ablate`, `presets`.
+"""The command line: `ptan train`, `eval`, `play`, `plot`, `ablate`, `bench`, `presets`.
 
 Each command is a module with `add(commands, words)`, which declares its arguments, and a function
 that does it and returns the exit status. `main` is the entry point.

@@ -15,7 +15,7 @@ __all__ = ["BAD_INPUT", "main"]
 BAD_INPUT = 2
 """Exit status after a request that cannot be met."""
 
-COMMANDS = ("train", "eval", "play", "plot", "ablate", "presets")
+COMMANDS = ("train", "eval", "play", "plot", "ablate", "bench", "presets")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
