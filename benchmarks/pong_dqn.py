@@ -121,19 +121,21 @@ def our_updates(mode: str, threads: int, steps: int) -> Slice:
 
 
 @cache
-def _our_watched_run(mode: str, threads: int) -> tuple[Iterator[Any], Any]:
-    from benchmarks.watched_dqn import watched_run
+def _our_profile(mode: str, threads: int, steps: int) -> Any:
+    from ptan.runs import RunConfig, RunSettings
+    from ptan.runs.profile import profile
 
-    records, watch = watched_run(_our_games(threads), _our_config(mode))
-    return _warm(records, threads), watch
+    settings = RunSettings(
+        env_id=GAME, num_envs=GAMES, noop_max=NOOPS, threads=threads, env_threads=threads
+    )
+    config = RunConfig(algorithm="dqn", settings=settings, config=_our_config(mode))
+    return profile(config, steps)
 
 
 def our_parts(mode: str, threads: int, steps: int, part: str) -> Slice:
-    """Seconds of "all" of a slice; those of one part are of all slices until now."""
-    records, watch = _our_watched_run(mode, threads)
-    if part == "all":
-        return _clocked(lambda: next(records), steps // STEPS_PER_UPDATE, threads)
-    return lambda: float(watch.spent[part])
+    """Share of one part in the time of a run of its own, measured once."""
+    found = _our_profile(mode, threads, steps)
+    return lambda: float(getattr(found, part) / found.total)
 
 
 # The others.

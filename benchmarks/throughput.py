@@ -39,6 +39,7 @@ from benchmarks.pong_dqn import (
 THREADS = (1, 2)
 SCOUTED, TIMED = 400, 2_000  # environment steps of one slice
 SCOUTS = 3  # rounds that choose each side's way
+PARTS = ("environments", "acting", "updating", "storing")
 PEERS_BOUND, SUM_BOUND = 2.0, 1.25
 
 # Every way to train is a contestant: a side, its variant and its threads.
@@ -111,7 +112,7 @@ def run(repeats: int) -> list[Finding]:
         findings += _against_the_others(figures, best)
         for mode in LIMITED:
             findings += _against_the_limits(figures, best[OURS[mode]], mode, threads[mode])
-            findings.append(_where_time_goes(arena, mode, threads[mode], min(repeats, SCOUTS)))
+            findings.append(_where_time_goes(arena, mode, threads[mode]))
         return findings
 
 
@@ -168,17 +169,8 @@ def _milliseconds(seconds: list[float]) -> str:
     return f"{statistics.median(seconds) * 1e3:.1f} ms"
 
 
-def _where_time_goes(arena: Arena, mode: str, threads: int, repeats: int) -> Finding:
-    from benchmarks.watched_dqn import PARTS
-
+def _where_time_goes(arena: Arena, mode: str, threads: int) -> Finding:
     name = f"parts, {mode}, {_threads(threads)}"
-
-    def spent() -> dict[str, float]:
-        return {part: arena.ask(name, {"steps": TIMED, "part": part}) for part in PARTS}
-
-    before = spent()
-    whole = sum(arena.ask(name, {"steps": TIMED, "part": "all"}) for _ in range(repeats))
-    shares = {part: (after - before[part]) / whole for part, after in spent().items()}
-    shares["the rest"] = 1 - sum(shares.values())
+    shares = {part: arena.ask(name, {"steps": TIMED, "part": part}) for part in PARTS}
     text = ", ".join(f"{part} {share:.0%}" for part, share in shares.items())
     return Finding("where the time goes", f"{mode}, {_threads(threads)}", text)
