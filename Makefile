@@ -14,7 +14,7 @@ RUN := $(VENV)/bin/python
 help:
 	@echo "make demo           train a DQN on CartPole until it is solved (ARGS=\"--seed 2\")"
 	@echo "make test           run the test suite"
-	@echo "make test-learning  train the demo with several seeds and test the results (SEEDS=5)"
+	@echo "make test-learning  train the demo, and DQN with every switch, to stated returns (SEEDS=5)"
 	@echo "make check          formatting, lint, types, import contracts, documentation"
 	@echo "make format         format the code and fix what lint can fix"
 	@echo "make bench          speed and memory beside other libraries, installed on their own"

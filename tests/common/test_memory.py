@@ -41,7 +41,7 @@ def test_freed_blocks_are_used_again_without_new_pages():
         return
     pages = 20 * (17 << 20) // resource_page_size()
     assert done == "True"
-    assert int(faults) < pages / 100
+    assert int(faults) < pages / 10
 
 
 def resource_page_size() -> int:

@@ -1,7 +1,6 @@
 """The folder of a run: which files it has, and how they are written and read."""
 
 import json
-import os
 import platform
 import re
 import time
@@ -12,6 +11,7 @@ from typing import Any, Self
 
 from ptan.runs.errors import RunError
 from ptan.runs.settings import RunConfig
+from ptan.training.durable import replace_file
 
 __all__ = ["FORMAT", "RunFolder", "default_name"]
 
@@ -162,10 +162,5 @@ def versions() -> dict[str, str]:
 
 def write_json(path: Path, content: Any) -> None:
     """Write a file at once: whoever reads it meanwhile sees the old one or the new one."""
-    part = path.with_name(path.name + ".part")
-    with part.open("w", encoding="utf-8") as file:
-        json.dump(content, file, indent=2, ensure_ascii=False)
-        file.write("\n")
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    replace_file(path, text.encode())

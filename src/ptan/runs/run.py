@@ -105,10 +105,12 @@ class Run:
         """
         folder = RunFolder.open(path)
         config = saving.changed(folder.read_config(), changes or {})
-        loaded = saving.load(folder)
+        checkpoints = Checkpoints(folder.checkpoints)
+        loaded = saving.load(folder, checkpoints)
         parts = Parts.make(config, beginning=saving.beginning_of(loaded))
         try:
             run = cls(config, folder, parts, loaded)
+            run.checkpoints = checkpoints
             saving.restore(run, loaded)
             if changes and changes.keys() & {"steps", "stop_reward"}:
                 run.marks.stopped = None

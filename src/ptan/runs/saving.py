@@ -75,14 +75,18 @@ def save(run: "Run") -> None:
     run.checkpoints.save(state, algorithm.env_steps)
 
 
-def load(folder: RunFolder) -> LoadedCheckpoint:
+def load(folder: RunFolder, checkpoints: Checkpoints | None = None) -> LoadedCheckpoint:
     """The newest intact checkpoint of a run.
+
+    Args:
+        folder: The run's.
+        checkpoints: Those of the folder, if they will be saved to: they remember what is damaged.
 
     Raises:
         RunError: there is none.
     """
     try:
-        loaded = Checkpoints(folder.checkpoints).load()
+        loaded = (checkpoints or Checkpoints(folder.checkpoints)).load()
     except CheckpointError as error:
         raise RunError(str(error)) from None
     if loaded is None:
