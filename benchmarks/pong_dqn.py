@@ -56,8 +56,10 @@ MODES: dict[str, dict[str, Any]] = {
 
 
 def _our_games(threads: int) -> Any:
+    from ptan.common.memory import keep_freed_memory
     from ptan.common.wrappers import make_atari_vec
 
+    keep_freed_memory()
     return make_atari_vec(GAME, GAMES, noop_max=NOOPS, num_threads=threads)
 
 

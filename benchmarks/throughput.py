@@ -8,7 +8,8 @@ are in the buffer and 50 updates made before anything counts.
 
 What differs is each one's own way, at its defaults:
 
-* ours steps 8 games in one C++ environment, whose threads are as many as PyTorch's; Adam is fused.
+* ours steps 8 games in one C++ environment, whose threads are as many as PyTorch's; Adam is fused;
+  freed memory is kept (`ptan.common.memory`), as the command line does it.
   "fp32" computes like the others; "channels last" only orders memory otherwise; "fast" also
   computes in bfloat16.
 * Stable-Baselines3 has its own wrappers, frame stack and buffer, and clips gradients. It may step 1
