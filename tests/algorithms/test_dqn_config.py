@@ -24,6 +24,8 @@ WRONG = [
     ("channels_last", None, TypeError),
     ("learning_rate", 0.0, ValueError),
     ("learning_rate", float("inf"), ValueError),
+    ("learning_rate_final", 0.0, ValueError),
+    ("learning_rate_steps", 0, ValueError),
     ("adam_eps", -1e-8, ValueError),
     ("max_grad_norm", 0.0, ValueError),
     ("batch_size", 0, ValueError),

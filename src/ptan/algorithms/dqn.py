@@ -166,7 +166,7 @@ class DQN:
         return DQNAgent(self._frozen().qvals, ArgmaxActionSelector(), self.device)
 
     def on_steps(self, n_steps: int) -> None:
-        """Count environment steps, and set ε for those that follow.
+        """Count environment steps, and set ε and step size for what follows.
 
         Args:
             n_steps: Steps made since the last call, over all environments.
@@ -175,7 +175,7 @@ class DQN:
             ValueError, TypeError: no whole number of at least 0.
         """
         self.env_steps += whole_number("n_steps", n_steps, least=0)
-        self._set_epsilon()
+        self._move_schedules()
 
     @property
     def epsilon(self) -> float | None:
@@ -345,7 +345,7 @@ class DQN:
             self._explore.rng_state = state["selector_rng"]
         if state["noise_device"] == self.device.type:
             self._noise.set_state(state["noise_rng"].cpu())
-        self._set_epsilon()
+        self._move_schedules()
 
     # Inside.
 
@@ -353,9 +353,16 @@ class DQN:
     def _steps_after_warm_up(self) -> int:
         return max(0, self.env_steps - self.config.warm_up)
 
-    def _set_epsilon(self) -> None:
+    def _move_schedules(self) -> None:
+        """Set what changes with the environment steps."""
+        config, step = self.config, self._steps_after_warm_up
         if self._explore is not None:
-            self._explore.move_to(self._steps_after_warm_up)
+            self._explore.move_to(step)
+        if config.learning_rate_final is not None:
+            done = min(1.0, step / config.learning_rate_steps)
+            change = config.learning_rate_final - config.learning_rate
+            for group in self.optimizer.param_groups:
+                group["lr"] = config.learning_rate + done * change
 
     def _acting_values(self, observations: Any) -> Tensor:
         """Q (B, A) to act by; new noise for every step of the environments."""

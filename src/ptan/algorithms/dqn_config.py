@@ -46,6 +46,10 @@ class DQNConfig:
 
     gamma: float = setting(0.99, "Discount of future rewards", "per environment step")
     learning_rate: float = setting(1e-4, "Step size of Adam")
+    learning_rate_final: float | None = setting(
+        None, "Step size in the end, on a straight line from the end of the warm-up; None keeps it"
+    )
+    learning_rate_steps: int = setting(1_000_000, "Length of that line", _ENV_STEPS)
     adam_eps: float = setting(1e-8, "Term in Adam's denominator")
     max_grad_norm: float | None = setting(None, "Clip the gradient to this norm; None does not")
     batch_size: int = setting(32, "Size of a batch", "transitions")
@@ -85,7 +89,7 @@ class DQNConfig:
         for name in (*switches, "factorized_noise", "mixed_precision", "channels_last"):
             check_switch(name, getattr(self, name))
         counts = ("n_steps", "batch_size", "replay_size", "steps_per_update", "sync_every")
-        for name in (*counts, "eps_steps", "beta_steps"):
+        for name in (*counts, "eps_steps", "beta_steps", "learning_rate_steps"):
             whole_number(name, getattr(self, name))
         whole_number("warm_up", self.warm_up, least=0)
         whole_number("seed", self.seed, least=0)
@@ -93,6 +97,8 @@ class DQNConfig:
         for name in ("gamma", "eps_start", "eps_final", "alpha", "beta_start"):
             unit_interval(name, getattr(self, name))
         check_above_zero("learning_rate", self.learning_rate)
+        if self.learning_rate_final is not None:
+            check_above_zero("learning_rate_final", self.learning_rate_final)
         check_at_least("adam_eps", self.adam_eps, 0)
         if self.max_grad_norm is not None:
             check_above_zero("max_grad_norm", self.max_grad_norm)
