@@ -18,8 +18,8 @@ from ptan.experience import (
 from .fakes import BUFFERS, GAMMA, RowKitchen, Scored, make_buffer, numbered
 from .oracles import drawn
 from .state_trees import arrays_in, assert_same_tree, broken_parts, paths_in, with_part
-from .test_replay_state import ROW_CLASSES, contents, sampled
 from .test_storage_invariants import assert_invariants
+from .twins_of_states import ROW_CLASSES, contents, sampled
 
 CAPACITY = 6
 

@@ -1,0 +1,295 @@
+"""What the state of a buffer is: any values, any row class, as large as what is stored."""
+
+import copy
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ptan.experience import (
+    Experience,
+    ExperienceFirstLast,
+    ExperienceReplayBuffer,
+    PrioReplayBufferNaive,
+    frames,
+)
+from ptan.experience.rows import Row
+
+from .fakes import (
+    BUFFERS,
+    GAMMA,
+    RowKitchen,
+    Scored,
+    TaggedStep,
+    make_buffer,
+    numbered,
+)
+from .oracles import assert_rows
+from .state_trees import arrays_in, assert_same_tree
+from .test_storage_invariants import _interrupted, assert_invariants
+from .twins_of_states import (
+    contents,
+    loaded,
+    sampled,
+)
+
+# --- what a state is -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("buffer_kind", BUFFERS)
+def test_an_empty_buffer_is_saved_and_empties_the_one_that_loads_it(buffer_kind: str) -> None:
+    empty = make_buffer(buffer_kind, None, 6, GAMMA, seed=1)
+    full = make_buffer(buffer_kind, None, 6, GAMMA, seed=2)
+    full.extend(numbered(i) for i in range(9))
+    loaded(empty, full)
+    assert len(full) == 0
+    assert list(full) == []
+    assert full.pos == 0
+    for buffer in (empty, full):
+        buffer.extend(ExperienceFirstLast(np.ones(3), 1, 0.5, None) for _ in range(4))
+    assert_same_tree(sampled(full, 5), sampled(empty, 5))
+
+
+def test_items_of_another_kind_make_room_for_the_rows_of_a_state() -> None:
+    buffer = ExperienceReplayBuffer(None, 6)
+    buffer.extend(["some", "text"])
+    other = ExperienceReplayBuffer(None, 6)
+    other.extend(numbered(i) for i in range(9))
+    buffer.load_state_dict(other.state_dict())
+    assert_same_tree(contents(buffer), contents(other))
+    buffer.add(numbered(9))
+    assert_rows(buffer, [numbered(i) for i in range(4, 10)])
+
+
+@pytest.mark.parametrize("buffer_kind", BUFFERS)
+def test_a_state_is_as_large_as_the_rows_not_as_the_room_for_more(buffer_kind: str) -> None:
+    buffer = make_buffer(buffer_kind, None, 1_000_000, GAMMA)
+    rng = np.random.default_rng(0)
+    for i in range(1000):
+        state = rng.normal(size=4).astype(np.float32)
+        buffer.add(ExperienceFirstLast(state, i % 2, 1.0, None))
+    arrays = arrays_in(buffer.state_dict())
+    cache = frames._CACHE_ENTRIES * 4
+    assert sum(array.nbytes for array in arrays) <= 1000 * 100 + cache
+    assert max(array.shape[0] for array in arrays) <= max(1000, cache // 4)
+
+
+def test_a_state_shares_the_memory_of_what_is_large() -> None:
+    buffer = ExperienceReplayBuffer(None, 50)
+    kitchen = RowKitchen("stack", 1)
+    buffer.extend(kitchen.recipe().make() for _ in range(70))
+    state = buffer.state_dict()
+    store = buffer._table.stores[0]
+    assert np.shares_memory(state["rows"]["stores"][0]["frames"], store.frames)
+    assert np.shares_memory(state["rows"]["stores"][0]["refs"], store.refs)
+    cut = ExperienceReplayBuffer(None, 50)
+    cut.load_state_dict(state)
+    mine = [a for a in arrays_in(cut.state_dict()) if a.size]
+    assert not any(np.shares_memory(a, b) for a in mine for b in arrays_in(state))
+
+
+@pytest.mark.parametrize("kind", RowKitchen.KINDS)
+def test_the_layout_is_readable_text(kind: str) -> None:
+    buffer = ExperienceReplayBuffer(None, 5)
+    buffer.add(RowKitchen(kind, 0).recipe().make())
+    schema = buffer.state_dict()["rows"]["schema"]
+    assert json.loads(json.dumps(schema)) == schema
+
+
+def test_a_state_that_became_lists_of_tuples_or_read_only_arrays_loads_too() -> None:
+    buffer = ExperienceReplayBuffer(None, 5)
+    buffer.extend(numbered(i) for i in range(9))
+    state = copy.deepcopy(buffer.state_dict())
+    for array in arrays_in(state):
+        array.flags.writeable = False
+    state["rows"]["stores"] = tuple(state["rows"]["stores"])
+    cut = ExperienceReplayBuffer(None, 5)
+    cut.load_state_dict(state)
+    for each in (cut, buffer):
+        each.extend(numbered(i) for i in range(9, 13))
+    assert_same_tree(contents(cut), contents(buffer))
+
+
+@pytest.mark.parametrize(
+    "bits", ["PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64"], ids=lambda bits: bits
+)
+def test_any_generator_of_numpy_goes_on(bits: str) -> None:
+    uncut, cut = (
+        ExperienceReplayBuffer(
+            None, 5, gamma=GAMMA, rng=np.random.Generator(getattr(np.random, bits)(seed))
+        )
+        for seed in (1, 2)
+    )
+    uncut.extend(numbered(i) for i in range(9))
+    uncut.sample(3)
+    generator = cut.rng
+    loaded(uncut, cut)
+    assert cut.rng is generator
+    assert_same_tree(sampled(cut, 50), sampled(uncut, 50))
+
+
+# --- values of many shapes -----------------------------------------------------------------------
+
+OBSERVATIONS = {
+    "bool": True,
+    "float": 0.5,
+    "numpy_scalar": np.float32(1.5),
+    "empty": np.zeros((0,), np.float32),
+    "complex": np.array([1 + 2j, 3]),
+    "half": np.zeros((3,), np.float16),
+    "big_endian": np.arange(3, dtype=">i4"),
+    "int_keys": {1: np.ones(2), 0: np.zeros(3, np.int8)},
+    "none_key": {None: np.ones(2), True: 3},
+    "reversed": {"z": np.ones(2, np.float32), "a": np.zeros(2, np.float32)},
+    "nested": ({"a": (1, np.ones((2, 2)))}, 2.5),
+}
+ACTIONS = {
+    "scalar": 3,
+    "float": 0.25,
+    "vector": np.array([0.5, -0.0], np.float32),
+    "matrix": np.arange(6).reshape(2, 3),
+}
+
+
+@pytest.mark.parametrize("observation", OBSERVATIONS.values(), ids=OBSERVATIONS)
+@pytest.mark.parametrize("action", ACTIONS.values(), ids=ACTIONS)
+def test_values_of_all_shapes_come_back(observation: Any, action: Any) -> None:
+    rows = [
+        ExperienceFirstLast(observation, action, reward, None if reward else observation)
+        for reward in (1, 0, 2.5, 0.0, 7)
+    ]
+    uncut = ExperienceReplayBuffer(None, 4, gamma=GAMMA)
+    uncut.extend(rows)
+    cut = loaded(uncut, ExperienceReplayBuffer(None, 4, gamma=GAMMA))
+    assert_rows(cut, rows[1:], GAMMA)
+    for buffer in (cut, uncut):
+        buffer.extend(rows[:2])
+    assert_same_tree(contents(cut), contents(uncut))
+    assert_same_tree(sampled(cut, 6), sampled(uncut, 6))
+
+
+def test_a_widened_reward_column_stays_wide() -> None:
+    def row(reward: np.ndarray) -> ExperienceFirstLast:
+        return ExperienceFirstLast(0, 0, reward, None)
+
+    uncut = ExperienceReplayBuffer(None, 4)
+    uncut.extend([row(np.array([1, 2], np.int8)), row(np.array([0.5, 1e10], np.float64))])
+    cut = loaded(uncut, ExperienceReplayBuffer(None, 4))
+    more = [row(np.array([3, 4], np.int8)), row(np.array([0.25, 0.5], np.float32))]
+    for buffer in (cut, uncut):
+        buffer.extend(more)
+    assert_same_tree(contents(cut), contents(uncut))
+    assert_same_tree(cut.state_dict(), uncut.state_dict())
+
+
+# --- classes of rows -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Plain(ExperienceFirstLast):
+    """A subclass without fields of its own."""
+
+
+@pytest.mark.parametrize("cls", [Plain, Scored, TaggedStep])
+def test_a_row_class_of_ones_own_has_to_be_given(cls: type) -> None:
+    own = {"score": 1.5, "trace": np.ones(2)} if cls is Scored else {}
+    if cls is TaggedStep:
+        row: Any = TaggedStep(1, 2, 3.0, True, 4)
+    else:
+        row = cls(1, 2, 3.0, None, **own)
+    buffer = ExperienceReplayBuffer(None, 3)
+    buffer.extend([row, row])
+    state = buffer.state_dict()
+    fresh = ExperienceReplayBuffer(None, 3)
+    name = cls.__name__
+    with pytest.raises(ValueError, match=rf"of class {name}.*row_class={name}"):
+        fresh.load_state_dict(state)
+    for wrong in (ExperienceFirstLast, Experience, type(name, (Row,), {}), type("X", (cls,), {})):
+        with pytest.raises(ValueError, match=f"row_class must be {name}"):
+            fresh.load_state_dict(state, row_class=wrong)
+    assert len(fresh) == 0
+    fresh.load_state_dict(state, row_class=cls)
+    assert [type(r) for r in fresh] == [cls, cls]
+    assert_rows(fresh, [row, row])
+    fresh.add(row)
+
+
+def test_a_row_class_that_has_got_another_field_is_refused() -> None:
+    buffer = ExperienceReplayBuffer(None, 3)
+    buffer.add(Scored(1, 2, 3.0, None, score=1.5, trace=np.ones(2)))
+
+    @dataclass(frozen=True)
+    class Scored2(ExperienceFirstLast):
+        score: float
+
+    Scored2.__name__ = "Scored"
+    with pytest.raises(ValueError, match=r"\['score'\], got \['score', 'trace'\]"):
+        ExperienceReplayBuffer(None, 3).load_state_dict(buffer.state_dict(), row_class=Scored2)
+
+
+def test_a_class_is_refused_where_rows_are_of_the_librarys_own() -> None:
+    buffer = ExperienceReplayBuffer(None, 3)
+    buffer.add(numbered(1))
+    with pytest.raises(ValueError, match="row_class must be ExperienceFirstLast"):
+        buffer.load_state_dict(buffer.state_dict(), row_class=Plain)
+    buffer.load_state_dict(buffer.state_dict(), row_class=ExperienceFirstLast)
+
+
+# --- interrupts ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("buffer_kind", BUFFERS)
+@pytest.mark.parametrize("kind", ["stack", "steps"])
+def test_a_buffer_whose_insertion_was_interrupted_is_saved_whole(
+    kind: str, buffer_kind: str
+) -> None:
+    line, more = 0, True
+    while more:
+        line += 5
+        kitchen = RowKitchen(kind, 3)
+        first = [kitchen.recipe().make() for _ in range(7)]
+        second = [kitchen.recipe().make() for _ in range(3)]
+        third = [kitchen.recipe().make() for _ in range(4)]
+        uncut, saved = (make_buffer(buffer_kind, None, 5, GAMMA) for _ in range(2))
+        for buffer in (uncut, saved):
+            buffer.extend(first)
+            more = _interrupted(buffer, second, line)
+        cut = loaded(saved, make_buffer(buffer_kind, None, 5, GAMMA, seed=9))
+        assert_same_tree(contents(cut), contents(uncut))
+        assert_invariants(cut)
+        for buffer in (uncut, cut):
+            buffer.extend(third)
+        assert_same_tree(contents(cut), contents(uncut))
+        assert_same_tree(sampled(cut, 20), sampled(uncut, 20))
+        assert_invariants(cut)
+
+
+# --- subclasses ----------------------------------------------------------------------------------
+
+
+class Counting(PrioReplayBufferNaive):
+    """Counts the rows it was given, and keeps the count in its state."""
+
+    given = 0
+
+    def _add(self, row: Any) -> None:
+        self.given += 1
+        super()._add(row)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"given": self.given, "buffer": super().state_dict()}
+
+    def load_state_dict(self, state: Any, *, row_class: Any = None) -> None:
+        super().load_state_dict(state["buffer"], row_class=row_class)
+        self.given = state["given"]
+
+
+def test_a_subclass_can_save_more() -> None:
+    buffer = Counting((numbered(i) for i in range(9)), 4)
+    buffer.populate(9)
+    cut = Counting(None, 4)
+    cut.load_state_dict(buffer.state_dict())
+    assert cut.given == 9
+    assert_same_tree(contents(cut), contents(buffer))
