@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ptan.cli.choosing import add_choice, chosen
 from ptan.cli.interruption import interruption
 from ptan.cli.output import complain, tell
 from ptan.cli.parsing import add_settings
 from ptan.cli.progress import watching
 from ptan.cli.train import INTERRUPTED, read_config
-from ptan.runs import CATALOGUE, RunConfig, RunSettings
+from ptan.runs import RunConfig, RunSettings
 from ptan.runs.ablation import Ablation
 from ptan.runs.ablation_results import table
 
@@ -27,8 +28,7 @@ def add(commands: Any, words: Sequence[str]) -> None:
         commands: Where commands are added.
         words: The command line: the flags are those of the algorithm that it names.
     """
-    name = next((word for word in words if word in CATALOGUE), next(iter(CATALOGUE)))
-    entry = CATALOGUE[name]
+    name, entry = chosen(words)
     switches = ",".join(next(iter(entry.bundles.values()), ()))
     parser = commands.add_parser(
         "ablate",
@@ -39,15 +39,7 @@ def add(commands: Any, words: Sequence[str]) -> None:
         usage=f"ptan ablate [{name}] [--preset P] [--env ID] [--switches A,B] [--seeds N] "
         "[--jobs J] [any setting]",
     )
-    parser.add_argument(
-        "algorithm",
-        nargs="?",
-        default=name,
-        metavar="ALGO",
-        choices=list(CATALOGUE),
-        help=f"one of {', '.join(CATALOGUE)} (default {name})",
-    )
-    parser.add_argument("--preset", metavar="P", help=f"one of {', '.join(entry.presets)}")
+    add_choice(parser, entry, name)
     parser.add_argument(
         "--switches", metavar="A,B…", type=_names, help=f"which ones (default {switches})"
     )

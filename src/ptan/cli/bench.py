@@ -5,11 +5,12 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from ptan.cli.choosing import add_choice, chosen
 from ptan.cli.output import tell
 from ptan.cli.parsing import add_settings, counting
 from ptan.cli.train import read_config
 from ptan.common.memory import keep_freed_memory
-from ptan.runs import CATALOGUE, RunSettings
+from ptan.runs import RunSettings
 from ptan.runs.profile import Profile, profile
 
 __all__ = ["add"]
@@ -28,8 +29,7 @@ def add(commands: Any, words: Sequence[str]) -> None:
         commands: Where commands are added.
         words: The command line: the flags are those of the algorithm that it names.
     """
-    name = next((word for word in words if word in CATALOGUE), next(iter(CATALOGUE)))
-    entry = CATALOGUE[name]
+    name, entry = chosen(words)
     parser = commands.add_parser(
         "bench",
         help="measure how fast training is on this machine",
@@ -37,15 +37,7 @@ def add(commands: Any, words: Sequence[str]) -> None:
         "and the updates alone. Nothing is written.",
         usage=f"ptan bench [{name}] [--preset P] [--env ID] [--measured N] [any setting]",
     )
-    parser.add_argument(
-        "algorithm",
-        nargs="?",
-        default=name,
-        metavar="ALGO",
-        choices=list(CATALOGUE),
-        help=f"one of {', '.join(CATALOGUE)} (default {name})",
-    )
-    parser.add_argument("--preset", metavar="P", help=f"one of {', '.join(entry.presets)}")
+    add_choice(parser, entry, name)
     parser.add_argument(
         "--measured",
         type=counting("measured", 1),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ptan.algorithms import Preset
+from ptan.cli.choosing import add_choice, chosen
 from ptan.cli.interruption import interruption
 from ptan.cli.output import complain, tell
 from ptan.cli.parsing import add_settings, given_settings
@@ -35,8 +36,7 @@ def add(commands: Any, words: Sequence[str]) -> None:
         commands: Where commands are added.
         words: The command line: the flags are those of the algorithm that it names.
     """
-    name = next((word for word in words if word in CATALOGUE), next(iter(CATALOGUE)))
-    entry = CATALOGUE[name]
+    name, entry = chosen(words)
     parser = commands.add_parser(
         "train",
         help="train an algorithm",
@@ -46,10 +46,7 @@ def add(commands: Any, words: Sequence[str]) -> None:
         epilog=_epilog(name),
         usage=f"ptan train {name} [--preset P] [--env ID] [any setting]",
     )
-    parser.add_argument(
-        "algorithm", nargs="?", metavar="ALGO", choices=list(CATALOGUE), help=_algorithms()
-    )
-    parser.add_argument("--preset", metavar="P", help=f"one of {', '.join(entry.presets)}")
+    add_choice(parser, entry)
     parser.add_argument(
         "--out",
         type=Path,
@@ -186,10 +183,6 @@ def _report(result: dict[str, Any]) -> None:
     if result["solved"] is not None:
         relation = "reaches" if result["solved"] else "does not reach"
         tell(f"that {relation} the reward to stop at, {result['stop_reward']:g}")
-
-
-def _algorithms() -> str:
-    return "; ".join(f"{name}: {entry.summary}" for name, entry in CATALOGUE.items())
 
 
 def _epilog(name: str) -> str:
