@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -371,10 +372,11 @@ class DQN:
         with self._precision():
             return self.net.qvals(observations).float()
 
-    def _precision(self) -> torch.autocast:
+    def _precision(self) -> AbstractContextManager[Any]:
         """Where the networks are computed: bfloat16 needs no scaling of the loss."""
-        enabled = self.config.mixed_precision
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=enabled)
+        if not self.config.mixed_precision:
+            return nullcontext()  # also on devices that know no autocast
+        return torch.autocast(self.device.type, torch.bfloat16)
 
     def _frozen(self) -> QNetwork:
         """A copy in evaluation mode: switching the network itself would show in training."""

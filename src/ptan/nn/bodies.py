@@ -190,7 +190,8 @@ class BodyNetwork(nn.Module):
     def _computed_in(self, observations: Tensor) -> torch.dtype:
         """The type of the network, or that of autocast where no digit of a byte is lost by it."""
         kind = observations.device.type
-        if observations.dtype == torch.uint8 and torch.is_autocast_enabled(kind):
+        possible = observations.dtype == torch.uint8 and torch.amp.is_autocast_available(kind)
+        if possible and torch.is_autocast_enabled(kind):
             return torch.get_autocast_dtype(kind)
         dtype: torch.dtype = self._buffers["_unit"].dtype  # type: ignore[union-attr]
         return dtype
