@@ -22,6 +22,7 @@ import ptan
 from ptan.algorithms import PRESETS
 from ptan.common.wrappers import wrap_dqn
 from ptan.ignite import PeriodEvents
+from ptan.training import images
 
 HELD_OUT_STATES = 1_000
 TEST_SEED = 1_000_000  # of environments that training never sees
@@ -127,17 +128,12 @@ def setup_ignite(
 
 def draw_distributions(writer: SummaryWriter, net: nn.Module, states: Tensor, step: int) -> None:
     """Draw the return distributions of all actions in a few states."""
-    from matplotlib.figure import Figure
-
     with torch.no_grad():
         probabilities = net.apply_softmax(net(states)).cpu().numpy()
     atoms = net.supports.cpu().numpy()
     for number, of_actions in enumerate(probabilities):
-        figure = Figure(figsize=(8, 4), layout="constrained")
-        axes = figure.subplots(len(of_actions), sharex=True, sharey=True, squeeze=False)[:, 0]
-        for ax, row in zip(axes, of_actions, strict=True):
-            ax.bar(atoms, row, width=atoms[1] - atoms[0])
-        writer.add_figure(f"distributions/state_{number}", figure, step)
+        picture = images.draw_distributions(of_actions, atoms)
+        writer.add_image(f"distributions/state_{number}", picture, step, dataformats="HWC")
 
 
 def test_greedily(model: Callable[[Tensor], Tensor], options: argparse.Namespace) -> None:

@@ -1,11 +1,13 @@
-"""Which algorithm a command line is about, and where its settings begin."""
+"""What a command line is about: an algorithm and its presets, or a run that is there."""
 
 import argparse
 from collections.abc import Sequence
+from pathlib import Path
 
+from ptan.cli.parsing import counting
 from ptan.runs import CATALOGUE, Entry
 
-__all__ = ["add_choice", "chosen"]
+__all__ = ["add_choice", "add_run", "chosen"]
 
 
 def chosen(words: Sequence[str]) -> tuple[str, Entry]:
@@ -39,3 +41,27 @@ def add_choice(parser: argparse.ArgumentParser, entry: Entry, default: str | Non
         help=listed if default is None else f"{listed} (default {default})",
     )
     parser.add_argument("--preset", metavar="P", help=f"one of {', '.join(entry.presets)}")
+
+
+def add_run(parser: argparse.ArgumentParser, episodes: int, seeding: str) -> None:
+    """Declare the run whose network plays, for how long, and where.
+
+    Args:
+        parser: Of the command.
+        episodes: How many, by default.
+        seeding: What the seed is for.
+    """
+    parser.add_argument("run", type=Path, metavar="RUN", help="folder of the run")
+    parser.add_argument(
+        "--episodes",
+        type=counting("episodes", 1),
+        default=episodes,
+        metavar="N",
+        help=f"how many episodes (default {episodes})",
+    )
+    parser.add_argument(
+        "--seed", type=counting("seed", 0), default=0, metavar="N", help=f"{seeding} (default 0)"
+    )
+    parser.add_argument(
+        "--device", metavar="TEXT", help="where the network lives (default the run's)"
+    )

@@ -3,11 +3,10 @@
 import argparse
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
+from ptan.cli.choosing import add_run
 from ptan.cli.output import complain, tell
-from ptan.cli.parsing import counting
 from ptan.runs.evaluation import evaluate_greedily
 from ptan.runs.loading import load_agent
 from ptan.runs.seeds import EVALUATED, derived_seed
@@ -23,24 +22,7 @@ def add(commands: Any, words: Sequence[str]) -> None:  # noqa: ARG001
         description="Play whole episodes with the newest network of a run, greedily, and print the "
         "mean of their raw returns with its 95 % confidence interval by Student's t distribution.",
     )
-    parser.add_argument("run", type=Path, metavar="RUN", help="folder of the run")
-    parser.add_argument(
-        "--episodes",
-        type=counting("episodes", 1),
-        default=20,
-        metavar="N",
-        help="how many episodes (default 20)",
-    )
-    parser.add_argument(
-        "--seed",
-        type=counting("seed", 0),
-        default=0,
-        metavar="N",
-        help="what the episodes are derived from; they are none of training (default 0)",
-    )
-    parser.add_argument(
-        "--device", metavar="TEXT", help="where the network lives (default the run's)"
-    )
+    add_run(parser, 20, "what the episodes are derived from; they are none of training")
     parser.add_argument(
         "--json",
         action="store_true",

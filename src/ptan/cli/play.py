@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ptan.cli.choosing import add_run
 from ptan.cli.output import complain, tell
-from ptan.cli.parsing import counting
 from ptan.runs.environments import close, make_one
 from ptan.runs.errors import RunError
 from ptan.runs.loading import load_agent
@@ -24,30 +24,13 @@ def add(commands: Any, words: Sequence[str]) -> None:  # noqa: ARG001
         description="Play episodes with the newest network of a run, greedily, in a window or into "
         "a video file.",
     )
-    parser.add_argument("run", type=Path, metavar="RUN", help="folder of the run")
+    add_run(parser, 1, "what the episodes are derived from")
     parser.add_argument(
         "--video",
         type=Path,
         metavar="FILE",
         help=f"write a video ({', '.join(VideoFile.KINDS)}) instead of showing a "
         "window; needs OpenCV, as in ptan[atari]",
-    )
-    parser.add_argument(
-        "--episodes",
-        type=counting("episodes", 1),
-        default=1,
-        metavar="N",
-        help="how many episodes (default 1)",
-    )
-    parser.add_argument(
-        "--seed",
-        type=counting("seed", 0),
-        default=0,
-        metavar="N",
-        help="what the episodes are derived from (default 0)",
-    )
-    parser.add_argument(
-        "--device", metavar="TEXT", help="where the network lives (default the run's)"
     )
     parser.set_defaults(do=play)
 

@@ -41,6 +41,7 @@ class Run:
         folder: Where everything is written.
         parts: Made from `config`.
         loaded: The checkpoint that it goes on from; None begins anew.
+        checkpoints: What has loaded it, which knows those that are damaged.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Run:
         folder: RunFolder,
         parts: Parts,
         loaded: LoadedCheckpoint | None = None,
+        checkpoints: Checkpoints | None = None,
     ) -> None:
         self.config = config
         self.settings = config.settings
@@ -61,7 +63,7 @@ class Run:
         """Lines about how the run was resumed."""
         self.warnings: list[str] = []
         """Lines about checkpoints that are damaged."""
-        self.checkpoints = Checkpoints(folder.checkpoints)
+        self.checkpoints = checkpoints or Checkpoints(folder.checkpoints)
         self._loaded = loaded
         self._speed = Speed()
         self._shown = 0.0
@@ -109,8 +111,7 @@ class Run:
         loaded = saving.load(folder, checkpoints)
         parts = Parts.make(config, beginning=saving.beginning_of(loaded))
         try:
-            run = cls(config, folder, parts, loaded)
-            run.checkpoints = checkpoints
+            run = cls(config, folder, parts, loaded, checkpoints)
             saving.restore(run, loaded)
             if changes and changes.keys() & {"steps", "stop_reward"}:
                 run.marks.stopped = None
