@@ -7,13 +7,11 @@ import importlib.util
 import math
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
-import torch
 
 DEMO = Path(__file__).resolve().parent.parent / "examples" / "cartpole_demo.py"
 
@@ -29,18 +27,8 @@ def demo(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return module
 
 
-@pytest.fixture
-def one_thread() -> Iterator[None]:
-    """As the demo has it; with two, other busy processes slow it down many times."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.mark.learning
 @pytest.mark.timeout(3600)
-@pytest.mark.usefixtures("one_thread")
 def test_dqn_from_blocks_solves_cartpole_with_four_of_five_seeds(demo: ModuleType) -> None:
     seeds = range(1, int(os.environ.get("SEEDS", "5")) + 1)
     results = {}
@@ -56,7 +44,6 @@ def test_dqn_from_blocks_solves_cartpole_with_four_of_five_seeds(demo: ModuleTyp
     assert len(solved) >= math.ceil(0.8 * len(seeds)), results
 
 
-@pytest.mark.usefixtures("one_thread")
 def test_two_runs_of_the_demo_with_one_seed_are_equal(demo: ModuleType) -> None:
     def rewards() -> list[tuple[int, float]]:
         *_, status = demo.train(demo.make_network(7), seed=7, max_steps=1_500)

@@ -8,12 +8,10 @@ seeds that neither training nor validation has met.
 import dataclasses
 import os
 import time
-from collections.abc import Iterator
 
 import gymnasium
 import numpy as np
 import pytest
-import torch
 
 from ptan.algorithms import DQN, DQNConfig
 from ptan.training import evaluate_parallel, run
@@ -49,15 +47,6 @@ SWITCHES = {
     "distributional": True,
 }
 VARIANTS = {"plain": {}, **{name: {name: on} for name, on in SWITCHES.items()}, "rainbow": SWITCHES}
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """A network this small is slower on two."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def greedy_mean(algorithm: DQN, seed: int) -> float:

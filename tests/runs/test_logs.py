@@ -51,14 +51,6 @@ def pictures(reader: EventAccumulator, tag: str) -> list[tuple[int, np.ndarray]]
     ]
 
 
-@pytest.fixture
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def parts(config: DQNConfig):
     env = gymnasium.make_vec("CartPole-v1", num_envs=2, vectorization_mode="sync")
     algorithm = DQN(env.single_observation_space, env.single_action_space, config)
@@ -139,7 +131,6 @@ def test_without_tensorboard_the_error_says_what_to_install(tmp_path, monkeypatc
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.usefixtures("one_thread")
 def test_event_files_of_a_real_run_say_what_its_records_say(tmp_path) -> None:
     algorithm, source, buffer = parts(EVERYTHING)
     logs = [TensorBoardLog(tmp_path / "tb"), JsonLinesLog(tmp_path / "metrics.jsonl")]
