@@ -15,8 +15,13 @@ from ptan.agent.base import move_to
 from ptan.algorithms.diagnostics import value_diagnostics
 from ptan.algorithms.dqn_config import DQNConfig
 from ptan.algorithms.exploration import EpsilonSchedule
-from ptan.algorithms.networks import check_same_tensors, make_network
+from ptan.algorithms.networks import make_network
 from ptan.algorithms.seeds import seeded_layers, torch_generator
+from ptan.algorithms.states import (
+    check_generators,
+    check_same_tensors,
+    fitted_optimizer_state,
+)
 from ptan.common._checks import whole_number
 from ptan.experience import (
     Batch,
@@ -337,8 +342,10 @@ class DQN:
             raise ValueError(f"state must be of a run with noisy={self.config.noisy}")
         env_steps = whole_number("env_steps", state["env_steps"], least=0)
         updates = whole_number("updates", state["updates"], least=0)
-        # The optimiser keeps tensors that it is given, so it gets its own.
-        self.optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))
+        optimizer = fitted_optimizer_state(self.optimizer, state["optimizer"])
+        selector = None if self._explore is None else self._explore.selector.rng
+        check_generators(state, selector, self._noise)
+        self.optimizer.load_state_dict(optimizer)
         self.net.load_state_dict(state["net"])
         self.target.target_model.load_state_dict(state["target"])
         self.env_steps, self.updates = env_steps, updates

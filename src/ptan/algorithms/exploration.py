@@ -6,6 +6,7 @@ import numpy as np
 
 from ptan.actions import EpsilonGreedyActionSelector, EpsilonTracker
 from ptan.algorithms.dqn_config import DQNConfig
+from ptan.common.generators import generator_state
 
 __all__ = ["EpsilonSchedule"]
 
@@ -47,7 +48,7 @@ class EpsilonSchedule:
     @property
     def rng_state(self) -> dict[str, Any]:
         """State of the generator, for a checkpoint."""
-        return dict(self.selector.rng.bit_generator.state)
+        return generator_state(self.selector.rng)
 
     @rng_state.setter
     def rng_state(self, state: dict[str, Any]) -> None:

@@ -1,6 +1,5 @@
-"""Networks of the algorithms: made from settings, and compared before a state is loaded."""
+"""Networks of the algorithms, made from settings."""
 
-from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -9,7 +8,7 @@ from torch import nn
 from ptan.algorithms.dqn_config import DQNConfig
 from ptan.nn import NoisyFactorizedLinear, NoisyLinear, QNetwork, make_q_network
 
-__all__ = ["check_same_tensors", "make_network"]
+__all__ = ["make_network"]
 
 
 def make_network(
@@ -42,12 +41,3 @@ def make_network(
         body=body,
         noisy_layer=partial(noisy_layer, resample_on_forward=False),
     )
-
-
-def check_same_tensors(name: str, state: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
-    """Raise ValueError unless a network's state has the tensors that the network has."""
-    shapes = {key: tuple(value.shape) for key, value in state.items()}
-    wanted = {key: tuple(value.shape) for key, value in expected.items()}
-    if shapes != wanted:
-        differing = sorted(dict(shapes.items() ^ wanted.items()))
-        raise ValueError(f"state[{name!r}] must be of the same network, differs in {differing}")
