@@ -17,6 +17,7 @@ from ptan.runs.job import Job, run_side_by_side
 from ptan.runs.settings import RunConfig, RunSettings
 from ptan.runs.statistics import bootstrap_interval
 from ptan.runs.watching import Silent
+from ptan.training.durable import PARTIAL
 
 SIX = ["n_steps", "double", "noisy", "prioritized", "dueling", "distributional"]
 
@@ -197,7 +198,7 @@ def test_a_run_that_was_killed_before_its_first_checkpoint_begins_anew(tmp_path:
     folder = RunFolder.create(begun.path, begun.config)
     folder.metrics.write_text('{"env_steps": 10, "seconds": 1.0, "episodes/reward": 99999.0}\n')
     being_made.path.mkdir(parents=True)
-    (being_made.path / "config.json.part").write_text("{")
+    (being_made.path / f"{PARTIAL}config.json").write_text("{")
     assert ablation.train()
     assert "99999" not in folder.metrics.read_text()
     assert results_of(tmp_path)["runs_over"] == 4

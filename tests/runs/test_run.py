@@ -11,6 +11,8 @@ import torch
 from ptan.algorithms import DQNConfig
 from ptan.runs import Run, RunConfig, RunError, RunSettings
 from ptan.runs.watching import Progress
+from ptan.training.checkpoint import Checkpoints
+from ptan.training.durable import PARTIAL
 
 DQN_SETTINGS = DQNConfig(
     hidden=8, batch_size=4, replay_size=150, warm_up=60, eps_steps=100, sync_every=7, seed=5
@@ -155,13 +157,142 @@ def test_a_run_that_is_over_can_be_given_more_steps(tmp_path: Path) -> None:
     assert len(json.loads(run.folder.config.read_text())["resumed"]) == 1
 
 
-def test_a_run_that_is_over_stays_over(tmp_path: Path) -> None:
-    Run.create(config(stop_reward=1.0, stop_episodes=1), tmp_path / "run").train()
-    run = Run.resume(tmp_path / "run")
-    updates = run.parts.algorithm.updates
-    result = run.train()
+def test_a_run_that_is_over_stays_over_and_writes_nothing_again(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    settings = config(stop_reward=1.0, stop_episodes=1, eval_episodes=2)
+    first = Run.create(settings, folder).train()
+    events = sorted(folder.glob("tensorboard/*"))
+    lines = metrics(folder)
+    listener = Listener()
+    assert first is not None
+    assert first["stopped_because"] == "stop_reward"
+    assert Run.resume(folder).train(listener) == first
+    assert (metrics(folder), sorted(folder.glob("tensorboard/*"))) == (lines, events)
+    assert any("over already" in line for line in listener.lines)
+    assert not any("new episodes" in line for line in listener.lines)
+
+
+def test_a_run_that_is_over_is_evaluated_on_more_episodes_if_asked_to(tmp_path: Path) -> None:
+    Run.create(config(steps=100, eval_episodes=2), tmp_path / "run").train()
+    result = Run.resume(tmp_path / "run", {"eval_episodes": 3}).train()
     assert result is not None
-    assert (result["stopped_because"], result["updates"]) == ("stop_reward", updates)
+    assert (result["env_steps"], len(result["evaluation"]["returns"])) == (100, 3)
+
+
+def test_a_run_that_goes_on_has_no_result_until_it_is_over_again(tmp_path: Path) -> None:
+    Run.create(config(steps=150), tmp_path / "run").train()
+    run = Run.resume(tmp_path / "run", {"steps": 300})
+    assert run.train(interrupted=after(20)) is None
+    assert not run.folder.result.exists()
+
+
+def test_a_warm_up_that_was_cut_and_not_saved_begins_anew_and_says_so(tmp_path: Path) -> None:
+    long = replace(DQN_SETTINGS, warm_up=700, replay_size=900)
+    uncut = Run.create(config(long, steps=720), tmp_path / "uncut").train()
+    run = Run.create(config(long, steps=720), tmp_path / "run")
+    assert run.train(interrupted=after(1)) is None
+    assert (run.parts.algorithm.env_steps, run.parts.algorithm.updates) == (500, 0)
+    run, listener = Run.resume(tmp_path / "run"), Listener()
+    result = run.train(listener)
+    assert any("warm-up begins anew" in line for line in listener.lines)
+    assert uncut is not None
+    assert result is not None
+    assert (result["updates"], result["env_steps"]) == (uncut["updates"], uncut["env_steps"])
+    assert run.parts.algorithm.epsilon == pytest.approx(1 - 0.98 * 20 / 100)
+
+
+def test_steps_that_only_fill_the_replay_again_are_not_passed_off_as_training(
+    tmp_path: Path,
+) -> None:
+    Run.create(config(steps=100), tmp_path / "run").train()
+    run, listener = Run.resume(tmp_path / "run", {"steps": 140}), Listener()
+    run.train(listener)
+    assert any("there was no update" in line for line in listener.lines)
+
+
+def test_only_one_process_trains_a_run(tmp_path: Path) -> None:
+    run = Run.create(config(steps=100), tmp_path / "run")
+    config_before = run.folder.config.read_bytes()
+    with pytest.raises(RunError, match="in training already"):
+        Run.resume(tmp_path / "run")
+    assert run.folder.config.read_bytes() == config_before
+    assert run.train() is not None
+    assert Run.resume(tmp_path / "run", {"steps": 200}).train() is not None
+
+
+def lose_marks(state: dict) -> None:
+    del state["marks"]
+
+
+def lose_a_mark(state: dict) -> None:
+    del state["marks"]["saved_at"]
+
+
+def damage_a_mark(state: dict) -> None:
+    state["marks"]["threads"] = "one"
+
+
+def shorten_noise(state: dict) -> None:
+    state["algorithm"]["noise_rng"] = state["algorithm"]["noise_rng"][:9]
+
+
+def lose_noise(state: dict) -> None:
+    state["algorithm"]["noise_rng"] = None
+
+
+def damage_tracker(state: dict) -> None:
+    state["tracker"]["rng"]["state"] = {"state": 3}
+
+
+def lose_algorithm(state: dict) -> None:
+    state["algorithm"] = None
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lose_marks,
+        lose_a_mark,
+        damage_a_mark,
+        shorten_noise,
+        lose_noise,
+        damage_tracker,
+        lose_algorithm,
+    ],
+)
+def test_a_checkpoint_that_does_not_fit_is_one_error_and_changes_nothing(
+    tmp_path: Path, damage
+) -> None:
+    run = Run.create(config(steps=100), tmp_path / "run")
+    run.train()
+    checkpoints = Checkpoints(run.folder.checkpoints)
+    loaded = checkpoints.load()
+    assert loaded is not None
+    damage(loaded.state)
+    checkpoints.save(loaded.state, 100)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.json*")}
+    with pytest.raises(RunError, match="checkpoint"):
+        Run.resume(tmp_path / "run", {"steps": 200})
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.json*")} == before
+
+
+def test_a_folder_whose_settings_could_not_be_written_is_not_left(
+    tmp_path: Path, monkeypatch
+) -> None:
+    def full(*args: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("ptan.runs.folder.replace_file", full)
+    with pytest.raises(RunError, match="No space left"):
+        Run.create(config(), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_left_by_a_killed_beginning_is_named_as_such(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / f"{PARTIAL}config.json").write_text("{")
+    with pytest.raises(RunError, match="remove the folder"):
+        Run.create(config(), tmp_path / "run")
 
 
 def test_an_interrupted_last_evaluation_is_made_up_for(tmp_path: Path) -> None:

@@ -124,6 +124,26 @@ def test_keep_must_be_a_whole_number(tmp_path, keep) -> None:
 
 # Damage.
 
+
+@pytest.mark.parametrize("unreadable", ["latest.json", "SHA256SUMS"])
+def test_a_pointer_on_a_bad_sector_gives_way_to_the_names(
+    tmp_path, monkeypatch, unreadable
+) -> None:
+    checkpoints = saved(tmp_path, 2)
+    newest = checkpoints.load().path.name
+    read = Path.read_bytes
+
+    def failing(path: Path) -> bytes:
+        if path.name == unreadable and (unreadable == "latest.json" or newest in path.parts):
+            raise OSError(5, "Input/output error", str(path))
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", failing)
+    loaded = Checkpoints(tmp_path).load()
+    assert loaded.state["version"] == (2 if unreadable == "latest.json" else 1)
+    assert any("Input/output error" in warning for warning in loaded.warnings)
+
+
 FILES = ("tensors.safetensors", "state.json", "SHA256SUMS")
 
 

@@ -3,15 +3,17 @@
 import json
 import platform
 import re
+import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Self
 
 from ptan.runs.errors import RunError
 from ptan.runs.settings import RunConfig
-from ptan.training.durable import replace_file
+from ptan.training.durable import PARTIAL, locked, replace_file
 
 __all__ = ["FORMAT", "RunFolder", "default_name"]
 
@@ -61,6 +63,10 @@ class RunFolder:
             folder.path.parent.mkdir(parents=True, exist_ok=True)
             folder.path.mkdir()
         except FileExistsError:
+            if folder.unfinished and any(folder.path.iterdir()):
+                raise RunError(
+                    f"{path} was left by a run that was stopped while it began: remove the folder"
+                ) from None
             if folder.path.exists():
                 raise RunError(
                     f"{path} is there already: choose another --name, or go on with --resume {path}"
@@ -68,7 +74,13 @@ class RunFolder:
             raise RunError(f"{path} cannot be made: its parent is no folder") from None
         except OSError as error:
             raise RunError(f"{path} cannot be made: {error.strerror or error}") from None
-        folder.write_config(config, command=list(command), resumed=[])
+        try:
+            folder.write_config(config, command=list(command), resumed=[])
+        except BaseException as error:
+            shutil.rmtree(folder.path, ignore_errors=True)
+            if isinstance(error, OSError):
+                raise RunError(f"{path} cannot be written: {error.strerror or error}") from None
+            raise
         return folder
 
     @classmethod
@@ -85,6 +97,30 @@ class RunFolder:
             raise RunError(f"{path} is no run folder: it has no config.json")
         folder.read_config()
         return folder
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether it was left while it was made: it has nothing that anybody could miss."""
+        if not self.path.is_dir():
+            return False
+        return all(part.name.startswith(PARTIAL) for part in self.path.iterdir())
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from training the run, until the end of the block or of this one.
+
+        Raises:
+            RunError: one does so already, or the folder cannot be written to.
+        """
+        try:
+            lock = ExitStack()
+            lock.enter_context(locked(self.path, "another process trains this run"))
+        except BlockingIOError:
+            raise RunError(f"{self.path} is in training already, by another process") from None
+        except OSError as error:
+            raise RunError(f"{self.path} cannot be written: {error.strerror or error}") from None
+        with lock:
+            yield
 
     def write_config(
         self, config: RunConfig, *, command: list[str], resumed: list[dict[str, Any]]
@@ -129,6 +165,14 @@ class RunFolder:
     def write_result(self, result: Mapping[str, Any]) -> None:
         """Write `result.json`."""
         write_json(self.result, result)
+
+    def read_result(self) -> dict[str, Any] | None:
+        """The content of `result.json`; None if there is none, or none that can be read."""
+        try:
+            result = json.loads(self.result.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return result if isinstance(result, dict) else None
 
     def _read(self) -> dict[str, Any]:
         try:

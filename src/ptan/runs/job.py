@@ -73,7 +73,8 @@ def train_job(job: Job, watch: Watcher | None = None, interrupted: Asked = lambd
         run = Run.resume(job.path, means, command)
     else:
         if job.path.is_dir():
-            shutil.rmtree(job.path)
+            with RunFolder(job.path).locked():
+                shutil.rmtree(job.path)
         run = Run.create(job.config, job.path, command)
     return run.train(watch, interrupted) is not None
 
@@ -229,8 +230,8 @@ def _has_checkpoint(path: Path) -> bool:
         return False
     folder = RunFolder(path)
     if not folder.config.exists():
-        if path.is_dir() and not [part for part in path.iterdir() if part.suffix != ".part"]:
-            return False  # stopped while it was made
+        if folder.unfinished:
+            return False
         raise RunError(f"{path} is in the way: it is no run folder")
     try:
         return folder.checkpoints.is_dir() and Checkpoints(folder.checkpoints).load() is not None

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,7 +21,7 @@ from ptan.runs.threads import Choice, choose_threads, torch_threads
 from ptan.runs.watching import Clock, Progress, Silent, Speed, Watcher
 from ptan.training.checkpoint import Checkpoints, LoadedCheckpoint
 from ptan.training.loop import Record, run
-from ptan.training.tracking import EpisodeStatistics, JsonLinesLog, Tracker
+from ptan.training.tracking import EpisodeStatistics, JsonLinesLog, Log, Tracker
 
 __all__ = ["Run"]
 
@@ -70,6 +71,7 @@ class Run:
         self._watch: Watcher = Silent()
         self._interrupted: Callable[[], bool] = lambda: False
         self._logs: list[Any] = []
+        self._held = ExitStack()  # the environments and the folder's lock
         self.tracker: Tracker
 
     @classmethod
@@ -84,12 +86,14 @@ class Run:
         Raises:
             RunError: an unknown or unfit environment, setting, device or folder.
         """
-        parts = Parts.make(config)
-        try:
-            return cls(config, RunFolder.create(path, config, command), parts)
-        except BaseException:
-            close(parts.env)
-            raise
+        with ExitStack() as held:
+            parts = Parts.make(config)
+            held.callback(close, parts.env)
+            folder = RunFolder.create(path, config, command)
+            held.enter_context(folder.locked())
+            run = cls(config, folder, parts)
+            run._held = held.pop_all()
+        return run
 
     @classmethod
     def resume(
@@ -107,18 +111,17 @@ class Run:
         """
         folder = RunFolder.open(path)
         config = saving.changed(folder.read_config(), changes or {})
-        checkpoints = Checkpoints(folder.checkpoints)
-        loaded = saving.load(folder, checkpoints)
-        parts = Parts.make(config, beginning=saving.beginning_of(loaded))
-        try:
+        with ExitStack() as held:
+            held.enter_context(folder.locked())
+            checkpoints = Checkpoints(folder.checkpoints)
+            loaded = saving.load(folder, checkpoints)
+            parts = Parts.make(config, beginning=saving.beginning_of(loaded))
+            held.callback(close, parts.env)
             run = cls(config, folder, parts, loaded, checkpoints)
-            saving.restore(run, loaded)
-            if changes and changes.keys() & {"steps", "stop_reward"}:
-                run.marks.stopped = None
+            more = bool(changes and changes.keys() & {"steps", "stop_reward"})
+            saving.restore(run, loaded, more=more)
             folder.update_config(config, command)
-        except BaseException:
-            close(parts.env)
-            raise
+            run._held = held.pop_all()
         return run
 
     @property
@@ -143,8 +146,12 @@ class Run:
         """
         self._watch = watch or Silent()
         self._interrupted = interrupted
-        for note in self.notes:
-            self._watch.say(note)
+        with self._held:
+            for note in self.notes:
+                self._watch.say(note)
+            return self._earlier_result() or self._train_with_logs()
+
+    def _train_with_logs(self) -> dict[str, Any] | None:
         choice = self._choose_threads()
         self.marks.threads = choice.threads
         self._watch.say(f"threads: {choice}")
@@ -164,11 +171,33 @@ class Run:
         finally:
             for log in self._logs:
                 log.close()
-            close(self.parts.env)
+
+    def _earlier_result(self) -> dict[str, Any] | None:
+        """How a run ended that was over before, if that still answers what is asked."""
+        result = None if self.marks.stopped is None else self.folder.read_result()
+        if result is None:
+            return None
+        evaluation = result.get("evaluation") or {"episodes": 0}
+        if evaluation["episodes"] != self.settings.eval_episodes:
+            return None
+        self._watch.say("the run is over already; more --steps would go on with it")
+        return result
 
     def save(self) -> None:
         """Save a checkpoint of everything."""
         saving.save(self)
+
+    def new_tracker(self, logs: Sequence[Log]) -> Tracker:
+        """A tracker of this run's algorithm that has seen nothing yet."""
+        rng = np.random.default_rng(np.random.SeedSequence(self.config.seed, spawn_key=(TRACKING,)))
+        return Tracker(
+            self.parts.algorithm,
+            self.parts.buffer,
+            logs,
+            diagnostics_every=self.settings.diagnostics_every,
+            rng=rng,
+            clock=self.clock,
+        )
 
     # Training.
 
@@ -176,10 +205,11 @@ class Run:
         """Warm up and train; returns why it stopped."""
         if self.marks.stopped is not None:
             return self.marks.stopped
+        self.folder.result.unlink(missing_ok=True)  # of a run that was over and goes on
         try:
-            self._warm_up()
+            refilled = self._warm_up()
             algorithm = self.parts.algorithm
-            if not algorithm.updates and algorithm.env_steps >= self.settings.steps:
+            if refilled and algorithm.env_steps >= self.settings.steps:
                 self._watch.say("all steps belong to the warm-up: there was no update")
             if self.marks.evaluation_cut_off and self._solved(algorithm.env_steps):
                 return "stop_reward"
@@ -194,10 +224,13 @@ class Run:
             return "interrupted"
         raise AssertionError("the loop has no end")
 
-    def _warm_up(self) -> None:
+    def _warm_up(self) -> bool:
         """Fill the buffer up to the warm-up, in pieces, so that Ctrl-C need not wait for the end.
 
         A run that goes on without its replay does it again, with the agent as it is by then.
+
+        Returns:
+            Whether anything was missing.
         """
         algorithm, buffer = self.parts.algorithm, self.parts.buffer
         missing = algorithm.config.warm_up - len(buffer)
@@ -206,6 +239,7 @@ class Run:
                 f"the replay was not saved: {missing:,} environment steps of the present agent "
                 "fill it again before updates go on"
             )
+        filled: bool = missing > 0
         while missing > 0 and algorithm.env_steps < self.settings.steps:
             rows = min(missing, _WARM_UP_ROWS, self.settings.steps - algorithm.env_steps)
             buffer.populate(rows)
@@ -216,6 +250,7 @@ class Run:
                 raise Interrupted
         self.marks.refill = False
         self._speed.forget()
+        return filled
 
     def _take(self, record: Record) -> str | None:
         """Everything that follows an update; returns why to stop, or None to go on."""
@@ -298,16 +333,8 @@ class Run:
             self._logs.append(TensorBoardLog(self.folder.tensorboard, truncate_after=cut))
         except ImportError as missing:
             self._watch.say(f"no TensorBoard log: {missing}")
-        rng = np.random.default_rng(np.random.SeedSequence(self.config.seed, spawn_key=(TRACKING,)))
-        self.tracker = Tracker(
-            self.parts.algorithm,
-            self.parts.buffer,
-            self._logs,
-            diagnostics_every=self.settings.diagnostics_every,
-            rng=rng,
-            clock=self.clock,
-        )
-        if loaded is not None and loaded.state["tracker"] is not None:
+        self.tracker = self.new_tracker(self._logs)
+        if loaded is not None:
             self.tracker.load_state_dict(loaded.state["tracker"])
 
     def _finish(self, reason: str) -> dict[str, Any]:

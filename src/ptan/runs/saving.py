@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from ptan.runs.errors import RunError
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from ptan.runs.run import Run
 
 __all__ = ["Marks", "beginning_of", "changed", "load", "restore", "save"]
+
+_ENTRIES = {"algorithm", "tracker", "recent", "marks", "buffer", "source", "unsaved"}
 
 
 @dataclass
@@ -91,20 +93,42 @@ def load(folder: RunFolder, checkpoints: Checkpoints | None = None) -> LoadedChe
         raise RunError(str(error)) from None
     if loaded is None:
         raise RunError(f"{folder.path} has no checkpoint yet: there is nothing to go on from")
+    try:
+        _check(loaded.state)
+    except (TypeError, ValueError) as error:
+        raise RunError(f"{loaded.path} is no checkpoint of a run: {error}") from None
     return loaded
+
+
+def _check(state: Mapping[str, Any]) -> None:
+    if state.keys() != _ENTRIES:
+        raise ValueError(f"it must have the entries {sorted(_ENTRIES)}, got {sorted(state)}")
+    marks = state["marks"]
+    kinds = {field.name: type(field.default) for field in fields(Marks)} | {"stopped": str}
+    if not isinstance(marks, Mapping) or marks.keys() != kinds.keys():
+        raise ValueError(f"its marks must be {sorted(kinds)}, got {marks!r}")
+    for name, kind in kinds.items():
+        if type(marks[name]) is not kind and (name, marks[name]) != ("stopped", None):
+            raise TypeError(f"its mark {name} must be of type {kind.__name__}, got {marks[name]!r}")
 
 
 def beginning_of(loaded: LoadedCheckpoint) -> int:
     """How many times new episodes have begun, that of a run that goes on from here included."""
-    beginnings = int(loaded.state["marks"]["beginnings"])
+    beginnings: int = loaded.state["marks"]["beginnings"]
     return beginnings + (loaded.state["source"] is None)
 
 
-def restore(run: "Run", loaded: LoadedCheckpoint) -> None:
+def restore(run: "Run", loaded: LoadedCheckpoint, *, more: bool = False) -> None:
     """Put a run, freshly made from its settings, where a checkpoint was made.
 
     What could not be saved is begun anew, and `run.notes` says so; what was damaged is in
-    `run.warnings`.
+    `run.warnings`. Experience of a warm-up without updates that was not saved has taught nothing:
+    such a run begins at 0 again.
+
+    Args:
+        run: The run.
+        loaded: The checkpoint.
+        more: Whether a run that was over is to go on.
 
     Raises:
         RunError: the checkpoint does not fit the settings.
@@ -112,7 +136,12 @@ def restore(run: "Run", loaded: LoadedCheckpoint) -> None:
     state: Mapping[str, Any] = loaded.state
     run.warnings += loaded.warnings
     try:
-        run.parts.algorithm.load_state_dict(state["algorithm"])
+        algorithm_state = state["algorithm"]
+        anew = state["buffer"] is None and algorithm_state["updates"] == 0
+        if anew:
+            algorithm_state = {**algorithm_state, "env_steps": 0}
+        run.parts.algorithm.load_state_dict(algorithm_state)
+        run.new_tracker([]).load_state_dict(state["tracker"])
         run.recent.load_state_dict(state["recent"])
         run.marks = Marks(**state["marks"])
         if state["buffer"] is not None:
@@ -124,11 +153,18 @@ def restore(run: "Run", loaded: LoadedCheckpoint) -> None:
     marks, algorithm = run.marks, run.parts.algorithm
     marks.beginnings = beginning_of(loaded)
     marks.refill = state["buffer"] is None and algorithm.updates > 0
+    if more:
+        marks.stopped = None
     run.notes.append(
         f"resumed at {algorithm.env_steps:,} environment steps and {algorithm.updates:,} updates"
     )
+    if marks.stopped is not None:
+        return
     if state["source"] is None:
         run.notes.append(f"new episodes begin: {state['unsaved']}")
+    if anew:
+        marks.saved_at = 0
+        run.notes.append("the warm-up begins anew: what it had gathered was not saved")
 
 
 def changed(config: RunConfig, changes: Mapping[str, Any]) -> RunConfig:

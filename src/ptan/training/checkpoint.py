@@ -306,7 +306,7 @@ class Checkpoints:
                 raise ValueError(f"{LATEST} does not fit {name}/{SUMS}")
         except FileNotFoundError:
             return None, f"{self.folder}: {LATEST} is missing" if self._names() else None
-        except ValueError as error:
+        except (OSError, ValueError) as error:
             return None, f"{self.folder}: {error}"
         return name, None
 

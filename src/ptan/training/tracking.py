@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ptan.actions import as_generator
 from ptan.common._checks import whole_number
+from ptan.common.generators import check_generator_state
 from ptan.experience import ExperienceReplayBuffer
 from ptan.training.images import draw_distributions
 from ptan.training.json_lines import JsonLinesLog, read_json_lines
@@ -244,7 +245,8 @@ class Tracker:
         losses = [float(loss) for loss in state["losses"]]
         states = copy.deepcopy(state["states"])
         EpisodeStatistics(self.episodes.window).load_state_dict(state["episodes"])
-        # The last step that can fail.
+        check_generator_state(self._rng, state["rng"], "state['rng']")
+        # Nothing fails from here on.
         self._rng.bit_generator.state = state["rng"]
         self.episodes.load_state_dict(state["episodes"])
         self._updates, self._line_env_steps = counts["updates"], counts["line_env_steps"]
