@@ -71,6 +71,31 @@ def test_the_agent_computes_in_the_same_precision_and_returns_float32():
     assert values.dtype == torch.float32
 
 
+@pytest.mark.parametrize("dueling", [False, True])
+@pytest.mark.parametrize("distributional", [False, True])
+def test_actions_of_nearly_equal_values_stay_apart(dueling, distributional):
+    """Near 100, neighbours in bfloat16 are half a unit apart."""
+    switches = {"dueling": dueling, "distributional": distributional, "v_min": 99.0, "v_max": 101.0}
+    mixed, plain = (
+        DQN(SHAPE, N_ACTIONS, dataclasses.replace(PLAIN, mixed_precision=on, **switches))
+        for on in (True, False)
+    )
+    if not distributional:
+        head = plain.net.fc_val if dueling else plain.net.fc
+        with torch.no_grad():
+            head[-1].bias += 100.0
+        mixed.net.load_state_dict(plain.net.state_dict())
+    states = torch.as_tensor(random_batch().states)
+    with torch.no_grad():
+        ours, exact = (algorithm._acting_values(states) for algorithm in (mixed, plain))
+    assert exact.mean() == pytest.approx(100.0, abs=1.0)
+    spread = exact.amax(1) - exact.amin(1)
+    assert (spread < 0.5).all()
+    # Relative to the best action: what bfloat16 has left in the layers before.
+    gaps, exact_gaps = ours - ours.amax(1, keepdim=True), exact - exact.amax(1, keepdim=True)
+    assert ((gaps - exact_gaps).abs().amax(1) < 0.15 * spread).all()
+
+
 def test_bytes_lose_nothing_on_their_way_into_bfloat16():
     net = DQN(SHAPE, N_ACTIONS, PLAIN).net
     every_byte = torch.arange(2 * 40 * 40, dtype=torch.int64).remainder(256).to(torch.uint8)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from math import prod
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -86,6 +86,24 @@ def _hidden_layers(n_inputs: int, widths: Sequence[int], layer: LinearLayer) -> 
     return [part for n_in, n_out in pairs for part in (layer(n_in, n_out), nn.ReLU())]
 
 
+class Head(nn.Sequential):
+    """Layers whose last one computes in the precision of its weights, also under autocast.
+
+    A bfloat16 has 8 bits: between values near 100, all that are less than half a unit apart would
+    be equal, and so would be the actions that they belong to.
+    """
+
+    def forward(self, features: Tensor) -> Tensor:
+        *hidden, last = self
+        for layer in hidden:
+            features = layer(features)
+        kind = features.device.type
+        if not (torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)):
+            return cast(Tensor, last(features))
+        with torch.autocast(kind, enabled=False):
+            return cast(Tensor, last(features.to(next(last.parameters()).dtype)))
+
+
 class BodyNetwork(nn.Module):
     """What all networks here begin with: check observations, scale them, run the body.
 
@@ -166,9 +184,11 @@ class BodyNetwork(nn.Module):
             layer: Makes a linear layer from its numbers of inputs and outputs.
 
         Returns:
-            (B, n_features) to (B, n_outputs).
+            (B, n_features) to (B, n_outputs); under autocast too, its last layer computes in the
+            precision of its weights.
         """
-        return fully_connected(self.n_features, self.head_hidden, n_outputs, layer).to(self._unit)
+        layers = fully_connected(self.n_features, self.head_hidden, n_outputs, layer)
+        return Head(*layers).to(self._unit)
 
     def _scaled(self, observations: Tensor) -> Tensor:
         if not isinstance(observations, Tensor):
