@@ -67,6 +67,7 @@ SURFACE = {
     ],
     "ptan.common": ["env_state", "memory", "utils", "wrappers", "wrappers_simple"],
     "ptan.common.env_state": ["CannotSave", "environment_state", "set_environment_state"],
+    "ptan.common.bfloat16": ["computes_in_bfloat16"],
     "ptan.common.memory": ["keep_freed_memory"],
     "ptan.common.utils": [
         "MinSegmentTree",

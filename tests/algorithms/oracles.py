@@ -7,23 +7,30 @@ from ptan.algorithms import DQN
 from ptan.experience import Batch
 
 
-def expected_errors(algorithm: DQN, batch: Batch) -> np.ndarray:
-    """|TD error| per row, or the cross-entropy per row, with the noise as it is."""
+def expected_errors(algorithm: DQN, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
+    """Loss and priority per row, with the noise as it is.
+
+    Of values the squared TD error and its absolute value; of distributions the cross-entropy and
+    the divergence.
+    """
     config, net, target = algorithm.config, algorithm.net, algorithm.target.target_model
     states, last = torch.from_numpy(batch.states), torch.from_numpy(batch.last_states)
     with torch.no_grad():
         q_last = (net if config.double else target).qvals(last).double().numpy()
         best = q_last.argmax(axis=1)
         now, after = net(states).double().numpy(), target(last).double().numpy()
-    errors = []
+    losses, priorities = [], []
     for i, action in enumerate(batch.actions):
         reward, discount = float(batch.rewards[i]), float(batch.discounts[i])
         if not config.distributional:
-            errors.append(abs(reward + discount * after[i, best[i]] - now[i, action]))
+            priorities.append(abs(reward + discount * after[i, best[i]] - now[i, action]))
+            losses.append(priorities[-1] ** 2)
             continue
         goal = project(softmax(after[i, best[i]]), reward, discount, config)
-        errors.append(-(goal * np.log(softmax(now[i, action]))).sum())
-    return np.array(errors)
+        probs = softmax(now[i, action])
+        losses.append(-(goal * np.log(probs)).sum())
+        priorities.append(sum(m * np.log(m / p) for m, p in zip(goal, probs, strict=True) if m))
+    return np.array(losses), np.array(priorities)
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

@@ -35,6 +35,27 @@ def test_a_dueling_network_is_asked_once_for_values_and_both_heads() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    "switches",
+    [
+        {"double": True},
+        {"double": True, "distributional": True},
+        {"dueling": True, "distributional": True},
+        {"dueling": True, "double": True, "distributional": True},
+    ],
+)
+def test_a_network_of_action_values_is_taken_apart_into_their_mean_and_the_best(switches) -> None:
+    dqn = algorithm(**switches)
+    with torch.no_grad():
+        values = dqn.net.qvals(torch.as_tensor(STATES)).numpy().astype(np.float64)
+    mean, best = values.mean(axis=1).mean(), values.max(axis=1).mean()
+    assert dqn.diagnostics(STATES) == {
+        "values": pytest.approx(best, rel=1e-5),
+        "adv": pytest.approx(best - mean, rel=1e-4),
+        "val": pytest.approx(mean, rel=1e-5),
+    }
+
+
 def test_a_noisy_network_is_asked_without_noise_and_tells_its_strength() -> None:
     dqn = algorithm(noisy=True)
     first = dqn.diagnostics(STATES)

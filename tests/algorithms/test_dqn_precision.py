@@ -9,6 +9,12 @@ import torch
 from ptan.algorithms import DQN, DQNConfig
 from ptan.experience import Batch, ExperienceFirstLast
 
+
+@pytest.fixture(autouse=True)
+def a_processor_with_bfloat16(monkeypatch):
+    monkeypatch.setattr("ptan.algorithms.dqn.computes_in_bfloat16", lambda device: True)
+
+
 SHAPE, N_ACTIONS = (2, 40, 40), 3
 PLAIN = DQNConfig(warm_up=0, hidden=16, seed=5, dueling=True, double=True, learning_rate=1e-3)
 
@@ -94,6 +100,13 @@ def test_actions_of_nearly_equal_values_stay_apart(dueling, distributional):
     # Relative to the best action: what bfloat16 has left in the layers before.
     gaps, exact_gaps = ours - ours.amax(1, keepdim=True), exact - exact.amax(1, keepdim=True)
     assert ((gaps - exact_gaps).abs().amax(1) < 0.15 * spread).all()
+
+
+def test_where_the_device_only_imitates_bfloat16_float32_is_used(monkeypatch):
+    monkeypatch.setattr("ptan.algorithms.dqn.computes_in_bfloat16", lambda device: False)
+    algorithm, losses = trained(dataclasses.replace(PLAIN, mixed_precision=True))
+    assert not algorithm.mixed_precision
+    assert losses == trained(PLAIN)[1]
 
 
 def test_bytes_lose_nothing_on_their_way_into_bfloat16():

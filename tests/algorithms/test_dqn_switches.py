@@ -11,6 +11,7 @@ import torch
 from ptan.actions import ArgmaxActionSelector
 from ptan.algorithms import DQN, DQNConfig
 from ptan.experience import Batch, PrioritizedReplayBuffer
+from ptan.losses import categorical_projection
 from ptan.training import run
 
 from .oracles import expected_errors
@@ -87,9 +88,9 @@ def test_loss_and_priorities_are_those_of_the_switches(trained: Trained) -> None
     rows = list(trained.buffer)[:20]
     batch = Batch.from_rows(rows)
     loss = trained.algorithm.loss(batch)
-    errors = expected_errors(trained.algorithm, batch)
-    np.testing.assert_allclose(loss.priorities.numpy(), errors, rtol=2e-4, atol=2e-5)
-    wanted = errors.mean() if trained.config.distributional else (errors**2).mean()
+    losses, priorities = expected_errors(trained.algorithm, batch)
+    np.testing.assert_allclose(loss.priorities.numpy(), priorities, rtol=2e-4, atol=2e-5)
+    wanted = losses.mean()
     assert loss.value.item() == pytest.approx(wanted, rel=1e-3)
 
 
@@ -140,8 +141,9 @@ def test_outputs_are_values_or_distributions_of_one_or_two_heads(trained: Traine
         output = net(observations)
         if trained.config.distributional:
             assert output.shape == (2, 2, 11)
-            total = net.apply_softmax(output).sum(-1)
-            np.testing.assert_allclose(total.numpy(), 1.0, rtol=1e-5)
+            _, values = net.both(observations)
+            wanted = (output.double().softmax(-1) * torch.linspace(-10, 30, 11).double()).sum(-1)
+            np.testing.assert_allclose(values, wanted, rtol=1e-4, atol=1e-5)
         else:
             assert output.shape == (2, 2)
         if trained.config.dueling:
@@ -155,11 +157,25 @@ def test_outputs_are_values_or_distributions_of_one_or_two_heads(trained: Traine
                 net.adv_val(observations)
 
 
+def test_targets_of_a_batch_are_distributions_of_mass_one(trained: Trained) -> None:
+    if not trained.config.distributional:
+        assert trained.algorithm.return_distributions(OBSERVATIONS) is None
+        return
+    sampled = trained.buffer.sample(64)
+    batch = (sampled[0] if trained.config.prioritized else sampled).to("cpu")
+    probabilities, atoms = trained.algorithm.return_distributions(batch.last_states)
+    targets = categorical_projection(
+        probabilities[:, 0], batch.rewards, batch.discounts, batch.dones, atoms
+    )
+    assert (targets >= 0).all()
+    np.testing.assert_allclose(targets.sum(-1), 1.0, atol=1e-6)
+
+
 def test_diagnostics_name_what_the_switches_have(trained: Trained) -> None:
     config = trained.config
     found = trained.algorithm.diagnostics(OBSERVATIONS)
     names = {"values"}
-    names |= {"adv", "val"} if config.dueling and not config.distributional else set()
+    names |= {"adv", "val"} if config.dueling or config.double else set()
     n_noisy = 4 if config.dueling else 2
     names |= {f"snr_{i + 1}" for i in range(n_noisy)} if config.noisy else set()
     assert set(found) == names

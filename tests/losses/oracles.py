@@ -64,7 +64,7 @@ def categorical(rows, logits, target_logits, supports, weights=None, double=Fals
         error = -(goal * np.log(probs)).sum()
         total += weight * error / len(rows)
         gradient[row.state, row.action] += weight * (probs - goal) / len(rows)
-        priorities.append(error)
+        priorities.append(sum(m * np.log(m / p) for m, p in zip(goal, probs, strict=True) if m))
     return total, np.array(priorities), gradient
 
 

@@ -205,7 +205,8 @@ def test_hand_computed_loss() -> None:
     loss = categorical_loss(tensors(rows, [1.0, 0.5, 0.25]), net, target)
     # All at 0; half at 0 and half at 1; all clipped to −1, whatever comes after.
     expected = [-np.log(0.3), -0.5 * np.log(0.4) - 0.5 * np.log(0.3), -np.log(0.6)]
-    assert loss.priorities.tolist() == pytest.approx(expected, rel=1e-6)
+    divergences = [expected[0], expected[1] - np.log(2), expected[2]]
+    assert loss.priorities.tolist() == pytest.approx(divergences, rel=1e-6)
     assert loss.value.item() == pytest.approx(np.dot([1, 0.5, 0.25], expected) / 3, rel=1e-6)
 
 
@@ -239,6 +240,16 @@ def test_equals_the_reference(seed: int, weighted: bool, double: bool) -> None:
     assert loss.value.item() == pytest.approx(value, rel=1e-6)
     assert loss.priorities.numpy() == pytest.approx(priorities, rel=1e-6)
     assert net.entries.grad.numpy() == pytest.approx(gradient, rel=1e-5, abs=1e-7)
+
+
+def test_a_broad_distribution_that_is_learned_has_the_least_priority() -> None:
+    uniform = np.log(np.full((2, 2, 3), 1 / 3))
+    net, target = (CategoricalTable(uniform, SUPPORTS, torch.float64) for _ in range(2))
+    batch = tensors([row(0, 0, 0.0, 1), row(0, 0, 0.9, None)])
+    batch.discounts = torch.tensor([1.0, 0.0])  # the first row's target is as broad as its guess
+    learned, wrong = categorical_loss(batch, net, target).priorities.tolist()
+    assert learned < 1e-7
+    assert wrong > 0.5
 
 
 def test_gradients_are_those_of_finite_differences() -> None:

@@ -276,6 +276,19 @@ def test_a_checkpoint_that_does_not_fit_is_one_error_and_changes_nothing(
     assert {path: path.read_bytes() for path in tmp_path.rglob("*.json*")} == before
 
 
+@pytest.mark.parametrize("has", [False, True])
+def test_a_device_that_only_imitates_bfloat16_computes_in_float32_and_says_so(
+    tmp_path: Path, monkeypatch, has
+) -> None:
+    monkeypatch.setattr("ptan.algorithms.dqn.computes_in_bfloat16", lambda device: has)
+    mixed = replace(DQN_SETTINGS, mixed_precision=True)
+    listener = Listener()
+    result = Run.create(config(mixed, steps=70), tmp_path / "run").train(listener)
+    assert any("mixed precision: float32" in line for line in listener.lines) != has
+    assert result is not None
+    assert result["mixed_precision"] is has
+
+
 def test_a_folder_whose_settings_could_not_be_written_is_not_left(
     tmp_path: Path, monkeypatch
 ) -> None:

@@ -198,8 +198,40 @@ def test_states_are_different_rows_drawn_once(prioritized, capacity) -> None:
 
 
 def test_where_there_are_fewer_rows_all_are_held_out() -> None:
-    (states, *_) = held_out_by(numbered_buffer(12), rng=3, held_out=1000).seen
-    assert sorted(states[:, 0].tolist()) == list(range(12))
+    algorithm = Asked()
+    tracker = Tracker(algorithm, numbered_buffer(12), [], diagnostics_every=1, rng=3)
+    for record in plain_records(3):
+        tracker.record(record)
+    for states in algorithm.seen:
+        assert sorted(states[:, 0].tolist()) == list(range(12))
+
+
+def test_a_buffer_that_has_grown_gives_as_many_as_are_wanted_and_then_no_others() -> None:
+    buffer, algorithm = numbered_buffer(5, capacity=60), Asked()
+    tracker = Tracker(algorithm, buffer, [MemoryLog()], diagnostics_every=2, held_out=20, rng=3)
+    for record in plain_records(20):
+        tracker.record(record)
+        row = ExperienceFirstLast(np.full(2, 100 + record.updates, np.float32), 0, 1.0, None)
+        buffer.extend([row, row])
+    sizes = [len(states) for states in algorithm.seen]
+    assert sizes == [7, 11, 15, 19, *[20] * 6]
+    for states in algorithm.seen[5:]:
+        np.testing.assert_array_equal(states, algorithm.seen[4])
+
+
+def test_no_more_are_waited_for_than_the_buffer_can_hold() -> None:
+    seen = held_out_by(numbered_buffer(30, capacity=30), rng=3, held_out=1000).seen
+    assert len(seen[0]) == 30
+    np.testing.assert_array_equal(seen[1], seen[0])
+
+
+def test_the_steps_before_the_first_update_are_no_speed_of_training() -> None:
+    clock, log = Clock(0.0), MemoryLog()
+    tracker = Tracker(Counting(), numbered_buffer(1), [log], every=3, rng=0, clock=clock)
+    for updates, now in ((1, 50.0), (2, 51.0), (3, 52.0), (6, 56.0)):
+        clock.now = now
+        tracker.record(Record(1000 + 10 * updates, updates, {}, []))
+    assert log.points("train/fps") == [(1030, 10.0), (1060, 7.5)]
 
 
 def test_equal_seeds_hold_out_equal_states() -> None:
@@ -321,7 +353,8 @@ def same(a, b) -> bool:
         ("updates", -1),
         ("updates", 1.0),
         ("seconds", math.nan),
-        ("line_seconds", -1.0),
+        ("line_start", (1, -1.0)),
+        ("line_start", 3),
         ("losses", ["a"]),
         ("fps", "fast"),
         ("episodes", {}),

@@ -99,9 +99,9 @@ def test_tags_are_those_that_the_switches_have(name) -> None:
         "rainbow": {"beta"},
     }
     values = {
-        "plain": {"values"},
+        "plain": {"values"} | ({"adv", "val"} if config.double else set()),
         "dueling": {"values", "adv", "val"},
-        "rainbow": {"values", "snr_1", "snr_2", "snr_3", "snr_4"},
+        "rainbow": {"values", "adv", "val", "snr_1", "snr_2", "snr_3", "snr_4"},
     }
     found = {tag for _, line in log.lines for tag in line}
     assert found == {

@@ -82,7 +82,7 @@ def expected_lines(
     """
     lines: list[tuple[int, dict[str, float]]] = []
     returns: list[float] = []
-    line_at, line_steps, line_time = -1, 0, 0.0
+    line_at, line_steps, line_time = -1, records[0].env_steps, times[0]
     for i, record in enumerate(records):
         for reward, steps in record.episodes:
             returns.append(reward)
@@ -96,7 +96,7 @@ def expected_lines(
         values = {k: float(v) for k, v in record.metrics.items() if k != "loss"}
         if losses:
             values["avg_loss"] = np.mean(losses)
-        if times[i] > line_time:
+        if record.env_steps > line_steps and times[i] > line_time:
             values["fps"] = (record.env_steps - line_steps) / (times[i] - line_time)
         line_at, line_steps, line_time = i, record.env_steps, times[i]
         if values:

@@ -13,7 +13,7 @@ __all__ = ["value_diagnostics"]
 
 
 def value_diagnostics(
-    net: QNetwork, states: Any, device: torch.device | str = "cpu"
+    net: QNetwork, states: Any, device: torch.device | str = "cpu", *, parts: bool = False
 ) -> dict[str, float]:
     """Mean values over states, and the strength of learned noise. Waits for the device.
 
@@ -21,15 +21,19 @@ def value_diagnostics(
         net: In the mode in which it is to be asked; it is not switched.
         states: (N, *obs) array or tensor, or a list of observations.
         device: Where the network lives.
+        parts: Whether values are also taken apart into `adv` and `val`.
 
     Returns:
         `values`: mean over the states of the best action's value (Mnih et al. 2013, section 5.1).
-        Of a dueling network, unless also distributional, `adv` and `val`: means of the two heads.
+        With `parts`, of a dueling network that is not distributional, `adv` and `val`: means of
+        what its two heads say. Of any other network, whose outputs are values of actions alone,
+        `val` is the mean over all actions, and `adv` what the best one adds to it.
         Of a noisy one `snr_1`, `snr_2` …: RMS(μ) / RMS(σ) of each noisy layer.
     """
     names, ask = ["values"], partial(_best, net)
-    if net.dueling and not net.distributional:
-        names, ask = ["values", "adv", "val"], partial(_best_and_heads, net)
+    if parts:
+        heads = net.dueling and not net.distributional
+        names, ask = ["values", "adv", "val"], partial(_of_heads if heads else _of_actions, net)
     result = dict(zip(names, mean_over_states(states, ask, torch.device(device)), strict=True))
     for i, ratio in enumerate(net.noisy_layers_sigma_snr(), start=1):
         result[f"snr_{i}"] = ratio
@@ -38,12 +42,19 @@ def value_diagnostics(
 
 def _best(net: QNetwork, states: Any) -> Tensor:
     """Value of the best action, (B, 1)."""
-    return net.qvals(states).float().amax(1, keepdim=True)
+    return net.qvals(states).amax(1, keepdim=True)
 
 
-def _best_and_heads(net: QNetwork, states: Any) -> Tensor:
+def _of_actions(net: QNetwork, states: Any) -> Tensor:
+    """Value of the best action, what it adds to the mean of all, and that mean, (B, 3)."""
+    values = net.qvals(states)
+    best, mean = values.amax(1, keepdim=True), values.mean(1, keepdim=True)
+    return torch.cat([best, best - mean, mean], dim=1)
+
+
+def _of_heads(net: QNetwork, states: Any) -> Tensor:
     """Value of the best action, and what the two heads say, (B, 3), in a single pass."""
-    advantage, value = (head.float() for head in net.adv_val(states))
+    advantage, value = net.adv_val(states)
     mean_advantage = advantage.mean(dim=1, keepdim=True)
     best = value + advantage.amax(1, keepdim=True) - mean_advantage
     return torch.cat([best, mean_advantage, value], dim=1)

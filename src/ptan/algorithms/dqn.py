@@ -23,6 +23,7 @@ from ptan.algorithms.states import (
     fitted_optimizer_state,
 )
 from ptan.common._checks import whole_number
+from ptan.common.bfloat16 import computes_in_bfloat16
 from ptan.experience import (
     Batch,
     ExperienceReplayBuffer,
@@ -101,6 +102,8 @@ class DQN:
         self.net.to(self.device)
         if config.channels_last:
             self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.mixed_precision = config.mixed_precision and computes_in_bfloat16(self.device)
+        """Whether the networks are computed in bfloat16: asked for, and worth while here."""
         self.target = TargetNet(self.net)
         self.optimizer = torch.optim.Adam(
             self.net.parameters(),
@@ -222,7 +225,9 @@ class DQN:
         """
         config = self.config
         if config.noisy:
-            # The target's noise is independent of the online network's (their eq. 13 to 15).
+            # The target's noise is independent of the online network's (their eq. 13). For the
+            # action that a double target chooses, their eq. 15 draws a third noise; here it is the
+            # online network's: one draw per network and update.
             resample_noise(self.net, self._noise)
             resample_noise(self.target.target_model, self._noise)
         loss = self.loss(batch)
@@ -276,11 +281,12 @@ class DQN:
             states: (N, *obs) array or tensor, or a list of observations.
 
         Returns:
-            `values`; `adv` and `val` with `dueling`, unless also distributional; `snr_1`, `snr_2` …
-            with `noisy`: see `value_diagnostics`.
+            `values`; `adv` and `val` with `dueling` or `double`; `snr_1`, `snr_2` … with `noisy`:
+            see `value_diagnostics`.
         """
+        parts = self.config.dueling or self.config.double
         with self._precision():
-            return value_diagnostics(self._frozen(), states, self.device)
+            return value_diagnostics(self._frozen(), states, self.device, parts=parts)
 
     def return_distributions(self, states: Any) -> tuple[Tensor, Tensor] | None:
         """What the network, without noise, thinks that returns from some states may be.
@@ -381,8 +387,8 @@ class DQN:
 
     def _precision(self) -> AbstractContextManager[Any]:
         """Where the networks are computed: bfloat16 needs no scaling of the loss."""
-        if not self.config.mixed_precision:
-            return nullcontext()  # also on devices that know no autocast
+        if not self.mixed_precision:
+            return nullcontext()
         return torch.autocast(self.device.type, torch.bfloat16)
 
     def _frozen(self) -> QNetwork:

@@ -77,7 +77,7 @@ class DQNConfig:
         None, "Widths of the fully connected layers; None chooses by the observations", "units"
     )
     mixed_precision: bool = setting(
-        False, "Compute the networks in bfloat16, faster where the processor has it"
+        False, "Compute the networks in bfloat16 where the device has instructions for it"
     )
     channels_last: bool = setting(
         False, "Order images by pixel in memory, faster convolutions on most processors"

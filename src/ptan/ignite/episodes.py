@@ -1,21 +1,14 @@
 """From a source's finished episodes to the engine's state, metrics and events."""
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 from ignite.engine import Engine, EventEnum, Events
 
 from ptan.ignite.events import EpisodeEvents, check_share, move_last, register
-
-
-class EpisodeSource(Protocol):
-    """What the handlers need from an experience source."""
-
-    def pop_rewards_steps(self) -> Iterable[tuple[float, int]]:
-        """Undiscounted reward and length of every episode finished since the last call."""
+from ptan.training.loop import EpisodeSource
 
 
 class _Episode(NamedTuple):

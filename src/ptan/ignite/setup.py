@@ -15,9 +15,10 @@ from ignite.handlers.tensorboard_logger import OutputHandler, TensorboardLogger
 from ignite.metrics import RunningAverage
 from ignite.metrics.metric import MetricUsage
 
-from ptan.ignite.episodes import EndOfEpisodeHandler, EpisodeSource
+from ptan.ignite.episodes import EndOfEpisodeHandler
 from ptan.ignite.events import EpisodeEvents, PeriodEvents, PeriodicEvents, move_last
 from ptan.ignite.speed import EpisodeFPSHandler
+from ptan.training.loop import EpisodeSource
 
 _log = logging.getLogger(__name__)
 

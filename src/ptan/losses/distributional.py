@@ -93,6 +93,10 @@ def categorical_loss(
         a* = argmax_a E[Z_target(s', a)]                          double: a* = argmax_a E[Z(s', a)]
         m = projection of r + discount · Z_target(s', a*)
         value = mean of weight · −Σ_i m_i log p_i(s, a)
+        priority = Σ_i m_i log(m_i / p_i(s, a))                  (Hessel et al. 2018, section 3)
+
+    Both have the same gradient. As a priority the cross-entropy would not do: where returns vary,
+    it is large even if their distribution has been learned exactly.
 
     Args:
         batch: Of tensors, as for `dqn_loss`.
@@ -104,7 +108,7 @@ def categorical_loss(
             more.
 
     Returns:
-        `Loss`: the scalar, and the cross-entropy per row, unweighted, as priorities.
+        `Loss`: the scalar, and the divergence per row, unweighted, as priorities.
 
     Raises:
         ShapeError: the logits are not (B, actions, atoms), or a column is not (B,).
@@ -133,7 +137,8 @@ def categorical_loss(
     logits = _of_actions(_logits("net(states)", net(rows.states), n_rows), actions)
     check_shape("the atoms of net(states)", logits, tuple(targets.shape))
     errors = -(targets * logits.log_softmax(-1)).sum(-1)
-    return Loss(rows.mean(errors), as_priorities(errors))
+    entropies = -torch.xlogy(targets, targets).sum(-1)
+    return Loss(rows.mean(errors), as_priorities(errors - entropies))
 
 
 def _logits(name: str, output: Any, n_rows: int) -> Tensor:

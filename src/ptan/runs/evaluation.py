@@ -7,12 +7,23 @@ from typing import Any
 
 import numpy as np
 
-from ptan.runs.environments import close, evaluation_environments, evaluation_protocol
+from ptan.runs.environments import (
+    close,
+    evaluation_environments,
+    evaluation_protocol,
+    is_atari,
+)
 from ptan.runs.settings import RunSettings
 from ptan.runs.statistics import mean_interval
 from ptan.training.evaluate import evaluate_parallel
 
-__all__ = ["Evaluation", "Interrupted", "described_mean", "evaluate_greedily"]
+__all__ = [
+    "Evaluation",
+    "Interrupted",
+    "described_mean",
+    "evaluate_greedily",
+    "evaluation_distance",
+]
 
 _SIDE_BY_SIDE = 20
 
@@ -78,6 +89,13 @@ def described_mean(mean: float, ci95: float | None, episodes: int) -> str:
     if ci95 is None:
         return f"{mean:.2f} (one episode)"
     return f"{mean:.2f} ± {ci95:.2f} (95 %, Student's t, {episodes} episodes)"
+
+
+def evaluation_distance(settings: RunSettings) -> int:
+    """Environment steps from an evaluation to the next; evaluating Atari games is slow."""
+    if settings.eval_every is not None:
+        return settings.eval_every
+    return 20_000 if is_atari(settings.env_id) else 2_000
 
 
 def evaluate_greedily(

@@ -11,7 +11,7 @@ from ptan.runs.errors import RunError
 from ptan.runs.seeds import NEW_EPISODES, derived_seed
 from ptan.runs.settings import RunConfig
 
-__all__ = ["Parts", "choose_device", "make_algorithm"]
+__all__ = ["Parts", "choose_device", "differences", "make_algorithm"]
 
 
 @dataclass
@@ -73,6 +73,14 @@ def make_algorithm(config: RunConfig, observations: Any, actions: Any) -> Any:
     except (ValueError, TypeError, RuntimeError) as error:
         reason = " ".join(str(error).split())
         raise RunError(f"{config.algorithm} does not fit {env_id}: {reason}") from error
+
+
+def differences(algorithm: Any) -> list[str]:
+    """What an algorithm does otherwise than its settings say, in a line each."""
+    wanted, got = (getattr(one, "mixed_precision", False) for one in (algorithm.config, algorithm))
+    if wanted and not got:
+        return ["mixed precision: float32 is used, as this device only imitates bfloat16"]
+    return []
 
 
 def choose_device(name: str) -> torch.device:

@@ -9,12 +9,17 @@ from typing import Any, Self
 import numpy as np
 
 from ptan.runs import saving
-from ptan.runs.environments import close, is_atari, spaces_of
+from ptan.runs.environments import close, spaces_of
 from ptan.runs.errors import RunError
-from ptan.runs.evaluation import Evaluation, Interrupted, evaluate_greedily
+from ptan.runs.evaluation import (
+    Evaluation,
+    Interrupted,
+    evaluate_greedily,
+    evaluation_distance,
+)
 from ptan.runs.folder import RunFolder
 from ptan.runs.logs import TensorBoardLog
-from ptan.runs.parts import Parts, make_algorithm
+from ptan.runs.parts import Parts, differences, make_algorithm
 from ptan.runs.seeds import EVALUATION, FINAL, TRACKING, derived_seed
 from ptan.runs.settings import RunConfig
 from ptan.runs.threads import Choice, choose_threads, torch_threads
@@ -155,6 +160,8 @@ class Run:
         choice = self._choose_threads()
         self.marks.threads = choice.threads
         self._watch.say(f"threads: {choice}")
+        for line in differences(self.parts.algorithm):
+            self._watch.say(line)
         try:
             with torch_threads(choice.threads):
                 self._open_logs()
@@ -280,20 +287,13 @@ class Run:
         evaluation = self._evaluate(settings.eval_episodes, seed)
         marks.evaluation_cut_off = False
         marks.evaluations += 1
-        marks.next_evaluation = env_steps + self._evaluation_distance
+        marks.next_evaluation = env_steps + evaluation_distance(settings)
         reached = evaluation.mean >= settings.stop_reward
         self._watch.say(
             f"{env_steps:,} steps: the last {settings.stop_episodes} episodes have {mean:.2f}, "
             f"greedy evaluation {'' if reached else 'only '}{evaluation}"
         )
         return reached
-
-    @property
-    def _evaluation_distance(self) -> int:
-        """Environment steps from an evaluation to the next; evaluating Atari games is slow."""
-        if self.settings.eval_every is not None:
-            return self.settings.eval_every
-        return 20_000 if is_atari(self.settings.env_id) else 2_000
 
     def _evaluate(self, episodes: int, seed: int) -> Evaluation:
         """Evaluate the network as it is; the time is the run's, but not that of training."""
@@ -355,6 +355,7 @@ class Run:
             "updates": algorithm.updates,
             "seconds": round(self.seconds, 3),
             "threads": self.marks.threads,
+            "mixed_precision": bool(getattr(algorithm, "mixed_precision", False)),
             "training": {
                 "mean": self.recent.mean,
                 "over_episodes": min(self.recent.count, settings.stop_episodes),

@@ -1,6 +1,6 @@
 """The way of the data, once around: environment steps into a buffer, then one update."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -48,8 +48,8 @@ class Algorithm(Protocol):
 class EpisodeSource(Protocol):
     """Whatever can tell which episodes have ended, such as every experience source."""
 
-    def pop_rewards_steps(self) -> list[tuple[float, int]]:
-        """(return, steps) of the episodes finished since the last call."""
+    def pop_rewards_steps(self) -> Iterable[tuple[float, int]]:
+        """Undiscounted return and length of every episode finished since the last call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ def run(
     """
     while True:
         metrics = train_step(algorithm, buffer)
-        episodes = source.pop_rewards_steps()
+        episodes = list(source.pop_rewards_steps())
         yield Record(algorithm.env_steps, algorithm.updates, metrics, episodes)
 
 

@@ -114,8 +114,9 @@ class Tracker:
     * every `images_every` updates images of the distributions of returns in some of these states,
       `distributions/state_0` …, where the algorithm's `return_distributions` gives them
 
-    The held-out states are rows of the buffer, drawn at the first update and kept from then on;
-    all rows, where there are fewer. Losses stay on the device until a line needs them.
+    The held-out states are rows of the buffer, drawn at the first update and kept from then on.
+    While the buffer has fewer rows than are wanted, all are taken, and drawn anew for each look.
+    Losses stay on the device until a line needs them. Speed counts from the first update.
 
     Args:
         algorithm: What is trained. Those of its methods `diagnostics` (states to numbers by name)
@@ -169,8 +170,9 @@ class Tracker:
         self._distributions = getattr(algorithm, "return_distributions", None)
         self._states: Any = None  # held out: an array (N, *obs), or a list of nested observations
         self._losses = _Losses()
-        self._updates, self._line_env_steps = algorithm.updates, algorithm.env_steps
-        self._line_seconds = self._seconds_before = 0.0
+        self._updates = algorithm.updates
+        self._line_start: tuple[int, float] | None = None  # env steps and seconds, for the speed
+        self._seconds_before = 0.0
         self._clock = clock
         self._started_at = clock()
 
@@ -189,9 +191,10 @@ class Tracker:
             self._log_episode(record.env_steps, episode)
         if "loss" in record.metrics:
             self._losses.add(record.metrics["loss"])
-        if self._states is None and (self._diagnostics or self._distributions):
-            self._states = _draw_states(self._buffer, self._n_held_out, self._rng)
+        if self._line_start is None:  # what came before the first update is no training
+            self._line_start = record.env_steps, self.seconds
         before, self._updates = self._updates, record.updates
+        self._hold_out(before)
         values: dict[str, float] = {}
         if self._due(before, self._every):
             values.update(self._train_values(record))
@@ -212,8 +215,7 @@ class Tracker:
         return {
             "updates": self._updates,
             "seconds": self.seconds,
-            "line_env_steps": self._line_env_steps,
-            "line_seconds": self._line_seconds,
+            "line_start": self._line_start,
             "fps": self.fps,
             "losses": np.array(self._losses.read(), np.float64),
             "episodes": self.episodes.state_dict(),
@@ -235,12 +237,15 @@ class Tracker:
                 changed.
         """
         _check_entries(state, self.state_dict())
-        counts = {
-            name: whole_number(name, state[name], least=0) for name in ("updates", "line_env_steps")
-        }
-        seconds, line_seconds = (
-            _seconds(name, state[name]) for name in ("seconds", "line_seconds")
-        )
+        updates = whole_number("updates", state["updates"], least=0)
+        seconds = _seconds("seconds", state["seconds"])
+        line_start = None
+        if state["line_start"] is not None:
+            steps, time_of_line = state["line_start"]
+            line_start = (
+                whole_number("line_start", steps, least=0),
+                _seconds("line_start", time_of_line),
+            )
         fps = None if state["fps"] is None else float(state["fps"])
         losses = [float(loss) for loss in state["losses"]]
         states = copy.deepcopy(state["states"])
@@ -249,8 +254,7 @@ class Tracker:
         # Nothing fails from here on.
         self._rng.bit_generator.state = state["rng"]
         self.episodes.load_state_dict(state["episodes"])
-        self._updates, self._line_env_steps = counts["updates"], counts["line_env_steps"]
-        self._line_seconds, self.fps = line_seconds, fps
+        self._updates, self._line_start, self.fps = updates, line_start, fps
         self._losses, self._states = _Losses(losses), states
         self._seconds_before, self._started_at = seconds, self._clock()
 
@@ -281,12 +285,26 @@ class Tracker:
             values["train/avg_loss"] = sum(losses) / len(losses)
         self._losses = _Losses()
         seconds = self.seconds
-        # A clock that has not moved yet says nothing about speed.
-        if seconds > self._line_seconds:
-            n_steps = record.env_steps - self._line_env_steps
-            values["train/fps"] = self.fps = n_steps / (seconds - self._line_seconds)
-        self._line_env_steps, self._line_seconds = record.env_steps, seconds
+        assert self._line_start is not None
+        n_steps, passed = record.env_steps - self._line_start[0], seconds - self._line_start[1]
+        # A clock that has not moved yet says nothing about speed, nor does a single update.
+        if n_steps and passed > 0:
+            values["train/fps"] = self.fps = n_steps / passed
+        self._line_start = record.env_steps, seconds
         return values
+
+    def _hold_out(self, before: int) -> None:
+        """Draw the held-out states, and again before a look while rows were too few for all."""
+        if self._diagnostics is None and self._distributions is None:
+            return
+        if self._states is not None:
+            wanted = min(self._n_held_out, self._buffer.capacity)
+            look = self._due(before, self._diagnostics_every) or self._due(
+                before, self._images_every
+            )
+            if not (look and len(self._states) < min(wanted, len(self._buffer))):
+                return
+        self._states = _draw_states(self._buffer, self._n_held_out, self._rng)
 
     def _log_images(self, env_steps: int) -> None:
         if not self._n_images:
