@@ -34,7 +34,7 @@ IGNITE = {
     "06_pong_dqn_prioritized": EPSILON | {"train/beta"},
     "07_pong_dqn_dueling": EPSILON | HEADS,
     "08_pong_dqn_categorical": EPSILON,
-    "09_pong_rainbow": SNR | {"train/snr_3", "train/snr_4", "train/beta"},
+    "09_pong_rainbow": SNR | HEADS | {"train/snr_3", "train/snr_4", "train/beta"},
 }
 A2C_LOSSES = {"loss_entropy", "loss_policy", "loss_value", "loss_total"}
 A2C = {"advantage", "values", "batch_rewards", "grad_l2", "grad_max", "grad_var"} | A2C_LOSSES

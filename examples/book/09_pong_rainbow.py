@@ -65,15 +65,17 @@ def process_batch(engine: Engine, sample: tuple[Any, Any, Any]) -> dict[str, flo
     return {"loss": loss.detach(), "beta": beta}
 
 
-def measure(_states: torch.Tensor) -> dict[str, float]:
-    """Signal to noise of the noisy layers: it rises as the network grows sure."""
-    return {f"snr_{i}": ratio for i, ratio in enumerate(net.noisy_layers_sigma_snr(), start=1)}
+def measure(states: torch.Tensor) -> dict[str, float]:
+    """`val`, `adv`: what states are worth, and what the best action adds; signal to noise."""
+    mean = ptan.losses.mean_state_value
+    value = mean(states, lambda part: net.qvals(part).mean(1, keepdim=True))
+    snr = {f"snr_{i}": ratio for i, ratio in enumerate(net.noisy_layers_sigma_snr(), start=1)}
+    return {"val": value, "adv": mean(states, net) - value, **snr}
 
 
 engine = Engine(process_batch)
-common.setup_ignite(
-    engine, source, buffer, net, options, ["beta", "snr_1", "snr_2", "snr_3", "snr_4"], measure
-)
+metrics = ["beta", "adv", "val", "snr_1", "snr_2", "snr_3", "snr_4"]
+common.setup_ignite(engine, source, buffer, net, options, metrics, measure)
 batches = ptan.experience.batch_generator(buffer, params.warm_up, params.batch_size)
 engine.run(batches, max_epochs=1, epoch_length=options.iterations)
 common.test_greedily(net.eval().qvals, options)

@@ -108,7 +108,8 @@ def setup_ignite(
     def look(engine: Engine) -> None:
         if not held_out:
             rng = np.random.default_rng(options.params.seed)
-            slots = rng.integers(len(buffer), size=HELD_OUT_STATES)
+            count = min(HELD_OUT_STATES, len(buffer))
+            slots = rng.choice(len(buffer), size=count, replace=False).tolist()
             states = np.stack([buffer.buffer[slot].state for slot in slots])
             held_out.append(torch.from_numpy(states).to(options.device))
         net.eval()  # the values without noise
