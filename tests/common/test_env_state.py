@@ -169,16 +169,14 @@ class World(gymnasium.Env[Any, Any]):
         self.tensor = torch.arange(3)
         self.draw = lambda: self.rng.random()
         self.act = self.by_day
+        self.push = self.ring.append
         self.rng = np.random.default_rng(1)
         self.same_rng = self.rng
         self.old_rng = np.random.RandomState(2)
         self.things.append(self.things)  # a cycle
 
     def by_day(self) -> float:
-        return 1.0
-
-    def by_night(self) -> float:
-        return -1.0
+        return float(self.weather.wind)
 
     def reset(self, **kwargs: Any) -> Any:
         super().reset(**kwargs)
@@ -194,7 +192,6 @@ def used_world() -> World:
     world.ring.append(9)
     world.known[Place(0, 0)] = set()
     world.weather = Weather(0.25, Phase.NIGHT)
-    world.act = world.by_night
     world.rng.random(5)
     world.rng.spawn(2)
     world.old_rng.normal(size=3)
@@ -208,8 +205,10 @@ def test_plain_data_of_every_kind_comes_back() -> None:
     tree = environment_state(world)
     assert is_tree(tree)
     set_environment_state(other, tree)
-    assert other.act() == -1.0
+    assert other.act() == 0.25
     assert other.act.__self__ is other
+    other.push(5)
+    world.push(5)
     assert (other.weather, other.ring, other.ring.maxlen) == (world.weather, world.ring, 2)
     assert other.known == world.known
     assert other.things[1:6] == world.things[1:6]

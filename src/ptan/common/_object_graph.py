@@ -8,9 +8,13 @@ A *graph* is a plain tree: a table of nodes, and roots. A value in it is written
 * as {"node": number} else, so that what was one object before is one object afterwards.
 
 What can be a node, and how, is said in `_object_kinds` and `_object_owners`.
+
+A graph may come from a stranger. What could run is therefore never made out of one: functions,
+methods, modules and environments stay those that exist, each where it stands (`Kind.may_stand`).
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,6 +23,7 @@ State = dict[str, Any]
 """A state tree: nested dicts, lists and tuples of plain values and arrays."""
 
 _LEAVES = frozenset([type(None), bool, int, float, str])
+_ABSENT = object()
 _PLAIN_ONLY = "only numbers, text, arrays, tensors and containers of them can"
 
 
@@ -68,6 +73,29 @@ class Kind:
         """How the existing object takes the node's state over. Nothing changes yet."""
         return Change(lambda: None)
 
+    def may_stand(self, value: Any, live: Any, decoder: "Decoder") -> bool:
+        """Whether a value of this kind may come to the place where `live` stands now."""
+        return True
+
+
+class KeptKind(Kind):
+    """A kind of objects that stay what they are: one may only stand where one of them stood."""
+
+    plain = False
+    kept = True
+
+    def may_stand(self, value: Any, live: Any, decoder: "Decoder") -> bool:
+        if value is live:
+            return True
+        return not callable(value) and (live is None or live is _ABSENT or self.handles(live))
+
+
+class FixedKind(KeptKind):
+    """A kind of objects that stay where they are, too: they are, or lead to, what can be called."""
+
+    def may_stand(self, value: Any, live: Any, decoder: "Decoder") -> bool:
+        return value is live
+
 
 class Change:
     """One object's part of loading: made after all parts are known to fit.
@@ -94,7 +122,7 @@ class Encoder:
         self.nodes: list[State] = []
         self.owner: Any = None  # the environment whose attributes are being saved
         self.arrays: list[tuple[int, Any, str]] = []  # their nodes are written at the end
-        self._kinds = [kind for kind in kinds if kind.plain or not plain]
+        self._kinds = kinds
         self._plain = plain
         self._numbers: dict[int, int] = {}
         self._values: list[Any] = []  # they stay alive, so that no id is given twice
@@ -105,7 +133,7 @@ class Encoder:
         Raises:
             CannotSave: it is, or holds, something that no kind handles.
         """
-        if type(value) in _LEAVES or (isinstance(value, np.generic) and is_common(value.dtype)):
+        if _is_leaf(value):
             return value
         if type(value) is tuple:
             return tuple(self.encode(part, f"{path}[{i}]") for i, part in enumerate(value))
@@ -128,9 +156,9 @@ class Encoder:
         return self._numbers[id(value)]
 
     def _kind_of(self, value: Any, path: str) -> Kind:
-        for kind in self._kinds:
-            if kind.handles(value):
-                return kind
+        kind = kind_of(value, self._kinds)
+        if kind is not None and (kind.plain or not self._plain):
+            return kind
         raise cannot_save(value, path, _PLAIN_ONLY if self._plain else "")
 
 
@@ -143,13 +171,16 @@ class Decoder:
     Args:
         nodes: the table of nodes.
         kinds: as they were for the encoder.
+        plain: True refuses what could only be loaded into an object that exists.
     """
 
-    def __init__(self, nodes: Sequence[State], kinds: Sequence[Kind]) -> None:
+    def __init__(self, nodes: Sequence[State], kinds: Sequence[Kind], *, plain: bool) -> None:
         self.nodes = nodes
+        self.kinds = kinds
         self.built: dict[int, Any] = {}
-        self._kinds = {kind.name: kind for kind in kinds}
-        self._seen: set[int] = set()
+        self._kinds = {kind.name: kind for kind in kinds if kind.plain or not plain}
+        self._matched: dict[int, Any] = {}  # id of a node: the existing object
+        self._places: dict[int, Any] = {}  # id of a reference: what stands in its place now
         self._taken: set[int] = set()
         self._kept: list[tuple[int, Any]] = []
 
@@ -164,17 +195,18 @@ class Decoder:
                 for part, counterpart in zip(encoded, live, strict=False):
                     self.match(part, counterpart)
             return
-        if not isinstance(encoded, dict) or encoded["node"] in self._seen:
+        if not isinstance(encoded, dict):
             return
-        number = encoded["node"]
-        node = self.nodes[number]
-        kind = self._kinds[node["kind"]]
-        if kind.kept and id(live) in self._taken:
+        # Every reference is an object of its own, so its id says where in the graph it stands.
+        if self._places.setdefault(id(encoded), live) is not live:
+            raise ValueError("state has one reference in two places")
+        number, node, kind = self.look_up(encoded)
+        if id(node) in self._matched or (kind.kept and id(live) in self._taken):
             return  # two objects then, one now: the second is made anew
         pairs = kind.pairs(node, live)
         if pairs is None:
             return
-        self._seen.add(number)
+        self._matched[id(node)] = live
         if kind.kept:
             self._taken.add(id(live))
             self._kept.append((number, live))
@@ -191,32 +223,70 @@ class Decoder:
         return sorted(changes, key=lambda change: change.undo is None)
 
     def value(self, encoded: Any) -> Any:
-        """The object that stands in the graph as `encoded`."""
-        if isinstance(encoded, tuple):
+        """The object that stands in the graph as `encoded`.
+
+        Raises:
+            ValueError: it can't be made, or must not stand there.
+        """
+        if type(encoded) is tuple:
             return tuple(self.value(part) for part in encoded)
         if not isinstance(encoded, dict):
-            return encoded
-        number = encoded["node"]
+            return _leaf(encoded)
+        number, node, kind = self.look_up(encoded)
         if number not in self.built:
-            node = self.nodes[number]
-            kind = self._kinds[node["kind"]]
             self.built[number] = made = kind.make(node, self)
             kind.fill(made, node, self)
-        return self.built[number]
+        value = self.built[number]
+        if not kind.may_stand(value, self._places.get(id(encoded), _ABSENT), self):
+            raise ValueError(f"state puts a {describe(node)} where there is another one, or none")
+        return value
+
+    def look_up(self, reference: State) -> tuple[int, State, Kind]:
+        """The number of a node, the node, and its kind."""
+        number = reference["node"]
+        if type(number) is not int or not 0 <= number < len(self.nodes):
+            raise ValueError(f"state refers to a node {number!r} that it does not have")
+        node = self.nodes[number]
+        return number, node, self._kinds[node["kind"]]
+
+    def counterpart(self, node: State) -> Any:
+        """The existing object that a node belongs to.
+
+        Raises:
+            ValueError: there is none.
+        """
+        if id(node) not in self._matched:
+            raise ValueError(f"state holds a {describe(node)} that has no counterpart now")
+        return self._matched[id(node)]
+
+    def is_kept(self, value: Any) -> bool:
+        """Whether this is an existing object that a node belongs to, and that stays."""
+        return id(value) in self._taken
+
+
+def kind_of(value: Any, kinds: Iterable[Kind]) -> Kind | None:
+    """The kind as which a value is saved; None if there is none."""
+    return next((kind for kind in kinds if kind.handles(value)), None)
+
+
+def _is_leaf(value: Any) -> bool:
+    return type(value) in _LEAVES or (isinstance(value, np.generic) and is_common(value.dtype))
+
+
+def _leaf(value: Any) -> Any:
+    if _is_leaf(value):
+        return value
+    raise ValueError(f"state holds a {type(value).__name__} where a value must be")
 
 
 def run_changes(changes: Sequence[Change]) -> None:
     """Make all changes, or none: where one fails, those before it are taken back."""
-    done: list[Change] = []
-    try:
+    with ExitStack() as undoing:  # runs what it was given, the last first, even if some of it fails
         for change in changes:
-            done.append(change)
-            change.make()
-    except BaseException:
-        for change in reversed(done):
             if change.undo is not None:
-                change.undo()
-        raise
+                undoing.callback(change.undo)
+            change.make()
+        undoing.pop_all()
 
 
 def cannot_save(value: Any, path: str, why: str = "") -> CannotSave:
@@ -237,6 +307,11 @@ def is_common(dtype: "np.dtype[Any]") -> bool:
 def describe(node: State) -> str:
     """A node by its name, for errors."""
     return str(node.get("name") or node.get("class") or node["kind"])
+
+
+def is_ordinary_name(name: Any) -> bool:
+    """True for what may name a new attribute: nothing that Python gives a meaning to."""
+    return isinstance(name, str) and name.isidentifier() and not name.startswith("__")
 
 
 def name_of(value: Any) -> str:

@@ -1,9 +1,7 @@
 # ruff: noqa: ARG002 - kinds share one interface
 """Objects that are plain data: arrays, containers, and values made of them."""
 
-import dataclasses
-import enum
-import functools
+import math
 import sys
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Iterable
@@ -13,6 +11,7 @@ import numpy as np
 from numpy.lib.format import descr_to_dtype, dtype_to_descr
 
 from ptan.common._object_graph import Decoder, Encoder, Kind, State, cannot_save, is_common
+from ptan.common._object_records import Records
 
 _CONTAINERS: dict[str, Any] = {"list": list, "set": set, "frozenset": frozenset, "deque": deque}
 _DICTS: dict[str, Any] = {"dict": dict, "OrderedDict": OrderedDict, "defaultdict": defaultdict}
@@ -76,8 +75,10 @@ class Dicts(Kind):
     def pairs(self, node: State, live: Any) -> Iterable[tuple[Any, Any]] | None:
         if type(live) is not _DICTS[node["type"]]:
             return None
-        plain = [(key, part) for key, part in node["items"] if not isinstance(key, dict | tuple)]
-        return [(part, live[key]) for key, part in plain if key in live]
+        items = node["items"]
+        plain = [(key, part) for key, part in items if not isinstance(key, dict | tuple)]
+        keys = [(key, other) for (key, _), other in zip(items, live, strict=False)]
+        return [*keys, *((part, live[key]) for key, part in plain if key in live)]
 
     def make(self, node: State, decoder: Decoder) -> Any:
         made = _DICTS[node["type"]]()
@@ -107,16 +108,46 @@ class Arrays(Kind):
         return {}  # written by `save_arrays`, when all arrays are known
 
     def make(self, node: State, decoder: Decoder) -> Any:
-        dtype = descr_to_dtype(node["dtype"])
+        dtype = _dtype(node["dtype"])
         if "memory" in node:
+            if not isinstance(decoder.look_up(node["memory"])[2], Memory):
+                raise ValueError("state has an array in something that is no memory")
             block = decoder.value(node["memory"])
             shape, strides = tuple(node["shape"]), tuple(node["strides"])
-            array: Any = np.ndarray(shape, dtype, block, node["offset"], strides)
+            if 0 in shape:
+                array: Any = np.empty(shape, dtype)
+            else:
+                _check_view(dtype.itemsize, shape, strides, node["offset"], block.size)
+                array = np.ndarray(shape, dtype, block, node["offset"], strides)
         else:
             data = np.array(node["data"])
+            if data.dtype.hasobject:
+                raise ValueError("state has an array of no numbers")
             array = data if data.dtype == dtype else data.view(dtype).reshape(node["shape"])
         array.flags.writeable = node["writeable"]
         return array
+
+
+def _dtype(described: Any) -> "np.dtype[Any]":
+    """A dtype; one of Python objects would take the numbers of a file for their addresses."""
+    dtype = descr_to_dtype(described)
+    if dtype.hasobject:
+        raise ValueError("state holds numbers that are to be objects")
+    return dtype
+
+
+def _check_view(
+    itemsize: int, shape: tuple[int, ...], strides: tuple[int, ...], offset: int, size: int
+) -> None:
+    """Raise ValueError unless a view lies in its block; NumPy does not look if that is empty."""
+    whole = all(type(number) is int for number in (*shape, *strides, offset))
+    if not whole or len(shape) != len(strides):
+        raise ValueError(f"state has an array of shape {shape}, strides {strides}, offset {offset}")
+    reach = [(n - 1) * stride for n, stride in zip(shape, strides, strict=True)]
+    begin = offset + sum(step for step in reach if step < 0)
+    end = offset + sum(step for step in reach if step > 0) + itemsize
+    if min(shape, default=0) < 0 or begin < 0 or end > size:
+        raise ValueError(f"state has an array beyond its memory of {size} bytes")
 
 
 def save_arrays(encoder: Encoder) -> None:
@@ -194,6 +225,8 @@ class ObjectArrays(Kind):
         return {"shape": value.shape, "items": items}
 
     def make(self, node: State, decoder: Decoder) -> Any:
+        if math.prod(node["shape"]) != len(node["items"]):
+            raise ValueError(f"state has {len(node['items'])} objects in a shape {node['shape']}")
         return np.empty(tuple(node["shape"]), object)
 
     def fill(self, made: Any, node: State, decoder: Decoder) -> None:
@@ -209,7 +242,9 @@ class Constants(Kind):
     def handles(self, value: Any) -> bool:
         if isinstance(value, np.generic):
             return not value.dtype.hasobject
-        return type(value) in (bytes, complex, range, slice) or isinstance(value, np.dtype)
+        if isinstance(value, np.dtype):
+            return not value.hasobject
+        return type(value) in (bytes, complex, range, slice)
 
     def save(self, value: Any, encoder: Encoder, path: str) -> State:
         if isinstance(value, np.generic):
@@ -231,82 +266,13 @@ class Constants(Kind):
         kind = node["type"]
         if kind == "generic":
             buffer = node["data"].tobytes() or b"\0"
-            return np.ndarray((), descr_to_dtype(node["dtype"]), buffer)[()]
+            return np.ndarray((), _dtype(node["dtype"]), buffer)[()]
         if kind == "dtype":
-            return descr_to_dtype(node["dtype"])
+            return _dtype(node["dtype"])
         if kind == "bytes":
             return node["data"].tobytes()
         makers: dict[str, Any] = {"complex": complex, "range": range, "slice": slice}
         return makers[kind](*decoder.value(node["parts"]))
-
-
-class Records(Kind):
-    """Members of enums, namedtuples, and dataclasses that hold nothing but their fields.
-
-    Their classes are looked up among the loaded modules; no constructor is called.
-    """
-
-    name = "record"
-
-    def handles(self, value: Any) -> bool:
-        kind = type(value)
-        known = (
-            isinstance(value, enum.Enum)
-            or (isinstance(value, tuple) and hasattr(kind, "_fields"))
-            or (
-                dataclasses.is_dataclass(kind)
-                and getattr(value, "__dict__", {}).keys() == set(_field_names(kind))
-            )
-        )
-        return known and _find_class(_class_name(kind)) is kind
-
-    def save(self, value: Any, encoder: Encoder, path: str) -> State:
-        node: State = {"class": _class_name(type(value))}
-        if isinstance(value, enum.Enum):
-            return {**node, "member": value.name}
-        names = _field_names(type(value))
-        parts = {name: encoder.encode(getattr(value, name), f"{path}.{name}") for name in names}
-        return {**node, "parts": parts}
-
-    def pairs(self, node: State, live: Any) -> Iterable[tuple[Any, Any]] | None:
-        if _class_name(type(live)) != node["class"] or "member" in node:
-            return None
-        return [(part, getattr(live, name, None)) for name, part in node["parts"].items()]
-
-    def make(self, node: State, decoder: Decoder) -> Any:
-        kind = _find_class(node["class"])
-        if "member" in node and isinstance(kind, enum.EnumMeta):
-            return kind[node["member"]]
-        names = _field_names(kind)
-        if names != tuple(node["parts"]):
-            raise ValueError(f"{node['class']} must have the fields {list(node['parts'])}")
-        if issubclass(kind, tuple):
-            return tuple.__new__(kind, [decoder.value(part) for part in node["parts"].values()])
-        return object.__new__(kind)
-
-    def fill(self, made: Any, node: State, decoder: Decoder) -> None:
-        if not isinstance(made, tuple | enum.Enum):
-            for name, part in node["parts"].items():
-                object.__setattr__(made, name, decoder.value(part))
-
-
-def _field_names(kind: Any) -> tuple[str, ...]:
-    if dataclasses.is_dataclass(kind):
-        return tuple(field.name for field in dataclasses.fields(kind))
-    return tuple(getattr(kind, "_fields", ()))
-
-
-def _class_name(kind: type) -> str:
-    return f"{kind.__module__}:{kind.__qualname__}"
-
-
-def _find_class(name: str) -> Any:
-    """The class of this name in a loaded module; None if there is none."""
-    module, _, path = name.partition(":")
-    found = functools.reduce(
-        lambda outer, part: getattr(outer, part, None), path.split("."), sys.modules.get(module)
-    )
-    return found if isinstance(found, type) else None
 
 
 class Tensors(Kind):
@@ -322,7 +288,10 @@ class Tensors(Kind):
         return {"data": value.detach().cpu().clone(), "device": str(value.device)}
 
     def make(self, node: State, decoder: Decoder) -> Any:
-        return node["data"].clone().to(node["device"])
+        tensor = node["data"]
+        if type(tensor).__module__ != "torch" or not isinstance(node["device"], str):
+            raise ValueError("state has a tensor of no numbers")
+        return tensor.clone().to(node["device"])
 
 
 PLAIN_KINDS: tuple[Kind, ...] = (

@@ -2,6 +2,7 @@
 """Objects that stay what they are while their state is loaded: environments and what they own."""
 
 import copy
+import inspect
 import logging
 import types
 from collections.abc import Iterable
@@ -12,7 +13,17 @@ from gymnasium import Env
 from gymnasium.envs.registration import EnvSpec, WrapperSpec
 from gymnasium.vector import AsyncVectorEnv, SyncVectorEnv, VectorEnv
 
-from ptan.common._object_graph import Change, Decoder, Encoder, Kind, State, cannot_save, name_of
+from ptan.common._object_graph import (
+    Change,
+    Decoder,
+    Encoder,
+    FixedKind,
+    KeptKind,
+    State,
+    cannot_save,
+    is_ordinary_name,
+    name_of,
+)
 
 _NO_STATE = (types.ModuleType, logging.Logger, logging.LoggerAdapter, EnvSpec, WrapperSpec)
 
@@ -24,12 +35,10 @@ _NOT_STATE = frozenset(
 _LEAVES = (type(None), bool, int, float, str)
 
 
-class Environments(Kind):
+class Environments(KeptKind):
     """Environments and wrappers: every attribute counts, or their own `state_dict()`."""
 
     name = "environment"
-    plain = False
-    kept = True
 
     def handles(self, value: Any) -> bool:
         return not isinstance(value, type) and is_environment(value)
@@ -62,7 +71,7 @@ class Environments(Kind):
 
     def pairs(self, node: State, live: Any) -> Iterable[tuple[Any, Any]] | None:
         found = name_of(type(live))
-        if found != node["class"]:
+        if found != node["class"] or not self.handles(live):
             raise ValueError(f"state is of a {node['class']}, where there is a {found} now")
         if (made := _how_made(live)) != node["made"]:
             other = sorted(k for k, v in (made.items() ^ node["made"].items()))
@@ -72,37 +81,53 @@ class Environments(Kind):
             )
         if ("own" in node) != speaks_for_itself(live):
             raise ValueError(f"state is of another version of {node['class']}")
-        attributes = {} if "own" in node else _attributes(live)
-        for key in attributes.keys() - node["attributes"].keys():
-            if not hasattr(type(live), key):
+        attributes = _attributes(live)
+        for key in () if "own" in node else attributes.keys() - node["attributes"].keys():
+            if not hasattr(type(live), key) or callable(attributes[key]):
                 raise ValueError(
                     f"state of {node['class']} lacks the attribute {key!r} that it has now: it is "
                     "of another version, or of an environment that was not reset yet"
                 )
-        return [(part, getattr(live, key, None)) for key, part in node["attributes"].items()]
+        for key in node["attributes"].keys() - attributes.keys():
+            if not _may_have(live, key):
+                raise ValueError(f"state gives a {node['class']} the attribute {key!r}")
+        if "own" in node and node["attributes"].keys() - {"env"}:
+            raise ValueError(f"state of {node['class']} has more than what it says itself")
+        return [
+            (part, attributes[key]) for key, part in node["attributes"].items() if key in attributes
+        ]
 
     def make(self, node: State, decoder: Decoder) -> Any:
         raise ValueError(f"state holds a {node['class']} more than there are now")
 
     def plan(self, node: State, live: Any, decoder: Decoder) -> Change:
         if "own" in node:
-            state, before = copy.deepcopy(node["own"]), copy.deepcopy(live.state_dict())
+            for part in node["attributes"].values():
+                decoder.value(part)
+            state, old = copy.deepcopy(node["own"]), copy.deepcopy(live.state_dict())
             load = type(live).load_state_dict
-            return Change(lambda: load(live, state), lambda: load(live, before))
+            return Change(lambda: load(live, state), lambda: load(live, old))
+        before = _attributes(live)
         values = {
             key: decoder.value(part)
             for key, part in node["attributes"].items()
-            if not _stays(part, decoder)
+            if not _is_no_state(part, decoder)  # stays as it is
         }
-        gone = _attributes(live).keys() - node["attributes"].keys()
+        gone = before.keys() - node["attributes"].keys()
 
         def make() -> None:
             for key in gone:
-                object.__delattr__(live, key)
+                _remove(live, key)
             for key, value in values.items():
-                object.__setattr__(live, key, value)
+                _put(live, key, value)
 
-        return Change(make)
+        def undo() -> None:
+            for key in _attributes(live).keys() - before.keys():
+                _remove(live, key)
+            for key, value in before.items():
+                _put(live, key, value)
+
+        return Change(make, undo)
 
 
 def is_environment(value: Any) -> bool:
@@ -120,19 +145,56 @@ def speaks_for_itself(env: Any) -> bool:
 
 
 def _attributes(env: Any) -> dict[str, Any]:
-    """The instance attributes that may be state."""
-    names = list(getattr(env, "__dict__", ()))
-    for kind in type(env).__mro__:
-        slots = kind.__dict__.get("__slots__", ())
-        names += [slots] if isinstance(slots, str) else list(slots)
+    """The instance attributes that may be state, past all properties."""
+    found = dict(getattr(env, "__dict__", {}))
+    for name, slot in _slots(env).items():
+        try:
+            found[name] = slot.__get__(env)
+        except AttributeError:  # not assigned yet
+            continue
+    return {name: value for name, value in found.items() if name not in _skipped(env)}
+
+
+def _skipped(env: Any) -> frozenset[str]:
+    """Names of attributes that are no state."""
     skipped: frozenset[str] = _NOT_STATE if isinstance(env, Env | VectorEnv) else frozenset()
-    if isinstance(env, SyncVectorEnv):
-        skipped = skipped | {"env_fns"}
-    found = {}
-    for name in dict.fromkeys(names):
-        if name not in skipped and name not in ("__dict__", "__weakref__") and hasattr(env, name):
-            found[name] = getattr(env, name)
-    return found
+    return skipped | {"env_fns"} if isinstance(env, SyncVectorEnv) else skipped
+
+
+def _slots(env: Any) -> dict[str, Any]:
+    """The attributes that have a place of their own instead of one in `__dict__`."""
+    slots: dict[str, Any] = {}
+    for kind in reversed(type(env).__mro__):
+        if "__slots__" in vars(kind):
+            members = vars(kind).items()
+            slots |= {k: v for k, v in members if isinstance(v, types.MemberDescriptorType)}
+    return slots
+
+
+def _may_have(env: Any, name: Any) -> bool:
+    """Whether an attribute may be added: it must not hide, or be taken for, anything that runs."""
+    if not is_ordinary_name(name) or name in _skipped(env):
+        return False
+    if name in _slots(env):
+        return True
+    of_class = inspect.getattr_static(type(env), name, None)
+    runs = callable(of_class) or isinstance(of_class, staticmethod | classmethod)
+    return hasattr(env, "__dict__") and not (runs or inspect.isdatadescriptor(of_class))
+
+
+def _put(env: Any, name: str, value: Any) -> None:
+    """Set an attribute; no code of the environment runs."""
+    if (slot := _slots(env).get(name)) is not None:
+        slot.__set__(env, value)
+    else:
+        env.__dict__[name] = value
+
+
+def _remove(env: Any, name: str) -> None:
+    if (slot := _slots(env).get(name)) is not None:
+        slot.__delete__(env)
+    else:
+        del env.__dict__[name]
 
 
 def _how_made(env: Any) -> dict[str, str]:
@@ -181,19 +243,14 @@ def _check_tree(tree: Any, name: str) -> None:
         raise cannot_save(tree, name)
 
 
-def _stays(encoded: Any, decoder: Decoder) -> bool:
-    """True for what is not state and has no counterpart: the attribute stays as it is."""
-    if not isinstance(encoded, dict) or encoded["node"] in decoder.built:
-        return False
-    return bool(decoder.nodes[encoded["node"]]["kind"] == NoState.name)
+def _is_no_state(encoded: Any, decoder: Decoder) -> bool:
+    return isinstance(encoded, dict) and isinstance(decoder.look_up(encoded)[2], NoState)
 
 
-class NoState(Kind):
+class NoState(FixedKind):
     """Modules, loggers, specifications, and the display of an environment that shows none."""
 
     name = "none"
-    plain = False
-    kept = True
 
     def handles(self, value: Any) -> bool:
         return isinstance(value, _NO_STATE) or type(value).__module__.startswith("pygame")
@@ -205,4 +262,5 @@ class NoState(Kind):
         return {"class": name_of(type(value))}
 
     def pairs(self, node: State, live: Any) -> Iterable[tuple[Any, Any]] | None:
-        return () if name_of(type(live)) == node["class"] else None
+        same = self.handles(live) and name_of(type(live)) == node["class"]
+        return () if same else None

@@ -2,6 +2,7 @@
 """Random generators, and what draws from one of its own: spaces, and Atari's emulator."""
 
 import copy
+import functools
 import random
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -9,7 +10,19 @@ from typing import Any
 import numpy as np
 from gymnasium import Space
 
-from ptan.common._object_graph import Change, Decoder, Encoder, Kind, State, cannot_save, name_of
+from ptan.common._object_graph import (
+    Change,
+    Decoder,
+    Encoder,
+    KeptKind,
+    Kind,
+    State,
+    cannot_save,
+    name_of,
+)
+
+# Where NumPy's C code reads on in the numbers drawn ahead; it takes any position on trust.
+_POSITIONS = {"MT19937": (("state", "pos"), 624), "Philox": (("buffer_pos",), 4)}
 
 
 class Generators(Kind):
@@ -40,9 +53,11 @@ class Generators(Kind):
         }
 
     def pairs(self, node: State, live: Any) -> Iterable[tuple[Any, Any]] | None:
-        if node["type"] == "random.Random":
-            return () if type(live) is random.Random else None
-        if type(live) is not getattr(np.random, node["type"]):
+        if not self.handles(live):
+            return None
+        if node["type"] == "random.Random" or type(live) is random.Random:
+            return () if node["type"] == "random.Random" and "bits" not in node else None
+        if type(live).__name__ != node["type"]:
             return None
         bits = live._bit_generator if _legacy(live) else live.bit_generator
         return () if type(bits).__name__ == node["bits"] else None
@@ -63,6 +78,7 @@ class Generators(Kind):
         state = copy.deepcopy(node["state"])
         if type(live) is random.Random:
             return _checked(live.setstate, state, random.Random().setstate)
+        _check_position(state, node["bits"])
         if _legacy(live):
             return _checked(live.set_state, state, np.random.RandomState().set_state)
         bits = live.bit_generator
@@ -70,6 +86,15 @@ class Generators(Kind):
         # The way of pickle, and the only one that also sets the seed sequence.
         pair = (state, seed or bits.seed_seq)
         return _checked(bits.__setstate__, pair, type(bits)(0).__setstate__)
+
+
+def _check_position(state: Any, bits: str) -> None:
+    if bits not in _POSITIONS:
+        return
+    path, last = _POSITIONS[bits]
+    position = functools.reduce(lambda inner, key: inner[key], path, state)
+    if not 0 <= position <= last:
+        raise ValueError(f"state holds a {bits} generator at {position!r}, beyond its {last}")
 
 
 def _legacy(value: Any) -> bool:
@@ -82,12 +107,10 @@ def _checked(load: Callable[[Any], None], state: Any, trial: Callable[[Any], Non
     return Change(lambda: load(state))
 
 
-class AtariGames(Kind):
+class AtariGames(KeptKind):
     """The emulator behind an Atari game, with its random generator."""
 
     name = "ale"
-    plain = False
-    kept = True
 
     def handles(self, value: Any) -> bool:
         kind = type(value)
@@ -103,15 +126,14 @@ class AtariGames(Kind):
     def plan(self, node: State, live: Any, decoder: Decoder) -> Change:
         state_class = type(live.cloneState())  # whoever has an emulator has imported ale_py
         state = state_class(np.asarray(node["state"], np.uint8).tobytes())
-        return Change(lambda: live.restoreState(state))
+        before = live.cloneState(include_rng=True)
+        return Change(lambda: live.restoreState(state), lambda: live.restoreState(before))
 
 
-class Spaces(Kind):
+class Spaces(KeptKind):
     """Spaces: settings, but for the random generators that `sample()` draws from."""
 
     name = "space"
-    plain = False
-    kept = True
 
     def handles(self, value: Any) -> bool:
         return isinstance(value, Space)
@@ -122,12 +144,16 @@ class Spaces(Kind):
         return {"class": name_of(type(value)), "rng": rng, "parts": parts}
 
     def pairs(self, node: State, live: Any) -> Iterable[tuple[Any, Any]] | None:
-        if name_of(type(live)) != node["class"]:
+        if not self.handles(live) or name_of(type(live)) != node["class"]:
             return None
         return [(node["rng"], live._np_random), *zip(node["parts"], _parts(live), strict=True)]
 
     def plan(self, node: State, live: Any, decoder: Decoder) -> Change:
         rng = decoder.value(node["rng"])
+        for part in node["parts"]:
+            decoder.value(part)
+        if not isinstance(rng, np.random.Generator | None):
+            raise ValueError(f"state gives a {node['class']} a generator that is none")
         return Change(lambda: setattr(live, "_np_random", rng))
 
 

@@ -14,21 +14,25 @@ environment that it wraps.
 
 Of all others every attribute is looked at: numbers, text, arrays, containers of them, random
 generators of NumPy and Python, environments inside, and Atari's emulator. Spaces count with their
-random generators, functions with what they close over. Class attributes, module variables and
-global random generators do not belong to an environment. What is none of these can't be saved;
-it is never left out in silence.
+random generators, functions with what they close over, their defaults and their attributes. Class
+attributes, module variables, global random generators and what `functools.lru_cache` remembers do
+not belong to an environment. What is none of these can't be saved; it is never left out in silence.
+
+A state may come from a stranger. Functions, methods and environments are never made out of it: they
+must be the same ones in the same places, so that a state in which one stands elsewhere is refused.
 """
 
 from collections.abc import Sequence
 from typing import Any
 
-from ptan.common._object_code import Functions, Methods
+from ptan.common._object_code import Functions, Methods, Partials
 from ptan.common._object_graph import (
     CannotSave,
     Change,
     Decoder,
     Encoder,
     State,
+    cannot_save,
     run_changes,
 )
 from ptan.common._object_kinds import PLAIN_KINDS, save_arrays
@@ -43,10 +47,13 @@ _KINDS = (
     AtariGames(),
     Generators(),
     Methods(),
+    Partials(),
     Functions(),
     NoState(),
     *PLAIN_KINDS,
 )
+# What reading a state raises that is none, beside ValueError.
+_BROKEN = (LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError, MemoryError)
 
 
 def environment_state(env: Any) -> State:
@@ -96,6 +103,8 @@ def states_of(envs: Sequence[Any], names: Sequence[str]) -> State:
     roots = []
     for env, name in zip(envs, names, strict=True):
         if id(env) not in numbers:
+            if not kind.handles(env):
+                raise cannot_save(env, f"{name}{type(env).__name__}", "it lacks reset() and step()")
             number = numbers[id(env)] = encoder.add(env)
             node = kind.save_named(env, encoder, f"{name}{type(env).__name__}")
             encoder.nodes[number] = {"kind": kind.name, **node}
@@ -111,7 +120,7 @@ def changes_to(envs: Sequence[Any], tree: State) -> list[Change]:
         ValueError: the states are of other environments.
     """
     try:
-        decoder = Decoder(tree["nodes"], _KINDS)
+        decoder = Decoder(tree["nodes"], _KINDS, plain=False)
         if len(tree["roots"]) != len(envs):
             raise ValueError(f"state is of {len(tree['roots'])} environments, not of {len(envs)}")
         for root, env in zip(tree["roots"], envs, strict=True):
@@ -119,7 +128,7 @@ def changes_to(envs: Sequence[Any], tree: State) -> list[Change]:
             if decoder.value(root) is not env:
                 raise ValueError("state is of other environments, some of them the same one twice")
         return decoder.plan()
-    except (KeyError, IndexError, TypeError, AttributeError) as error:
+    except _BROKEN as error:
         raise ValueError(f"state is no state of an environment: {error!r}") from error
 
 
@@ -146,6 +155,6 @@ def unpack(tree: State) -> Any:
         ValueError: the tree was not made by `pack`.
     """
     try:
-        return Decoder(tree["nodes"], _KINDS).value(tree["root"])
-    except (KeyError, IndexError, TypeError, AttributeError) as error:
+        return Decoder(tree["nodes"], _KINDS, plain=True).value(tree["root"])
+    except _BROKEN as error:
         raise ValueError(f"state is no packed value: {error!r}") from error

@@ -15,7 +15,11 @@ A folder of checkpoints:
         SHA256SUMS               checksums of both: `sha256sum -c SHA256SUMS` knows it
     000002-step-10000/           the one before
 
-Nothing in these files is ever run: loading a file from a stranger can give wrong numbers, not more.
+Nothing in these files is run, and nothing in them can put a function or a class in the place of
+another one: of what the program has loaded, they name members of enums, and named tuples and
+dataclasses that are made without their constructors. But a stranger's numbers and texts reach all
+code that works with them: an environment that writes files writes where its attributes say, and
+compiled code that trusts a state, as Atari's emulator does, may crash on a bad one, or worse.
 What a state may hold, and how it is written, stands in `ptan.training.state_tree`.
 """
 

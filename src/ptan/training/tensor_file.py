@@ -11,6 +11,7 @@ import json
 import math
 import os
 import struct
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import FileIO
@@ -130,7 +131,15 @@ class Leaf:
         return ordered.reshape(-1).view(np.uint8)
 
     def empty(self) -> tuple[NDArray[Any] | Tensor, NDArray[Any]]:
-        """An array or tensor to be filled, and its numbers in one row, in the same memory."""
+        """An array or tensor to be filled, and its numbers in one row, in the same memory.
+
+        Raises:
+            ValueError: the sizes beside a 0 are beyond what an address can say.
+        """
+        # NumPy and PyTorch compute strides as if no size were 0, each with its own error.
+        _, itemsize, numbers = self.storage
+        if math.prod(filter(None, self.shape)) * itemsize * numbers > sys.maxsize:
+            raise ValueError(f"{self.name} has a shape that no memory holds: {[*self.shape]}")
         if self.is_tensor:
             tensor = torch.empty(self.shape, dtype=getattr(torch, self.dtype))
             return tensor, self._integers(tensor)
