@@ -2,6 +2,9 @@
 
 import argparse
 import json
+import os
+import subprocess
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -168,12 +171,13 @@ def test_training_goes_on_while_greedy_evaluation_does_not_reach_the_reward(
 ) -> None:
     from ptan.runs import run
     from ptan.runs.evaluation import Evaluation
+    from ptan.training.evaluate import Played
 
     asked = []
 
     def poor(settings, agent, episodes, seed, interrupted):
         asked.append(seed)
-        return Evaluation([0.5] * episodes, "made up", seed)
+        return Evaluation([Played(0.5, i) for i in range(episodes)], "made up", seed)
 
     monkeypatch.setattr(run, "evaluate_greedily", poor)
     ptan(
@@ -193,3 +197,49 @@ def test_without_evaluation_the_training_mean_alone_stops(ptan, tmp_path: Path) 
     ptan(words, tmp_path, *SMALL, "--eval-episodes 0")
     result = json.loads((tmp_path / "e" / "result.json").read_text())
     assert (result["stopped_because"], result["evaluation"]) == ("stop_reward", None)
+
+
+def test_environments_of_ones_own_are_found_by_their_module(
+    ptan, tmp_path: Path, monkeypatch
+) -> None:
+    (tmp_path / "my_own_worlds.py").write_text(
+        "import gymnasium\n"
+        "from gymnasium.envs.classic_control import CartPoleEnv\n"
+        "gymnasium.register('MyOwn-v0', entry_point=CartPoleEnv, max_episode_steps=30)\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [path for path in sys.path if path])
+    words = [word for word in SMALL if word not in ("--env", "CartPole-v1")]
+    outcome = ptan(
+        "train dqn --env my_own_worlds:MyOwn-v0 --steps 60 --name own --out", tmp_path, *words
+    )
+    assert outcome.status == 0, outcome.err
+    assert ptan("eval --episodes 2", tmp_path / "own").status == 0
+
+
+def test_a_module_that_raises_is_one_line(ptan, tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "broken_worlds.py").write_text("1 / 0")
+    monkeypatch.chdir(tmp_path)
+    outcome = ptan("train dqn --env broken_worlds:X-v0 --out", tmp_path)
+    assert outcome.status == 2
+    assert "ZeroDivisionError" in outcome.err[0]
+
+
+def test_a_reader_that_has_left_stops_no_run(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "ptan.cli", "train", "dqn", "--steps", "60", "--name", "alone"]
+    process = subprocess.Popen(
+        [*command, "--out", str(tmp_path), *SMALL], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    process.stdout.close()
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 0, said
+    assert (tmp_path / "alone" / "result.json").exists()
+
+
+def test_a_terminal_without_greek_letters_is_no_obstacle(tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": "latin-1", "PYTHONUTF8": "0"}
+    command = [sys.executable, "-m", "ptan.cli", "train", "dqn", "--help"]
+    found = subprocess.run(command, env=environment, capture_output=True, timeout=120, check=False)
+    assert found.returncode == 0, found.stderr
+    assert b"usage" in found.stdout

@@ -177,15 +177,15 @@ def test_event_files_of_a_real_run_say_what_its_records_say(tmp_path) -> None:
             (r.env_steps, np.mean(losses[20 * i : 20 * i + 20])) for i, r in enumerate(lines)
         ],
         "train/beta": [(r.env_steps, 0.4 + 0.6 * min(1, (r.env_steps - 40) / 200)) for r in lines],
-        # 20 steps, and the warm-up's 40 in the first line, in 20/8 seconds.
-        "train/fps": [(r.env_steps, 8.0 if i else 24.0) for i, r in enumerate(lines)],
+        # 20 steps in 20/8 seconds; in the first line 19, as the warm-up before them is no training.
+        "train/fps": [(r.env_steps, 8.0) for r in lines],
         **{
             f"values/{name}": [(step, found[name]) for step, found in values.items()]
             for name in next(iter(values.values()))
         },
     }
     assert {tag.split("/")[1] for tag in wanted if tag.startswith("values")} == {
-        "values",
+        *("values", "adv", "val"),
         *(f"snr_{i}" for i in range(1, 5)),
     }
     scalars = reader.Tags()["scalars"]
@@ -213,7 +213,8 @@ def said_of(algorithm: DQN, states: np.ndarray) -> dict[str, float]:
         f"snr_{i}": float(rms(layer.weight) / rms(layer.sigma_weight))
         for i, layer in enumerate(algorithm.net.noisy_layers, start=1)
     }
-    return {"values": values.max(1).mean(), **ratios}
+    best, mean = values.max(1).mean(), values.mean()
+    return {"values": best, "adv": best - mean, "val": mean, **ratios}
 
 
 def rms(weights: torch.Tensor) -> float:

@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 
 from ptan.algorithms import DQNConfig
 from ptan.runs import RunConfig, RunError, RunSettings, threads
+from ptan.runs.environments import has_chance
 from ptan.runs.errors import nearest
 from ptan.runs.evaluation import Evaluation, Interrupted, evaluate_greedily
 from ptan.runs.seeds import EVALUATED, EVALUATION, FINAL, NEW_EPISODES, derived_seed
 from ptan.runs.watching import Progress, Speed
+from ptan.training.evaluate import Played
 
 IMAGES = spaces.Box(0, 255, (4, 84, 84), np.uint8)
 VECTORS = spaces.Box(-1, 1, (4,), np.float32)
@@ -117,11 +119,30 @@ def test_the_nearest_names_are_suggested_and_others_are_not() -> None:
 
 
 def test_an_evaluation_in_words_and_numbers() -> None:
-    evaluation = Evaluation([1.0, 2.0, 3.0, 4.0], "made up", 0)
+    played = [Played(float(i), i) for i in range(1, 5)]
+    evaluation = Evaluation(played, "made up", 0)
     # Student's t for 3 degrees of freedom: 3.1824; standard deviation sqrt(5/3).
     assert evaluation.ci95 == pytest.approx(3.182446 * (5 / 3) ** 0.5 / 2, rel=1e-5)
     assert str(evaluation) == "2.50 ± 2.05 (95 %, Student's t, 4 episodes)"
-    assert str(Evaluation([1.0], "made up", 0)) == "1.00 (one episode)"
+    assert str(Evaluation(played[:1], "made up", 0)) == "1.00 (one episode)"
+    same = Evaluation(played[3:] * 3, "made up", 0, chance=False)
+    assert (same.ci95, str(same)) == (None, "4.00 (3 episodes, all the same)")
+
+
+def test_episodes_that_repeat_each_other_do_not_narrow_the_interval() -> None:
+    games = [Played(15.0, 1), Played(19.0, 2), Played(20.0, 3), Played(21.0, 4)]
+    once, often = (Evaluation(games * n, "made up", 0, chance=False) for n in (1, 5))
+    assert (often.mean, often.ci95) == (once.mean, once.ci95)
+    assert str(often) == "18.75 ± 4.18 (95 %, Student's t, 20 episodes, 4 different)"
+    assert (often.to_json()["episodes"], often.to_json()["different"]) == (20, 4)
+    # Equal returns of different episodes are two observations.
+    equal = [Played(1.0, 1), Played(1.0, 2)]
+    assert len(Evaluation(equal, "made up", 0, chance=False).different) == 2
+    # Where the environment draws, nothing is a repetition.
+    assert len(Evaluation(games * 5, "made up", 0).different) == 20
+    assert has_chance(RunSettings(env_id="CartPole-v1"))
+    assert has_chance(RunSettings(env_id="ALE/Pong-v5"))
+    assert not has_chance(RunSettings(env_id="PongNoFrameskip-v4"))
 
 
 def test_an_evaluation_can_be_interrupted_at_any_step() -> None:

@@ -201,6 +201,18 @@ def test_a_warm_up_that_was_cut_and_not_saved_begins_anew_and_says_so(tmp_path: 
     assert run.parts.algorithm.epsilon == pytest.approx(1 - 0.98 * 20 / 100)
 
 
+def test_episodes_of_the_warm_up_are_logged_at_their_end(tmp_path: Path) -> None:
+    long = replace(DQN_SETTINGS, warm_up=1_100, replay_size=1_200)
+    run = Run.create(config(long, steps=1_110), tmp_path / "run")
+    result = run.train()
+    lines = [line for line in metrics(tmp_path / "run") if "episodes/reward" in line]
+    assert {line["env_steps"] for line in lines[:-1]} >= {500, 1_000}
+    assert result is not None
+    assert result["training"]["episodes"] == len(lines)
+    # CartPole pays 1 a step, and what is not over yet is not logged.
+    assert 1_110 - 500 < sum(line["episodes/reward"] for line in lines) <= 1_110
+
+
 def test_steps_that_only_fill_the_replay_again_are_not_passed_off_as_training(
     tmp_path: Path,
 ) -> None:

@@ -9,9 +9,10 @@ from typing import Any
 from ptan.cli.choosing import add_choice, chosen
 from ptan.cli.interruption import interruption
 from ptan.cli.output import complain, tell
-from ptan.cli.parsing import add_settings
+from ptan.cli.parsing import add_settings, counting
 from ptan.cli.progress import watching
 from ptan.cli.train import INTERRUPTED, read_config
+from ptan.common.memory import keep_freed_memory
 from ptan.runs import RunConfig, RunSettings
 from ptan.runs.ablation import Ablation
 from ptan.runs.ablation_results import table
@@ -44,10 +45,18 @@ def add(commands: Any, words: Sequence[str]) -> None:
         "--switches", metavar="A,B…", type=_names, help=f"which ones (default {switches})"
     )
     parser.add_argument(
-        "--seeds", metavar="N", type=_count, default=5, help="runs per variant (default 5)"
+        "--seeds",
+        metavar="N",
+        type=counting("seeds", 1),
+        default=5,
+        help="runs per variant (default 5)",
     )
     parser.add_argument(
-        "--jobs", metavar="J", type=_count, default=1, help="runs at a time (default 1)"
+        "--jobs",
+        metavar="J",
+        type=counting("jobs", 1),
+        default=1,
+        help="runs at a time (default 1)",
     )
     parser.add_argument("--single", action="store_true", help="each switch alone (the default)")
     parser.add_argument(
@@ -71,6 +80,7 @@ def ablate(options: argparse.Namespace) -> int:
     Raises:
         RunError: bad input, or a run that failed.
     """
+    keep_freed_memory()
     base = read_config(options)
     ablation = Ablation(
         base,
@@ -99,10 +109,3 @@ def _default_folder(base: RunConfig) -> Path:
 
 def _names(text: str) -> list[str]:
     return [name.strip().replace("-", "_") for name in text.split(",") if name.strip()]
-
-
-def _count(text: str) -> int:
-    count = int(text)
-    if count < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, got {text}")
-    return count

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from ptan.cli.output import complain
+from ptan.cli.output import complain, tolerate_encodings
 from ptan.cli.parsing import Parser
 from ptan.runs.errors import RunError
 from ptan.training.checkpoint import CheckpointError
@@ -28,6 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit status: 0 if all went well, 2 for bad input, 130 after Ctrl-C.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    tolerate_encodings()
     try:
         namespace = _parser(words).parse_args(words)
         return int(namespace.do(namespace))
@@ -36,6 +37,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (RunError, CheckpointError, ImportError, OSError) as error:
         text = " ".join(str(error).split()) or type(error).__name__
         complain(f"ptan: {text}")
+        return BAD_INPUT
+    except MemoryError as error:
+        complain(f"ptan: not enough memory: {error or 'nothing is said about for what'}")
         return BAD_INPUT
     except KeyboardInterrupt:
         complain("ptan: stopped")

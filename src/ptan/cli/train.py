@@ -178,7 +178,7 @@ def _report(result: dict[str, Any]) -> None:
         )
     if evaluation is not None:
         mean, ci95 = evaluation["mean"], evaluation["ci95"]
-        found = described_mean(mean, ci95, evaluation["episodes"])
+        found = described_mean(mean, ci95, evaluation["episodes"], evaluation["different"])
         tell(f"final network, greedy: {found}")
     if result["solved"] is not None:
         relation = "reaches" if result["solved"] else "does not reach"

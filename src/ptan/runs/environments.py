@@ -2,8 +2,11 @@
 
 import contextlib
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import fields, replace
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import gymnasium
@@ -18,13 +21,14 @@ __all__ = [
     "check_spaces",
     "evaluation_environments",
     "evaluation_protocol",
+    "has_chance",
     "make_one",
     "spaces_of",
     "training_environments",
 ]
 
 EVALUATION_NOOPS = 30
-"""Most no-ops at the start of an evaluated Atari game (Mnih et al. 2015): as many beginnings."""
+"""Most no-ops at the start of an evaluated Atari game (Mnih et al. 2015)."""
 
 
 def is_atari(env_id: str) -> bool:
@@ -67,15 +71,24 @@ def evaluation_protocol(settings: RunSettings, episodes: int, seed: int) -> str:
     """How an evaluation was done, in words, to be read beside its numbers."""
     acting = "greedy: no ε, no noise in the weights"
     if is_atari(settings.env_id):
-        sticky = _spec(settings.env_id).kwargs.get("repeat_action_probability", 0.0)
+        sticky = _sticky_actions(settings)
         acting += (
             "; raw game score: no reward clipping, no life-loss ends; "
-            f"1 to {_evaluation(settings).noop_max} no-ops at the start, "
+            f"at most {_evaluation(settings).noop_max} no-ops at the start, "
             f"sticky actions {sticky:g}, frame skip {settings.frame_skip}"
         )
     else:
         acting += "; undiscounted return"
     return f"{acting}; {episodes} whole episodes in environments of their own, seed {seed}"
+
+
+def has_chance(settings: RunSettings) -> bool:
+    """Whether an environment draws while it is played; Atari games do only by sticky actions."""
+    return not is_atari(settings.env_id) or _sticky_actions(settings) > 0
+
+
+def _sticky_actions(settings: RunSettings) -> float:
+    return float(_spec(settings.env_id).kwargs.get("repeat_action_probability", 0.0))
 
 
 def make_one(settings: RunSettings, render_mode: str | None) -> Any:
@@ -134,6 +147,21 @@ def _make(
         return wrap_dqn(env, **atari.keywords())
 
 
+def _import(module: str, env_id: str) -> None:
+    """Import the module of `module:Name-v0`, which registers the environment.
+
+    Raises:
+        RunError: it cannot be imported.
+    """
+    if "" not in sys.path and str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))  # programs that were installed do not look there
+    try:
+        import_module(module)
+    except Exception as error:  # whatever a module does when it is imported
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise RunError(f"the module of env {env_id!r} cannot be imported: {reason}") from error
+
+
 def _spec(env_id: str) -> Any:
     """What Gymnasium knows about a name, with the names of Atari games.
 
@@ -150,8 +178,11 @@ def _spec(env_id: str) -> Any:
         if is_atari(env_id):
             extra = 'pip install "ptan[atari]"'
             raise RunError(f"{env_id} needs {missing.name}: {extra}") from None
+    module, _, name = env_id.rpartition(":")
+    if module:
+        _import(module, env_id)
     try:
-        return gymnasium.spec(env_id)
+        return gymnasium.spec(name)
     except (gymnasium.error.Error, ImportError, ValueError):
         hint = nearest(env_id, gymnasium.registry)
         raise RunError(f"env must be an environment of Gymnasium, got {env_id!r}{hint}") from None

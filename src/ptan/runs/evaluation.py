@@ -11,11 +11,12 @@ from ptan.runs.environments import (
     close,
     evaluation_environments,
     evaluation_protocol,
+    has_chance,
     is_atari,
 )
 from ptan.runs.settings import RunSettings
 from ptan.runs.statistics import mean_interval
-from ptan.training.evaluate import evaluate_parallel
+from ptan.training.evaluate import Played, play_parallel
 
 __all__ = [
     "Evaluation",
@@ -34,17 +35,32 @@ class Interrupted(Exception):  # noqa: N818
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Returns of greedy episodes.
+    """Greedy episodes, and what they say.
+
+    In a game without chance a greedy agent plays most beginnings in one of a few ways: episodes
+    that have become equal are one observation, and the interval counts them once.
 
     Args:
-        returns: Undiscounted, one per episode, of the raw game.
+        played: The episodes; returns are undiscounted, of the raw game.
         protocol: How they were obtained, in words.
         seed: Of the environments.
+        chance: Whether equal episodes are no repetitions, as the environment draws.
     """
 
-    returns: list[float]
+    played: list[Played]
     protocol: str
     seed: int
+    chance: bool = True
+
+    @property
+    def returns(self) -> list[float]:
+        """The return of each episode."""
+        return [episode.total for episode in self.played]
+
+    @property
+    def different(self) -> list[float]:
+        """The returns without those of repetitions."""
+        return [e.total for e in (self.played if self.chance else dict.fromkeys(self.played))]
 
     @property
     def mean(self) -> float:
@@ -58,8 +74,11 @@ class Evaluation:
 
     @property
     def ci95(self) -> float | None:
-        """Half the width of the 95 % interval of the mean (Student's t); None for one episode."""
-        interval = mean_interval(self.returns)
+        """Half the width of the 95 % interval of the mean (Student's t); None for one episode.
+
+        Of `different` episodes: repetitions tell nothing new.
+        """
+        interval = mean_interval(self.different)
         return None if math.isnan(interval.low) else interval.estimate - interval.low
 
     def to_json(self) -> dict[str, Any]:
@@ -69,26 +88,31 @@ class Evaluation:
             "std": self.std,
             "ci95": self.ci95,
             "episodes": len(self.returns),
+            "different": len(self.different),
             "returns": self.returns,
             "protocol": self.protocol,
             "seed": self.seed,
         }
 
     def __str__(self) -> str:
-        return described_mean(self.mean, self.ci95, len(self.returns))
+        return described_mean(self.mean, self.ci95, len(self.returns), len(self.different))
 
 
-def described_mean(mean: float, ci95: float | None, episodes: int) -> str:
+def described_mean(mean: float, ci95: float | None, episodes: int, different: int) -> str:
     """A mean return with its interval, in words.
 
     Args:
         mean: Of the returns.
         ci95: Half the width of its 95 % interval; None for one episode.
         episodes: How many.
+        different: How many of them repeat no other one.
     """
+    count = "one episode" if episodes == 1 else f"{episodes} episodes"
+    if different < episodes:
+        count += f", {different} different" if different > 1 else ", all the same"
     if ci95 is None:
-        return f"{mean:.2f} (one episode)"
-    return f"{mean:.2f} ± {ci95:.2f} (95 %, Student's t, {episodes} episodes)"
+        return f"{mean:.2f} ({count})"
+    return f"{mean:.2f} ± {ci95:.2f} (95 %, Student's t, {count})"
 
 
 def evaluation_distance(settings: RunSettings) -> int:
@@ -129,7 +153,8 @@ def evaluate_greedily(
         return agent(observations, states)
 
     try:
-        returns = evaluate_parallel(environments, watched, episodes, seed)
+        played = play_parallel(environments, watched, episodes, seed)
     finally:
         close(environments)
-    return Evaluation(returns, evaluation_protocol(settings, episodes, seed), seed)
+    protocol = evaluation_protocol(settings, episodes, seed)
+    return Evaluation(played, protocol, seed, has_chance(settings))

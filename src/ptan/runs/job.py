@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ptan.common.memory import keep_freed_memory
 from ptan.runs.errors import RunError
 from ptan.runs.folder import RunFolder
 from ptan.runs.run import Run
@@ -156,6 +157,7 @@ def run_side_by_side(
 
 def main(argv: Sequence[str]) -> int:
     """Train the run whose settings stand in standard input; returns the exit status."""
+    keep_freed_memory()
     parent = os.getppid()
     asked: list[int] = []
     for one in (signal.SIGINT, signal.SIGTERM):

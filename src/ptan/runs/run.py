@@ -232,12 +232,10 @@ class Run:
         raise AssertionError("the loop has no end")
 
     def _warm_up(self) -> bool:
-        """Fill the buffer up to the warm-up, in pieces, so that Ctrl-C need not wait for the end.
+        """Fill the buffer up to the warm-up; returns whether anything was missing.
 
-        A run that goes on without its replay does it again, with the agent as it is by then.
-
-        Returns:
-            Whether anything was missing.
+        In pieces, so that Ctrl-C need not wait for the end. A run that goes on without its replay
+        does it again, with the agent as it is by then.
         """
         algorithm, buffer = self.parts.algorithm, self.parts.buffer
         missing = algorithm.config.warm_up - len(buffer)
@@ -251,6 +249,9 @@ class Run:
             rows = min(missing, _WARM_UP_ROWS, self.settings.steps - algorithm.env_steps)
             buffer.populate(rows)
             algorithm.on_steps(rows)
+            episodes = list(self.parts.source.pop_rewards_steps())
+            self.tracker.add_episodes(algorithm.env_steps, episodes)
+            self.recent.add(episodes)
             missing -= rows
             self._show("warm-up", algorithm.env_steps, None)
             if self._interrupted():
@@ -334,7 +335,7 @@ class Run:
         except ImportError as missing:
             self._watch.say(f"no TensorBoard log: {missing}")
         self.tracker = self.new_tracker(self._logs)
-        if loaded is not None:
+        if loaded is not None and self.parts.algorithm.env_steps:
             self.tracker.load_state_dict(loaded.state["tracker"])
 
     def _finish(self, reason: str) -> dict[str, Any]:

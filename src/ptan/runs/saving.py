@@ -9,6 +9,7 @@ from ptan.runs.errors import RunError
 from ptan.runs.folder import RunFolder
 from ptan.runs.settings import CHANGEABLE, RunConfig
 from ptan.training.checkpoint import CheckpointError, Checkpoints, LoadedCheckpoint
+from ptan.training.tracking import EpisodeStatistics
 
 if TYPE_CHECKING:
     from ptan.runs.run import Run
@@ -92,7 +93,10 @@ def load(folder: RunFolder, checkpoints: Checkpoints | None = None) -> LoadedChe
     except CheckpointError as error:
         raise RunError(str(error)) from None
     if loaded is None:
-        raise RunError(f"{folder.path} has no checkpoint yet: there is nothing to go on from")
+        raise RunError(
+            f"{folder.path} has no checkpoint yet: there is nothing to go on from. Remove it to "
+            "begin again under this name"
+        )
     try:
         _check(loaded.state)
     except (TypeError, ValueError) as error:
@@ -142,7 +146,9 @@ def restore(run: "Run", loaded: LoadedCheckpoint, *, more: bool = False) -> None
             algorithm_state = {**algorithm_state, "env_steps": 0}
         run.parts.algorithm.load_state_dict(algorithm_state)
         run.new_tracker([]).load_state_dict(state["tracker"])
-        run.recent.load_state_dict(state["recent"])
+        EpisodeStatistics(run.recent.window).load_state_dict(state["recent"])
+        if not anew:
+            run.recent.load_state_dict(state["recent"])
         run.marks = Marks(**state["marks"])
         if state["buffer"] is not None:
             run.parts.buffer.load_state_dict(state["buffer"])

@@ -1,8 +1,10 @@
 """Evaluation: what an agent achieves in environments of its own."""
 
+from collections import deque
 from collections.abc import Sequence
 from itertools import islice
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
+from zlib import crc32
 
 import numpy as np
 from gymnasium import spaces
@@ -13,7 +15,22 @@ from ptan.common._checks import whole_number
 from ptan.experience import ExperienceSourceFirstLast
 from ptan.experience.answers import autoreset_mode, entry
 
-__all__ = ["evaluate", "evaluate_parallel"]
+__all__ = ["Played", "evaluate", "evaluate_parallel", "play_parallel"]
+
+
+_TRACED = 100  # steps
+
+
+class Played(NamedTuple):
+    """An episode of an evaluation.
+
+    total   its undiscounted return
+    trace   checksum of its last 100 actions and rewards. Where there is no chance, episodes whose
+            traces are equal have become one and the same, however they began
+    """
+
+    total: float
+    trace: int
 
 
 def evaluate(env: Any, agent: Any, episodes: int = 10, seed: int | None = None) -> list[float]:
@@ -45,6 +62,13 @@ def evaluate(env: Any, agent: Any, episodes: int = 10, seed: int | None = None) 
 def evaluate_parallel(
     envs: Any, agent: Any, episodes: int = 20, seed: int | None = None
 ) -> list[float]:
+    """The returns of whole episodes that are played side by side: see `play_parallel`."""
+    return [episode.total for episode in play_parallel(envs, agent, episodes, seed)]
+
+
+def play_parallel(
+    envs: Any, agent: Any, episodes: int = 20, seed: int | None = None
+) -> list[Played]:
     """Play whole episodes in several environments side by side, with one agent call per step.
 
     Which episodes count is settled beforehand: of N environments each plays its own share, the
@@ -61,8 +85,8 @@ def evaluate_parallel(
         seed: Environment i gets this + i at its first reset; None resets without one.
 
     Returns:
-        The undiscounted return of each, those of the first environment first; of the raw game where
-        a wrapper clips rewards. A lost life (`info["life_loss"]`) ends no episode.
+        Each episode, those of the first environment first; returns of the raw game where a wrapper
+        clips rewards. A lost life (`info["life_loss"]`) ends no episode.
 
     Raises:
         TypeError: `envs` is neither a list of environments nor a `VectorEnv`.
@@ -79,7 +103,7 @@ def evaluate_parallel(
     else:
         raise TypeError(f"envs must be a list of environments or a VectorEnv, got {envs!r}")
     shares = [n_episodes // count + (i < n_episodes % count) for i in range(count)]
-    return [total for env in _play(game, agent, shares, seed) for total in env]
+    return [episode for env in _play(game, agent, shares, seed) for episode in env]
 
 
 class _Games(Protocol):
@@ -95,11 +119,12 @@ class _Games(Protocol):
         """Step; (raw reward, whether the episode is over) of each that plays."""
 
 
-def _play(games: _Games, agent: Any, shares: Sequence[int], seed: int | None) -> list[list[float]]:
-    """The returns of each environment's share of episodes."""
+def _play(games: _Games, agent: Any, shares: Sequence[int], seed: int | None) -> list[list[Played]]:
+    """Each environment's share of episodes."""
     initial_state = getattr(agent, "initial_state", lambda: None)
-    returns: list[list[float]] = [[] for _ in shares]
+    played: list[list[Played]] = [[] for _ in shares]
     totals = [0.0] * len(shares)
+    newest = [deque[str](maxlen=_TRACED) for _ in shares]
     states = [initial_state() for _ in shares]
     playing = [i for i, share in enumerate(shares) if share]
     games.reset(playing, seed)
@@ -109,11 +134,13 @@ def _play(games: _Games, agent: Any, shares: Sequence[int], seed: int | None) ->
         for k, (i, (reward, over)) in enumerate(zip(playing, results, strict=True)):
             states[i] = None if new_states is None else new_states[k]
             totals[i] += reward
+            newest[i].append(f"{actions[k]} {reward}")
             if over:
-                returns[i].append(totals[i])
+                played[i].append(Played(totals[i], crc32("\n".join(newest[i]).encode())))
                 totals[i], states[i] = 0.0, initial_state()
-        playing = [i for i in playing if len(returns[i]) < shares[i]]
-    return returns
+                newest[i].clear()
+        playing = [i for i in playing if len(played[i]) < shares[i]]
+    return played
 
 
 class _ListedGames:

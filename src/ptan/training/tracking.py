@@ -4,7 +4,7 @@ import copy
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -187,8 +187,7 @@ class Tracker:
         Args:
             record: As `run` yields them, every one in turn.
         """
-        for episode in record.episodes:
-            self._log_episode(record.env_steps, episode)
+        self.add_episodes(record.env_steps, record.episodes)
         if "loss" in record.metrics:
             self._losses.add(record.metrics["loss"])
         if self._line_start is None:  # what came before the first update is no training
@@ -205,6 +204,16 @@ class Tracker:
             self._write(record.env_steps, values)
         if self._distributions is not None and self._due(before, self._images_every):
             self._log_images(record.env_steps)
+
+    def add_episodes(self, env_steps: int, episodes: Iterable[tuple[float, int]]) -> None:
+        """Write what episodes outside of records brought, such as those of a warm-up.
+
+        Args:
+            env_steps: Environment steps so far.
+            episodes: (return, steps) of each.
+        """
+        for episode in episodes:
+            self._log_episode(env_steps, episode)
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that is needed to write on as if never stopped. Waits for the device.
