@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from gymnasium import spaces
+from torch import nn
 
 from ptan.algorithms import DQN, DQNConfig
 from ptan.algorithms.states import fitted_optimizer_state
@@ -70,6 +71,36 @@ def test_moments_are_ordered_in_memory_as_their_weights_are() -> None:
             assert torch.equal(fitted["state"][i][name], state["state"][i][name])
 
 
+def test_layers_without_gradients_have_no_moments_and_are_no_obstacle(tmp_path) -> None:
+    class Body(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.used, self.unused = nn.Conv2d(4, 2, 8, 8), nn.Linear(3, 3)
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return self.used(images.float()).flatten(1)
+
+    uncut, resumed = (DQN(IMAGES, spaces.Discrete(3), CONFIG, body=Body()) for _ in range(2))
+    resumed.net.load_state_dict(uncut.net.state_dict())
+    uncut.learn(batch_of(0))
+    save_tree(tmp_path / "state", uncut.state_dict())
+    resumed.load_state_dict(load_tree(tmp_path / "state"))
+    uncut.learn(batch_of(1))
+    resumed.learn(batch_of(1))
+    for a, b in zip(uncut.net.parameters(), resumed.net.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_settings_that_an_older_pytorch_did_not_have_are_filled_in() -> None:
+    source, algorithm = make(), make()
+    source.learn(batch_of(0))
+    state = copy.deepcopy(source.state_dict())
+    del state["optimizer"]["param_groups"][0]["maximize"]
+    algorithm.load_state_dict(state)
+    algorithm.learn(batch_of(1))
+    assert algorithm.optimizer.param_groups[0]["maximize"] is False
+
+
 def damage_noise(state: dict) -> None:
     state["noise_rng"] = state["noise_rng"][:10]
 
@@ -90,8 +121,8 @@ def damage_moments(state: dict) -> None:
     state["optimizer"]["state"][0]["exp_avg"] = torch.zeros(3)
 
 
-def drop_moments(state: dict) -> None:
-    del state["optimizer"]["state"][0]
+def too_many_moments(state: dict) -> None:
+    state["optimizer"]["state"][99] = state["optimizer"]["state"][0]
 
 
 def numbers_for_moments(state: dict) -> None:
@@ -118,7 +149,7 @@ def numbers_for_weights(state: dict) -> None:
         damage_selector,
         drop_selector,
         damage_moments,
-        drop_moments,
+        too_many_moments,
         numbers_for_moments,
         other_parameters,
         no_optimizer,

@@ -72,16 +72,16 @@ def fitted_optimizer_state(optimizer: torch.optim.Optimizer, state: Any) -> dict
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
     try:
         groups, kept = state["param_groups"], state["state"]
-        if [group.keys() for group in groups] != [group.keys() for group in own["param_groups"]]:
-            raise ValueError("its groups have other settings")
         if [g["params"] for g in groups] != [g["params"] for g in own["param_groups"]]:
             raise ValueError("its groups have other parameters")
-        if kept.keys() not in (set(), set(range(len(parameters)))):
+        if not kept.keys() <= set(range(len(parameters))):  # none for those without gradients
             raise ValueError("it is of other parameters")
         fitted = {i: _fitted(i, parameters[i], entries) for i, entries in kept.items()}
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"state['optimizer'] must be of the same network: {error}") from None
-    return {"state": fitted, "param_groups": copy.deepcopy(groups)}
+    # Another version of PyTorch may have had fewer settings.
+    filled = [{**one, **group} for one, group in zip(own["param_groups"], groups, strict=True)]
+    return {"state": fitted, "param_groups": copy.deepcopy(filled)}
 
 
 def _fitted(index: int, parameter: Tensor, entries: Mapping[str, Any]) -> dict[str, Any]:
