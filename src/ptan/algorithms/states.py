@@ -4,6 +4,7 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -30,7 +31,9 @@ def check_same_tensors(name: str, state: Any, expected: Mapping[str, Tensor]) ->
         raise ValueError(f"state[{name!r}] must be of the same network, differs in {differing}")
 
 
-def check_generators(state: Mapping[str, Any], numpy: Any, noise: torch.Generator) -> None:
+def check_generators(
+    state: Mapping[str, Any], numpy: np.random.Generator | None, noise: torch.Generator
+) -> None:
     """Raise unless the states of the random generators fit those that will take them.
 
     Args:

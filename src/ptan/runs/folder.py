@@ -114,7 +114,7 @@ class RunFolder:
         """
         try:
             lock = ExitStack()
-            lock.enter_context(locked(self.path, "another process trains this run"))
+            lock.enter_context(locked(self.path))
         except BlockingIOError:
             raise RunError(f"{self.path} is in training already, by another process") from None
         except OSError as error:

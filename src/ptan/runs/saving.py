@@ -9,7 +9,6 @@ from ptan.runs.errors import RunError
 from ptan.runs.folder import RunFolder
 from ptan.runs.settings import CHANGEABLE, RunConfig
 from ptan.training.checkpoint import CheckpointError, Checkpoints, LoadedCheckpoint
-from ptan.training.tracking import EpisodeStatistics
 
 if TYPE_CHECKING:
     from ptan.runs.run import Run
@@ -141,12 +140,12 @@ def restore(run: "Run", loaded: LoadedCheckpoint, *, more: bool = False) -> None
     run.warnings += loaded.warnings
     try:
         algorithm_state = state["algorithm"]
-        anew = state["buffer"] is None and algorithm_state["updates"] == 0
+        over = state["marks"]["stopped"] is not None and not more
+        anew = state["buffer"] is None and algorithm_state["updates"] == 0 and not over
         if anew:
             algorithm_state = {**algorithm_state, "env_steps": 0}
         run.parts.algorithm.load_state_dict(algorithm_state)
         run.new_tracker([]).load_state_dict(state["tracker"])
-        EpisodeStatistics(run.recent.window).load_state_dict(state["recent"])
         if not anew:
             run.recent.load_state_dict(state["recent"])
         run.marks = Marks(**state["marks"])

@@ -138,16 +138,13 @@ def remove(path: Path) -> None:
 
 
 @contextmanager
-def locked(
-    folder: Path, reason: str = "another process is saving a checkpoint here"
-) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
     """Keep other processes from writing to a folder, until the end of the block or of the process.
 
     On Windows, and on file systems without locks, nobody is kept out.
 
     Args:
         folder: Must exist; gets an empty file `.lock`.
-        reason: What the error says if another process has it.
 
     Raises:
         BlockingIOError: another process has it; names the path.
@@ -159,6 +156,7 @@ def locked(
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
+                reason = "another process is saving a checkpoint here"
                 raise BlockingIOError(error.errno, reason, str(folder)) from None
             except OSError as error:
                 if error.errno not in _UNSUPPORTED:

@@ -62,7 +62,20 @@ def evaluate(env: Any, agent: Any, episodes: int = 10, seed: int | None = None) 
 def evaluate_parallel(
     envs: Any, agent: Any, episodes: int = 20, seed: int | None = None
 ) -> list[float]:
-    """The returns of whole episodes that are played side by side: see `play_parallel`."""
+    """Play whole episodes in several environments side by side, with one agent call per step.
+
+    Args:
+        envs: As for `play_parallel`, like all that follow.
+        agent: Whose actions are played.
+        episodes: How many in all.
+        seed: Environment i gets this + i at its first reset; None resets without one.
+
+    Returns:
+        The undiscounted return of each, those of the first environment first.
+
+    Raises:
+        TypeError, ValueError: see `play_parallel`.
+    """
     return [episode.total for episode in play_parallel(envs, agent, episodes, seed)]
 
 
