@@ -5,11 +5,11 @@ import gymnasium
 import numpy as np
 import pytest
 
-from ptan.common.trees import MinSegmentTree, SumSegmentTree
 from ptan.common.utils import RewardTracker, SMAQueue, TBMeanTracker
 from ptan.common.wrappers import BufferWrapper, ImageToPyTorch, make_atari_vec, wrap_dqn
 from ptan.common.wrappers_simple import FrameStack1D
 from ptan.experience import Batch, Experience, ExperienceFirstLast, unpack_batch
+from ptan.replay.trees import MinSegmentTree, SumSegmentTree
 
 from .cases import NAN, assert_tells, table
 

@@ -12,8 +12,8 @@ from ptan.experience import (
     ExperienceSource,
     ExperienceSourceFirstLast,
     PrioritizedReplayBuffer,
-    _kernels,
 )
+from ptan.replay import _kernels
 
 KERNELS = [name for name, kernel in vars(_kernels).items() if hasattr(kernel, "py_func")]
 # Called by other kernels alone, where nothing can step between.

@@ -13,8 +13,8 @@ from ptan.experience import (
     ExperienceSource,
     ExperienceSourceFirstLast,
     PrioritizedReplayBuffer,
-    frames,
 )
+from ptan.replay import frames
 
 from .fakes import (
     BUFFERS,

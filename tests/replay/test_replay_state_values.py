@@ -13,9 +13,9 @@ from ptan.experience import (
     ExperienceFirstLast,
     ExperienceReplayBuffer,
     PrioReplayBufferNaive,
-    frames,
 )
 from ptan.experience.rows import Row
+from ptan.replay import frames
 
 from .fakes import (
     BUFFERS,

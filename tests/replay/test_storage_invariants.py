@@ -12,13 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ptan
-from ptan.experience import (
-    ExperienceFirstLast,
-    ExperienceReplayBuffer,
-    PrioritizedReplayBuffer,
-    _kernels,
-    frames,
-)
+from ptan.experience import ExperienceFirstLast, ExperienceReplayBuffer, PrioritizedReplayBuffer
+from ptan.replay import _kernels, frames
 
 from .fakes import BUFFERS, GAMMA, RowKitchen, make_buffer, numbered
 from .oracles import PlainBuffer, assert_holds, assert_rows, drawn

@@ -14,7 +14,6 @@ environment step, so these functions are counted in microseconds: few NumPy call
 per row.
 """
 
-from ptan.actions._checks import as_generator
 from ptan.actions.continuous import ActionBounds, GaussianNoise, OrnsteinUhlenbeckProcess
 from ptan.actions.discrete import (
     ActionSelector,
@@ -24,6 +23,7 @@ from ptan.actions.discrete import (
     ProbabilityActionSelector,
     Selector,
 )
+from ptan.common.generators import as_generator
 
 __all__ = [
     "ActionBounds",

@@ -1,50 +1,9 @@
-"""What every selector asks of its arguments: generators, numbers, scores."""
+"""What every selector asks of its scores."""
 
-from numbers import Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-
-
-def as_generator(rng: np.random.Generator | int | None) -> np.random.Generator:
-    """Turn an `rng` argument into a generator.
-
-    Args:
-        rng: A generator (used as it is), a seed of at least 0, or None for a fresh generator seeded
-            by the operating system.
-
-    Returns:
-        The generator. Two calls share one only if they were given the same.
-
-    Raises:
-        TypeError: rng is something else.
-        ValueError: a negative seed.
-    """
-    if isinstance(rng, np.random.Generator):
-        return rng
-    if rng is None:
-        return np.random.default_rng()
-    if isinstance(rng, bool) or not isinstance(rng, int | np.integer):
-        raise TypeError(f"rng must be a numpy.random.Generator, an int or None, got {rng!r}")
-    if rng < 0:
-        raise ValueError(f"rng, as a seed, must be at least 0, got {rng}")
-    return np.random.default_rng(rng)
-
-
-def number(name: str, value: object) -> float:
-    """A plain float, refusing booleans, which count as numbers in Python, and strings."""
-    if isinstance(value, bool | np.bool_) or not isinstance(value, Real):
-        raise TypeError(f"{name} must be a number, got {value!r}")
-    return float(value)
-
-
-def unit_interval(name: str, value: object) -> float:
-    """A probability or weight as a plain float; NaN is outside the interval."""
-    result = number(name, value)
-    if not 0.0 <= result <= 1.0:
-        raise ValueError(f"{name} must be in [0, 1], got {value}")
-    return result
 
 
 def not_negative(name: str, value: ArrayLike) -> NDArray[np.float64]:
@@ -84,13 +43,6 @@ def check_scores(scores: NDArray[Any]) -> NDArray[Any]:
     if norm != norm:
         raise ValueError(f"scores must not be NaN, got {first_nan_row(scores)}")
     return scores
-
-
-def checked_callable(name: str, value: Any) -> Any:
-    """The value, if it can be called."""
-    if not callable(value):
-        raise TypeError(f"{name} must be callable, got {value!r}")
-    return value
 
 
 def first_nan_row(values: NDArray[Any]) -> str:

@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ptan.actions._checks import as_generator, first_nan_row, not_negative, number
+from ptan.actions._checks import first_nan_row, not_negative
 from ptan.actions.discrete import ActionSelector
+from ptan.common.checks import number
+from ptan.common.generators import as_generator
 
 
 class ActionBounds:

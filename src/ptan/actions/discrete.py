@@ -7,14 +7,9 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ptan.actions._checks import (
-    as_generator,
-    check_matrix,
-    check_scores,
-    checked_callable,
-    number,
-    unit_interval,
-)
+from ptan.actions._checks import check_matrix, check_scores
+from ptan.common.checks import checked_callable, number, unit_interval
+from ptan.common.generators import as_generator
 
 # How far the sum of a row of probabilities may be from 1: rounding, not a forgotten softmax.
 _SUM_TOLERANCE = 1e-3

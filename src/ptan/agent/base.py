@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ptan.actions._checks import checked_callable
 from ptan.agent.preprocessing import default_states_preprocessor
+from ptan.common.checks import checked_callable
 
 States: TypeAlias = Sequence[Any] | NDArray[Any] | torch.Tensor | Mapping[str, Any]
 """A batch of observations: a list of them, or what a vector environment returns."""

@@ -6,7 +6,6 @@ import torch
 from numpy.typing import NDArray
 
 from ptan.actions import ProbabilityActionSelector, Selector
-from ptan.actions._checks import checked_callable
 from ptan.agent.base import (
     AgentStates,
     Model,
@@ -20,6 +19,7 @@ from ptan.agent.base import (
     unchanged,
 )
 from ptan.agent.preprocessing import default_states_preprocessor
+from ptan.common.checks import checked_callable
 
 
 class DQNAgent(NetworkAgent):

@@ -22,8 +22,8 @@ from ptan.algorithms.states import (
     check_same_tensors,
     fitted_optimizer_state,
 )
-from ptan.common._checks import whole_number
 from ptan.common.bfloat16 import computes_in_bfloat16
+from ptan.common.checks import whole_number
 from ptan.experience import (
     Batch,
     ExperienceReplayBuffer,

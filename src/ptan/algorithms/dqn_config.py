@@ -3,16 +3,15 @@
 from dataclasses import dataclass
 from typing import Any, Self
 
-from ptan.actions._checks import unit_interval
-from ptan.algorithms.settings import (
+from ptan.algorithms.settings import setting, widths
+from ptan.common.checks import (
     check_above_zero,
     check_at_least,
     check_finite,
     check_switch,
-    setting,
-    widths,
+    unit_interval,
+    whole_number,
 )
-from ptan.common._checks import whole_number
 
 __all__ = ["DQNConfig"]
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from ptan.algorithms.dqn_config import DQNConfig
-from ptan.common.atari_settings import AtariSettings
+from ptan.envs.atari_settings import AtariSettings
 
 __all__ = ["PRESETS", "Preset"]
 

@@ -1,11 +1,8 @@
 """Settings: fields of a frozen dataclass that know their own help text, and their checks."""
 
 import dataclasses
-import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeVar, cast
-
-from ptan.actions._checks import number
 
 __all__ = ["Setting", "list_settings", "setting"]
 
@@ -57,30 +54,6 @@ def list_settings(config: Any) -> list[Setting]:
         Setting(f.name, f.type, f.default, f.metadata["help"], f.metadata["unit"])
         for f in dataclasses.fields(config)
     ]
-
-
-def check_at_least(name: str, value: object, least: float) -> None:
-    """Raise unless a value is a finite number of at least `least`."""
-    if not least <= number(name, value) < math.inf:
-        raise ValueError(f"{name} must be finite and at least {least:g}, got {value}")
-
-
-def check_finite(name: str, value: object) -> None:
-    """Raise unless a value is a finite number."""
-    if not math.isfinite(number(name, value)):
-        raise ValueError(f"{name} must be finite, got {value}")
-
-
-def check_above_zero(name: str, value: object) -> None:
-    """Raise unless a value is a finite number above 0."""
-    if not 0.0 < number(name, value) < math.inf:
-        raise ValueError(f"{name} must be finite and above 0, got {value}")
-
-
-def check_switch(name: str, value: object) -> None:
-    """Raise unless a value is True or False."""
-    if not isinstance(value, bool):
-        raise TypeError(f"{name} must be True or False, got {value!r}")
 
 
 def widths(name: str, value: object) -> int | tuple[int, ...] | None:

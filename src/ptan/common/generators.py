@@ -1,15 +1,40 @@
-"""The state of a NumPy generator, to be saved and set again."""
+"""NumPy generators: made from an `rng` argument, and their state, to be saved and set again."""
 
 import copy
 from typing import Any
 
 import numpy as np
 
-__all__ = ["check_generator_state", "generator_state"]
+__all__ = ["as_generator", "check_generator_state", "generator_state"]
 
 # Positions in a generator's block of ready numbers, which NumPy sets without a look, and then reads
 # memory that is not its own. Each may be as large as the block is long.
 _POSITIONS = {"pos": 624, "buffer_pos": 4, "has_uint32": 1}
+
+
+def as_generator(rng: np.random.Generator | int | None) -> np.random.Generator:
+    """Turn an `rng` argument into a generator.
+
+    Args:
+        rng: A generator (used as it is), a seed of at least 0, or None for a fresh generator seeded
+            by the operating system.
+
+    Returns:
+        The generator. Two calls share one only if they were given the same.
+
+    Raises:
+        TypeError: rng is something else.
+        ValueError: a negative seed.
+    """
+    if isinstance(rng, np.random.Generator):
+        return rng
+    if rng is None:
+        return np.random.default_rng()
+    if isinstance(rng, bool) or not isinstance(rng, int | np.integer):
+        raise TypeError(f"rng must be a numpy.random.Generator, an int or None, got {rng!r}")
+    if rng < 0:
+        raise ValueError(f"rng, as a seed, must be at least 0, got {rng}")
+    return np.random.default_rng(rng)
 
 
 def generator_state(rng: np.random.Generator) -> dict[str, Any]:

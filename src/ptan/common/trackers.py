@@ -14,7 +14,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 import torch
 
-from ptan.common._checks import whole_number
+from ptan.common.checks import whole_number
 
 __all__ = ["RewardTracker", "SMAQueue", "ScalarWriter", "TBMeanTracker"]
 

@@ -8,17 +8,22 @@
 * batches: `Batch`, `unpack_batch`
 """
 
-from ptan.experience.batch import Batch, unpack_batch
-from ptan.experience.episodes import ExperienceSourceBuffer
-from ptan.experience.prioritized import PrioReplayBufferNaive, PrioritizedReplayBuffer
-from ptan.experience.replay import ExperienceReplayBuffer, batch_generator
-from ptan.experience.rollouts import ExperienceSourceRollouts, Rollouts
-from ptan.experience.rows import Experience, ExperienceFirstLast
-from ptan.experience.sources import (
-    ExperienceSource,
-    ExperienceSourceFirstLast,
-    VectorExperienceSourceFirstLast,
-)
+from typing import TYPE_CHECKING
+
+from ptan.common.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from ptan.experience.episodes import ExperienceSourceBuffer
+    from ptan.experience.rollouts import ExperienceSourceRollouts, Rollouts
+    from ptan.experience.rows import Experience, ExperienceFirstLast
+    from ptan.experience.sources import (
+        ExperienceSource,
+        ExperienceSourceFirstLast,
+        VectorExperienceSourceFirstLast,
+    )
+    from ptan.replay.batch import Batch, unpack_batch
+    from ptan.replay.buffer import ExperienceReplayBuffer, batch_generator
+    from ptan.replay.prioritized import PrioReplayBufferNaive, PrioritizedReplayBuffer
 
 __all__ = [
     "Batch",
@@ -36,3 +41,21 @@ __all__ = [
     "batch_generator",
     "unpack_batch",
 ]
+
+# The buffers live above this package and read it: they are imported when they are asked for.
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "ptan.experience.episodes": ["ExperienceSourceBuffer"],
+        "ptan.experience.rollouts": ["ExperienceSourceRollouts", "Rollouts"],
+        "ptan.experience.rows": ["Experience", "ExperienceFirstLast"],
+        "ptan.experience.sources": [
+            "ExperienceSource",
+            "ExperienceSourceFirstLast",
+            "VectorExperienceSourceFirstLast",
+        ],
+        "ptan.replay.batch": ["Batch", "unpack_batch"],
+        "ptan.replay.buffer": ["ExperienceReplayBuffer", "batch_generator"],
+        "ptan.replay.prioritized": ["PrioReplayBufferNaive", "PrioritizedReplayBuffer"],
+    },
+)

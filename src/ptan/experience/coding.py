@@ -10,18 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ptan.experience.columns import (
-    ENDED,
-    INT_REWARD,
-    KEEPS_LAST,
-    NO_FINAL,
-    TERMINATED,
-    TRUNCATED,
-    Chunk,
-    Columns,
-    Schema,
-    reward_leaf,
-)
+from ptan.experience.columns import Chunk, Columns, Schema, reward_leaf
+from ptan.experience.flags import ENDED, INT_REWARD, KEEPS_LAST, NO_FINAL, TERMINATED, TRUNCATED
 from ptan.experience.layout import Array, Leaf, flatten, leaves_of, row_values
 from ptan.experience.rows import Experience, ExperienceFirstLast
 

@@ -19,14 +19,6 @@ from ptan.experience.layout import (
 )
 from ptan.experience.rows import Experience, ExperienceFirstLast, Row
 
-# Bits of `Columns.ends`, one byte per step of a row.
-TERMINATED = 1
-TRUNCATED = 2
-ENDED = TERMINATED | TRUNCATED
-KEEPS_LAST = 4  # a row made by hand that is truncated and yet names its last_state
-INT_REWARD = 8  # the reward was an int: 1 and 1.0 differ when printed
-NO_FINAL = 16  # a row made by hand that does not say what came after it
-
 # What a batch has of its own; no field that a row class adds may take these names.
 BATCH_NAMES = frozenset(
     [

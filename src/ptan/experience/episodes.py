@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ptan.actions import as_generator
+from ptan.common.checks import whole_number
+from ptan.common.generators import as_generator
 from ptan.experience.rows import Experience
-from ptan.experience.sources import EpisodeStatistics, Truncation, positive
+from ptan.experience.sources import EpisodeStatistics, Truncation
 from ptan.experience.stream import FinishedEpisodes, Seat
 
 
@@ -41,7 +42,7 @@ class ExperienceSourceBuffer(EpisodeStatistics):
     ) -> None:
         if truncation not in ("bootstrap", "terminal"):
             raise ValueError(f"truncation must be 'bootstrap' or 'terminal', got {truncation!r}")
-        self.steps_count = positive("steps_count", steps_count)
+        self.steps_count = whole_number("steps_count", steps_count)
         self.truncation = truncation
         self.check_finite = check_finite
         self.rng = as_generator(rng)

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ptan.experience._kernels import NO_TRANSITION
-from ptan.experience.columns import ENDED, TRUNCATED
+from ptan.common.checks import unit_interval, whole_number
+from ptan.experience.flags import ENDED, NO_TRANSITION, TRUNCATED
 from ptan.experience.layout import Array, row_values, unflatten
 from ptan.experience.rows import Experience
 from ptan.experience.source_state import ResumableSource
@@ -15,9 +15,7 @@ from ptan.experience.sources import (
     EpisodeStatistics,
     Truncation,
     checked_agent,
-    checked_gamma,
     make_stepper,
-    positive,
 )
 from ptan.experience.stepping import Stepper
 from ptan.experience.stream import FinishedEpisodes, Seat
@@ -81,8 +79,8 @@ class ExperienceSourceRollouts(ResumableSource, EpisodeStatistics):
         check_finite: bool = True,
     ) -> None:
         self.env = env
-        self.gamma = checked_gamma(gamma)
-        self.steps_count = positive("steps_count", steps_count)
+        self.gamma = unit_interval("gamma", gamma)
+        self.steps_count = whole_number("steps_count", steps_count)
         # The tape only counts episodes here; a rollout is collected from its single steps.
         cut = Cut(Experience, joined=True, n=1, delta=1, gamma=self.gamma)
         self._stepper = make_stepper(

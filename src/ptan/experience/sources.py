@@ -12,7 +12,8 @@ import numpy as np
 from gymnasium.vector import VectorEnv
 
 from ptan.common._caution import warn_user
-from ptan.common.atari_settings import warn_if_clipped
+from ptan.common.checks import unit_interval, whole_number
+from ptan.envs.atari_settings import warn_if_clipped
 from ptan.experience.rows import Experience, ExperienceFirstLast
 from ptan.experience.source_state import ResumableSource
 from ptan.experience.stepping import ListStepper, Stepper
@@ -88,8 +89,8 @@ class ExperienceSource(ResumableSource, EpisodeStatistics):
             Cut(
                 Experience,
                 joined=False,
-                n=positive("steps_count", steps_count),
-                delta=positive("steps_delta", steps_delta),
+                n=whole_number("steps_count", steps_count),
+                delta=whole_number("steps_delta", steps_delta),
                 gamma=None,
             ),
             vectorized=vectorized,
@@ -174,9 +175,9 @@ class ExperienceSourceFirstLast(ExperienceSource):
             Cut(
                 ExperienceFirstLast,
                 joined=True,
-                n=positive("steps_count", steps_count),
-                delta=positive("steps_delta", steps_delta),
-                gamma=checked_gamma(gamma),
+                n=whole_number("steps_count", steps_count),
+                delta=whole_number("steps_delta", steps_delta),
+                gamma=unit_interval("gamma", gamma),
             ),
             vectorized=vectorized,
             env_seed=env_seed,
@@ -292,21 +293,3 @@ def checked_agent(agent: Any) -> Any:
     if not callable(agent):
         raise TypeError(f"agent must be callable, got {agent!r}")
     return agent
-
-
-def checked_gamma(gamma: float) -> float:
-    """A discount in [0, 1]."""
-    if isinstance(gamma, bool) or not isinstance(gamma, (int, float, np.number)):
-        raise TypeError(f"gamma must be a number in [0, 1], got {gamma!r}")
-    if not 0.0 <= gamma <= 1.0:
-        raise ValueError(f"gamma must be in [0, 1], got {gamma}")
-    return float(gamma)
-
-
-def positive(name: str, value: int) -> int:
-    """An int of at least 1."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise TypeError(f"{name} must be an int, got {value!r}")
-    if value < 1:
-        raise ValueError(f"{name} must be at least 1, got {value}")
-    return int(value)

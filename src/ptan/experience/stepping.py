@@ -10,14 +10,13 @@ from typing import Any
 
 from torch import Tensor
 
-from ptan.experience._kernels import EPISODE_OVER, RAW_REWARD
 from ptan.experience.answers import (
     bad_info,
     flag_of,
     reset_parts,
     step_parts,
 )
-from ptan.experience.columns import TERMINATED, TRUNCATED
+from ptan.experience.flags import EPISODE_OVER, RAW_REWARD, TERMINATED, TRUNCATED
 from ptan.experience.layout import layout_of
 from ptan.experience.tape import Cut, Tape
 

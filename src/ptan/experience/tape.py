@@ -7,16 +7,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ptan.experience import _kernels
-from ptan.experience.columns import (
-    ENDED,
-    INT_REWARD,
-    SCALAR_REWARD,
-    TERMINATED,
-    Chunk,
-    Columns,
-    Schema,
-    reward_leaf,
-)
+from ptan.experience.columns import SCALAR_REWARD, Chunk, Columns, Schema, reward_leaf
+from ptan.experience.flags import ENDED, INT_REWARD, TERMINATED
 from ptan.experience.layout import Array, Layout, Leaf, flatten, leaf_of, leaves_of
 from ptan.experience.rows import Row
 

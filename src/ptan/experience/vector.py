@@ -7,7 +7,6 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import concatenate, create_empty_array
 
-from ptan.experience._kernels import NO_TRANSITION, RAW_REWARD
 from ptan.experience.answers import (
     autoreset_mode,
     bad_info,
@@ -16,7 +15,7 @@ from ptan.experience.answers import (
     vector_reset_parts,
     vector_step_parts,
 )
-from ptan.experience.columns import INT_REWARD
+from ptan.experience.flags import INT_REWARD, NO_TRANSITION, RAW_REWARD
 from ptan.experience.layout import Leaf
 from ptan.experience.stepping import Stepper
 from ptan.experience.tape import Cut, Tape

@@ -34,7 +34,7 @@ def atari_body(input_shape: Sequence[int]) -> nn.Sequential:
         raise ValueError(
             "the Atari body needs images (channels, height, width) of at least 36 x 36, got "
             f"{tuple(input_shape)}; "
-            + ("put the channels first: ptan.common.wrappers.ImageToPyTorch" if last else "")
+            + ("put the channels first: ptan.envs.wrappers.ImageToPyTorch" if last else "")
             + ("" if last else "give a body of your own for them")
         )
     return nn.Sequential(

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ptan.common._checks import whole_number
+from ptan.common.checks import whole_number
 from ptan.runs.ablation_results import ablation_results, write_picture, write_results
 from ptan.runs.errors import RunError, nearest
 from ptan.runs.folder import RunFolder

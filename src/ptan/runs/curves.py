@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ptan.common._checks import whole_number
+from ptan.common.checks import whole_number
 from ptan.runs.catalogue import CATALOGUE
 from ptan.runs.errors import RunError
 from ptan.runs.folder import RunFolder

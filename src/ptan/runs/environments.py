@@ -12,7 +12,7 @@ from typing import Any
 import gymnasium
 from gymnasium.vector import VectorEnv
 
-from ptan.common.wrappers import AtariSettings, make_atari_vec, wrap_dqn
+from ptan.envs.wrappers import AtariSettings, make_atari_vec, wrap_dqn
 from ptan.runs.catalogue import Entry
 from ptan.runs.errors import RunError, nearest
 from ptan.runs.settings import RunSettings

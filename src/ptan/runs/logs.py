@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ptan.common._checks import whole_number
+from ptan.common.checks import whole_number
 
 __all__ = ["TensorBoardLog"]
 

@@ -12,7 +12,7 @@ import numpy as np
 from gymnasium.vector import VectorEnv, VectorWrapper
 
 from ptan.agent import AgentStates, BaseAgent, States
-from ptan.common._checks import whole_number
+from ptan.common.checks import whole_number
 from ptan.runs.environments import close, spaces_of, training_environments
 from ptan.runs.parts import make_algorithm
 from ptan.runs.settings import RunConfig

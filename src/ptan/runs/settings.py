@@ -6,13 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from ptan.algorithms import Preset
-from ptan.algorithms.settings import (
-    check_finite,
-    check_switch,
-    list_settings,
-    setting,
-)
-from ptan.common._checks import whole_number
+from ptan.algorithms.settings import list_settings, setting
+from ptan.common.checks import check_finite, check_switch, whole_number
 from ptan.runs.catalogue import CATALOGUE, Entry
 from ptan.runs.errors import RunError, nearest
 

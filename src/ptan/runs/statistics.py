@@ -7,8 +7,8 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ptan.actions._checks import as_generator, number
-from ptan.common._checks import whole_number
+from ptan.common.checks import number, whole_number
+from ptan.common.generators import as_generator
 
 __all__ = [
     "Band",

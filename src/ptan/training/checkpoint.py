@@ -33,7 +33,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ptan.common._checks import whole_number
+from ptan.common.checks import whole_number
 from ptan.training.durable import (
     PARTIAL,
     locked,

@@ -11,7 +11,7 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import concatenate, create_empty_array
 
-from ptan.common._checks import whole_number
+from ptan.common.checks import whole_number
 from ptan.experience import ExperienceSourceFirstLast
 from ptan.experience.answers import autoreset_mode, entry
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ptan.common._checks import whole_number
+from ptan.common.checks import whole_number
 
 __all__ = ["JsonLinesLog", "read_json_lines"]
 

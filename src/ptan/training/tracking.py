@@ -12,9 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ptan.actions import as_generator
-from ptan.common._checks import whole_number
-from ptan.common.generators import check_generator_state
+from ptan.common.checks import whole_number
+from ptan.common.generators import as_generator, check_generator_state
 from ptan.experience import ExperienceReplayBuffer
 from ptan.training.images import draw_distributions
 from ptan.training.json_lines import JsonLinesLog, read_json_lines

@@ -6,19 +6,19 @@ from typing import Any, Self
 
 import numpy as np
 
-from ptan.experience import _kernels
 from ptan.experience.columns import Chunk, Columns, Schema
-from ptan.experience.frames import FrameStore, Store, make_store
 from ptan.experience.layout import Array, Leaf, leaf_order, leaves_of
 from ptan.experience.rows import Row
-from ptan.experience.saved_rows import (
+from ptan.replay import _kernels
+from ptan.replay.frames import FrameStore, Store, make_store
+from ptan.replay.saved_rows import (
     COLUMNS,
     check_columns,
     columns_from_state,
     repeats_state,
     steps_there,
 )
-from ptan.experience.saving import entries, schema_from_state, schema_state, sequence, whole
+from ptan.replay.saving import entries, schema_from_state, schema_state, sequence, whole
 
 _MOST_ROWS = 2**62  # ever inserted: row numbers are int64
 

@@ -11,16 +11,16 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from ptan.common.trees import SumSegmentTree
-from ptan.experience import _kernels
-from ptan.experience.batch import Batch
+from ptan.common.checks import unit_interval, whole_number
 from ptan.experience.columns import Chunk
 from ptan.experience.layout import Array
-from ptan.experience.replay import ExperienceReplayBuffer
 from ptan.experience.rows import Row
-from ptan.experience.saving import array, entries, real, whole
-from ptan.experience.sources import positive
-from ptan.experience.table import RowTable
+from ptan.replay import _kernels
+from ptan.replay.batch import Batch
+from ptan.replay.buffer import ExperienceReplayBuffer
+from ptan.replay.saving import array, entries, real, whole
+from ptan.replay.table import RowTable
+from ptan.replay.trees import SumSegmentTree
 
 
 class _Prioritized(ExperienceReplayBuffer, ABC):
@@ -43,9 +43,9 @@ class _Prioritized(ExperienceReplayBuffer, ABC):
         rng: np.random.Generator | int | None,
     ) -> None:
         super().__init__(experience_source, buffer_size, gamma=gamma, rng=rng)
-        self.alpha = _in_unit("alpha", alpha)
-        self.beta_start = _in_unit("beta_start", beta_start)
-        self.beta_frames = positive("beta_frames", beta_frames)
+        self.alpha = unit_interval("alpha", alpha)
+        self.beta_start = unit_interval("beta_start", beta_start)
+        self.beta_frames = whole_number("beta_frames", beta_frames)
         self.beta = self.beta_start
         self.stale_updates = 0
         self._max_priority = 1.0
@@ -58,7 +58,7 @@ class _Prioritized(ExperienceReplayBuffer, ABC):
 
     @beta.setter
     def beta(self, value: float) -> None:
-        self._beta = _in_unit("beta", value)
+        self._beta = unit_interval("beta", value)
 
     def sample(self, batch_size: int, beta: float | None = None) -> tuple[Batch, Array, Array]:
         """Draw rows in proportion to priority^α, with replacement.
@@ -70,7 +70,7 @@ class _Prioritized(ExperienceReplayBuffer, ABC):
         Returns:
             The batch, the row numbers (B,) int64, and the importance weights (B,) float32.
         """
-        beta = self._beta if beta is None else _in_unit("beta", beta)
+        beta = self._beta if beta is None else unit_interval("beta", beta)
         self._span(batch_size)
         self._settle()
         slots, weights, total = self._draw(batch_size)
@@ -326,11 +326,3 @@ def _as_update(
             raise ValueError(f"indices must be integers, got {indices!r}")
         numbers = numbers.astype(np.int64)
     return numbers, values
-
-
-def _in_unit(name: str, value: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
-        raise TypeError(f"{name} must be a number in [0, 1], got {value!r}")
-    if not 0.0 <= value <= 1.0:
-        raise ValueError(f"{name} must be in [0, 1], got {value}")
-    return float(value)

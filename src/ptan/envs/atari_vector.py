@@ -7,8 +7,8 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
 from numpy.typing import NDArray
 
-from ptan.common._checks import whole_number
-from ptan.common.atari_settings import AtariSettings, alias_of_clipping, need_extra
+from ptan.common.checks import whole_number
+from ptan.envs.atari_settings import AtariSettings, alias_of_clipping, need_extra
 
 __all__ = ["make_atari_vec"]
 

@@ -5,8 +5,8 @@ import gymnasium
 import numpy as np
 import pytest
 
-from ptan.common.atari_settings import warn_if_clipped
 from ptan.common.wrappers import AtariSettings, make_atari_vec, wrap_dqn
+from ptan.envs.atari_settings import warn_if_clipped
 
 gymnasium.register_envs(ale_py)
 pytestmark = pytest.mark.atari

@@ -11,8 +11,8 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ptan.common import _tree_kernels as kernels
-from ptan.common._checks import whole_number
+from ptan.common.checks import whole_number
+from ptan.replay import _tree_kernels as kernels
 
 __all__ = ["MinSegmentTree", "SumSegmentTree"]
 

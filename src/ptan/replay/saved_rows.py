@@ -5,19 +5,21 @@ from typing import Any
 
 import numpy as np
 
-from ptan.experience.columns import (
+from ptan.experience.columns import Columns, Schema
+from ptan.experience.flags import (
     ENDED,
+    EPISODE_OVER,
     INT_REWARD,
     KEEPS_LAST,
     NO_FINAL,
+    NO_TRANSITION,
+    RAW_REWARD,
     TERMINATED,
     TRUNCATED,
-    Columns,
-    Schema,
 )
 from ptan.experience.layout import Array, Leaf
 from ptan.experience.rows import Experience
-from ptan.experience.saving import array, entries, shown
+from ptan.replay.saving import array, entries, shown
 
 _MOST_WHOLE = 2.0**64  # an int reward is one that NumPy has a type for
 COLUMNS = ("actions", "rewards", "discounts", "steps", "ends")
@@ -150,7 +152,9 @@ def _possible_ends(schema: Schema) -> Array:
     """For every byte whether a step of such rows may end so."""
     single_step = issubclass(schema.row_class, Experience)
     possible = np.zeros(256, np.bool_)
-    for end in range(2 * NO_FINAL):
+    for end in range(256):
+        if end & (EPISODE_OVER | RAW_REWARD | NO_TRANSITION):
+            continue
         keeps_last = not single_step and end & ENDED == TRUNCATED
         unknown_final = single_step and not end & ENDED
         possible[end] = (

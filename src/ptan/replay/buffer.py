@@ -6,18 +6,17 @@ from typing import Any, ClassVar, overload
 
 import numpy as np
 
-from ptan.actions import as_generator
-from ptan.common.generators import check_generator_state, generator_state
-from ptan.experience import _kernels
-from ptan.experience.batch import Batch, decode_gathered
+from ptan.common.checks import unit_interval, whole_number
+from ptan.common.generators import as_generator, check_generator_state, generator_state
 from ptan.experience.coding import encode
 from ptan.experience.columns import Chunk, Schema
 from ptan.experience.layout import Array
 from ptan.experience.rows import Row
-from ptan.experience.saving import check_equal, entries, shown
-from ptan.experience.sources import checked_gamma, positive
 from ptan.experience.stream import Stream
-from ptan.experience.table import RowTable
+from ptan.replay import _kernels
+from ptan.replay.batch import Batch, decode_gathered
+from ptan.replay.saving import check_equal, entries, shown
+from ptan.replay.table import RowTable
 
 _DECODE_ROWS = 256
 _STATE_FORMAT = 1
@@ -52,7 +51,7 @@ class ExperienceReplayBuffer:
         gamma: float | None = None,
         rng: np.random.Generator | int | None = None,
     ) -> None:
-        self.capacity = positive("buffer_size", buffer_size)
+        self.capacity = whole_number("buffer_size", buffer_size)
         self.experience_source = experience_source
         if not (experience_source is None or isinstance(experience_source, Iterable)):
             raise TypeError(
@@ -61,7 +60,7 @@ class ExperienceReplayBuffer:
         self.experience_source_iter = None if experience_source is None else iter(experience_source)
         if gamma is None:
             gamma = getattr(experience_source, "gamma", None)
-        self.gamma = None if gamma is None else checked_gamma(gamma)
+        self.gamma = None if gamma is None else unit_interval("gamma", gamma)
         self.rng = as_generator(rng)
         self._table: RowTable | None = None
         self._objects: list[Any] | None = None  # items that are no rows, in slot order
@@ -243,7 +242,7 @@ class ExperienceReplayBuffer:
     def _span(self, batch_size: int) -> tuple[int, int]:
         """First row number and number of rows to sample from, after a check of the request."""
         if batch_size.__class__ is not int:
-            positive("batch_size", batch_size)
+            whole_number("batch_size", batch_size)
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, got {batch_size}")
         table = self._table

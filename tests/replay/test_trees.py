@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ptan.common import _tree_kernels as kernels
 from ptan.common.utils import MinSegmentTree, SumSegmentTree
+from ptan.replay import _tree_kernels as kernels
 
 CAPACITIES = [1, 2, 15, 16, 17, 255, 256, 257, 1000, 4096, 4097]
 

@@ -9,9 +9,9 @@ from typing import Any, Self, TypeAlias
 
 import numpy as np
 
-from ptan.experience import _kernels
 from ptan.experience.layout import Array, Leaf
-from ptan.experience.saving import array, entries, whole
+from ptan.replay import _kernels
+from ptan.replay.saving import array, entries, whole
 
 _STACK_LIMIT = 16  # an observation with a longer first axis is no stack of frames
 _FRAME_BYTES = 256  # smaller slices are not worth a reference of their own

@@ -97,7 +97,7 @@ def warn_if_clipped(env: object) -> None:
     known |= {} if spec is None else spec.kwargs
     clips = getattr(env, "reward_clipping", known.get("reward_clipping"))
     ends = getattr(env, "episodic_life", known.get("episodic_life"))
-    advice = "ptan.common.wrappers.make_atari_vec makes one that does neither"
+    advice = "ptan.envs.wrappers.make_atari_vec makes one that does neither"
     if clips or ends:
         wrong = ["clips rewards"] * bool(clips) + ["resets the game at a lost life"] * bool(ends)
         warn_user(

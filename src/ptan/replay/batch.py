@@ -7,7 +7,8 @@ import numpy as np
 import torch
 
 from ptan.experience.coding import decode, encode
-from ptan.experience.columns import TERMINATED, Columns, Schema
+from ptan.experience.columns import Columns, Schema
+from ptan.experience.flags import TERMINATED
 from ptan.experience.layout import Array, Leaf, row_values, unflatten
 
 _IS_TERMINATED = np.array([bits & TERMINATED != 0 for bits in range(256)])

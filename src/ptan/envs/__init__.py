@@ -1,0 +1,1 @@
+"""Environments: preprocessing, small wrappers, vectors of games."""
