@@ -97,6 +97,19 @@ def test_sac_samples_a_tanh_gaussian():
     assert (abs(raw - 0.25) < 0.5).mean() == pytest.approx(0.6827, abs=0.015)
 
 
+def test_sac_learns_from_actions_before_they_are_stretched_to_the_bounds():
+    step = SACAgent(Pair(), low=-2.0, high=4.0, rng=1).step(LOGITS)
+    assert abs(step.actions).max() < 1
+    assert step.env_actions == pytest.approx(1 + 3 * step.actions, rel=1e-5)
+    assert (step.states, step.columns) == ([None, None], {})
+
+
+def test_ddpg_learns_from_the_actions_that_the_environment_gets():
+    step = DDPGAgent(Table(), low=-0.5, high=0.5).step(LOGITS)
+    assert step.actions is step.env_actions
+    assert abs(step.actions).max() <= 0.5
+
+
 def test_sac_draws_nothing_in_evaluation_and_a_seed_repeats_training():
     first, second = SACAgent(Pair(), rng=5), SACAgent(Pair(), rng=5)
     first.deterministic = True

@@ -1,5 +1,6 @@
 """What all agents keep: shapes, gradients, modes, agent states, pickling."""
 
+import copy
 import pickle
 
 import numpy as np
@@ -10,6 +11,8 @@ from ptan.actions import (
     ArgmaxActionSelector,
     EpsilonGreedyActionSelector,
     OrnsteinUhlenbeckProcess,
+    Policy,
+    PolicyStep,
     ProbabilityActionSelector,
 )
 from ptan.agent import (
@@ -42,6 +45,36 @@ def test_a_users_agent_needs_no_super_init():
 def test_an_agent_must_say_how_it_acts():
     with pytest.raises(TypeError, match="abstract"):
         BaseAgent()
+
+
+def test_the_step_of_a_users_agent_is_what_it_does_when_called():
+    class Constant(BaseAgent):
+        def __call__(self, states, agent_states=None):
+            return [3] * len(states), [7] * len(states)
+
+    assert Constant().step([1, 2]) == PolicyStep([3, 3], [3, 3], [7, 7], {})
+
+
+def test_a_published_agent_that_overrides_only_the_call_is_what_steps_ask():
+    class Stubborn(PolicyAgent):
+        def __call__(self, observations, agent_states=None):
+            actions, states = super().__call__(observations, agent_states)
+            return np.full_like(actions, 2), states
+
+    class AtRest:
+        def __call__(self, observations, agent_states=None):
+            return np.zeros(len(observations), int), agent_states
+
+    class Mixed(AtRest, ActorCriticAgent):
+        pass
+
+    class Whole(Stubborn):
+        def step(self, observations, agent_states=None):
+            return PolicyStep([9], [9], [None], {})
+
+    assert Stubborn(Table(), apply_softmax=True).step(LOGITS).actions.tolist() == [2, 2]
+    assert Mixed(TwoHeads(), apply_softmax=True).step(LOGITS).actions.tolist() == [0, 0]
+    assert Whole(Table()).step(LOGITS).actions == [9]
 
 
 AGENTS = {
@@ -95,6 +128,18 @@ def test_lists_arrays_and_tensors_of_observations_act_alike(kind):
         actions, states = AGENTS[kind](Table())(observations)
         assert len(actions) == 2
         assert len(states) == 2
+
+
+@pytest.mark.parametrize("kind", AGENTS)
+def test_a_step_chooses_and_draws_as_a_call_does(kind):
+    agent = AGENTS[kind](Table())
+    twin = copy.deepcopy(agent)
+    for _ in range(3):
+        actions, states = agent(LOGITS)
+        step = twin.step(LOGITS)
+        assert isinstance(twin, Policy)
+        assert step.env_actions.tolist() == actions.tolist()
+        assert np.array_equal(np.array(step.states), np.array(states))
 
 
 @pytest.mark.parametrize("kind", ["dqn", "policy", "sac"])

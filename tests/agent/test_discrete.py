@@ -13,6 +13,7 @@ from ptan.actions import (
     ArgmaxActionSelector,
     EpsilonGreedyActionSelector,
     ProbabilityActionSelector,
+    ValuePolicy,
 )
 from ptan.agent import (
     ActorCriticAgent,
@@ -189,3 +190,49 @@ def test_values_that_are_not_one_per_observation_raise(shape):
     with pytest.raises(ValueError, match="one value per observation") as caught:
         agent(LOGITS)
     assert str(shape) in str(caught.value)
+
+
+@pytest.mark.parametrize("apply_softmax", [True, False])
+def test_a_policys_step_has_the_log_probabilities_of_its_actions(apply_softmax):
+    probabilities = np.array([softmax(row) for row in LOGITS], np.float32)
+    observations = LOGITS if apply_softmax else probabilities
+    agent = PolicyAgent(Table(), apply_softmax=apply_softmax)
+    for _ in range(5):
+        actions, env_actions, states, columns = agent.step(observations)
+        assert env_actions is actions
+        assert states == [None, None]
+        assert columns["log_probs"].dtype == np.float32
+        assert np.exp(columns["log_probs"]) == pytest.approx(probabilities[[0, 1], actions])
+
+
+def test_an_action_that_the_policy_ruled_out_has_the_log_probability_of_minus_infinity():
+    agent = PolicyAgent(Table(), lambda p: p.argmin(axis=1))
+    assert agent.step(rows([0.0, 1.0])).columns["log_probs"].tolist() == [-np.inf]
+
+
+def test_actions_that_are_no_numbers_of_columns_have_no_log_probabilities():
+    agent = PolicyAgent(Table(), lambda p: [[0.5, 0.5]] * len(p))
+    assert agent.step(rows([0.0, 1.0])).columns == {}
+
+
+@pytest.mark.parametrize("flat", [False, True])
+def test_an_actor_critics_step_has_values_and_log_probabilities(flat):
+    agent = ActorCriticAgent(TwoHeads(flat), ArgmaxActionSelector(), apply_softmax=True)
+    actions, _, states, columns = agent.step(LOGITS)
+    assert actions.tolist() == [1, 0]
+    assert states == [0.0, -2.0]
+    assert columns["values"].tolist() == [0.0, -2.0]
+    assert columns["values"].dtype == np.float32
+    expected = np.log([softmax(LOGITS[0])[1], softmax(LOGITS[1])[0]])
+    assert columns["log_probs"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_critic_says_its_values_without_choosing_actions():
+    def never(probabilities):
+        raise AssertionError("asked for actions")
+
+    agent = ActorCriticAgent(TwoHeads(), never)
+    assert isinstance(agent, ValuePolicy)
+    values = agent.values(np.stack(LOGITS), [None, None])
+    assert values.tolist() == [0.0, -2.0]
+    assert values.dtype == np.float32

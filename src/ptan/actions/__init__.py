@@ -4,6 +4,7 @@
 * `ProbabilityActionSelector`: policies over discrete actions
 * `GaussianNoise`, `OrnsteinUhlenbeckProcess`, `ActionBounds`: continuous actions
 * `ActionSelector`: the base class of a selector of your own; `as_generator` gives it its randomness
+* `PolicyStep`, and the protocols `Agent`, `Policy`, `ValuePolicy`: what stepping asks of an agent
 
     selector = EpsilonGreedyActionSelector(epsilon=1.0, rng=0)
     tracker = EpsilonTracker(selector, eps_start=1.0, eps_final=0.02, eps_frames=10_000)
@@ -23,17 +24,22 @@ from ptan.actions.discrete import (
     ProbabilityActionSelector,
     Selector,
 )
+from ptan.actions.policy import Agent, Policy, PolicyStep, ValuePolicy
 from ptan.common.generators import as_generator
 
 __all__ = [
     "ActionBounds",
     "ActionSelector",
+    "Agent",
     "ArgmaxActionSelector",
     "EpsilonGreedyActionSelector",
     "EpsilonTracker",
     "GaussianNoise",
     "OrnsteinUhlenbeckProcess",
+    "Policy",
+    "PolicyStep",
     "ProbabilityActionSelector",
     "Selector",
+    "ValuePolicy",
     "as_generator",
 ]

@@ -13,7 +13,8 @@ It keeps nothing between calls: what an environment's next step needs (noise, va
 state of a recurrent model) travels in the agent states, one per environment.
 """
 
-from ptan.agent.base import AgentStates, BaseAgent, States
+from ptan.actions.policy import AgentStates
+from ptan.agent.base import BaseAgent, States
 from ptan.agent.continuous import DDPGAgent, SACAgent
 from ptan.agent.discrete import ActorCriticAgent, DQNAgent, PolicyAgent
 from ptan.agent.preprocessing import default_states_preprocessor, float32_preprocessor

@@ -8,14 +8,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ptan.actions.policy import AgentStates, PolicyStep
 from ptan.agent.preprocessing import default_states_preprocessor
 from ptan.common.checks import checked_callable
 
 States: TypeAlias = Sequence[Any] | NDArray[Any] | torch.Tensor | Mapping[str, Any]
 """A batch of observations: a list of them, or what a vector environment returns."""
-
-AgentStates: TypeAlias = Sequence[Any] | NDArray[Any] | None
-"""One agent state per environment; None before the first step."""
 
 Model: TypeAlias = Callable[..., Any]
 Preprocessor: TypeAlias = Callable[[Any], Any]
@@ -29,6 +27,16 @@ class BaseAgent(ABC):
 
     A subclass needs no `super().__init__()`.
     """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Where a subclass overrides only `__call__`, let that be what `step` asks."""
+        super().__init_subclass__(**kwargs)
+        call, step = (
+            next(i for i, base in enumerate(cls.__mro__) if name in vars(base))
+            for name in ("__call__", "step")
+        )
+        if call < step:
+            cls.step = BaseAgent.step  # type: ignore[method-assign]
 
     def initial_state(self) -> Any:
         """Make the agent state at the start of an episode of one environment.
@@ -49,6 +57,15 @@ class BaseAgent(ABC):
         Returns:
             B actions and B new agent states, each an array or a list.
         """
+
+    def step(self, observations: States, agent_states: AgentStates = None) -> PolicyStep:
+        """Choose as the agent does when called, and say what else belongs to the decision.
+
+        Agents that know more override this. By default actions are stored as the environments
+        take them, and there are no columns.
+        """
+        actions, states = self(observations, agent_states)
+        return PolicyStep(actions, actions, states, {})
 
 
 class NetworkAgent(BaseAgent):

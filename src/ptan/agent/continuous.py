@@ -7,8 +7,8 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from ptan.actions import ActionBounds, OrnsteinUhlenbeckProcess, Selector, as_generator
+from ptan.actions.policy import AgentStates, PolicyStep
 from ptan.agent.base import (
-    AgentStates,
     Model,
     NetworkAgent,
     Preprocessor,
@@ -144,6 +144,17 @@ class SACAgent(NetworkAgent):
             ValueError: the model did not return B rows, mean and log_std differ in shape, an action
                 is NaN, or the bounds do not fit the actions.
         """
+        unit_actions = self._unit_actions(observations)
+        states = unchanged(agent_states, len(unit_actions))
+        return self.bounds.from_unit(unit_actions), states
+
+    def step(self, observations: States, agent_states: AgentStates = None) -> PolicyStep:
+        """Choose as above; stored and learned from are the actions in [-1, 1], before scaling."""
+        unit_actions = self._unit_actions(observations)
+        states = unchanged(agent_states, len(unit_actions))
+        return PolicyStep(unit_actions, self.bounds.from_unit(unit_actions), states, {})
+
+    def _unit_actions(self, observations: States) -> NDArray[Any]:
         n_rows = batch_size(observations)
         pair = pair_of(self._forward(observations), "mean, log_std")
         mean, log_std = to_numpy(pair[0]), to_numpy(pair[1])
@@ -153,10 +164,7 @@ class SACAgent(NetworkAgent):
                 f"mean and log_std must have one shape, got {mean.shape} and {log_std.shape}"
             )
         if not self.deterministic:
-            mean = self._sample(mean, log_std)
-        return self.bounds.from_unit(np.tanh(mean)), unchanged(agent_states, n_rows)
-
-    def _sample(self, mean: NDArray[Any], log_std: NDArray[Any]) -> NDArray[Any]:
-        noise = self.rng.standard_normal(mean.shape).astype(mean.dtype, copy=False)
-        sample: NDArray[Any] = mean + np.exp(log_std) * noise
-        return sample
+            noise = self.rng.standard_normal(mean.shape).astype(mean.dtype, copy=False)
+            mean = mean + np.exp(log_std) * noise
+        unit_actions: NDArray[Any] = np.tanh(mean)
+        return unit_actions

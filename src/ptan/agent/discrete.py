@@ -2,12 +2,13 @@
 
 from typing import Any
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from ptan.actions import ProbabilityActionSelector, Selector
+from ptan.actions.policy import AgentStates, PolicyStep
 from ptan.agent.base import (
-    AgentStates,
     Model,
     NetworkAgent,
     Preprocessor,
@@ -133,13 +134,36 @@ class PolicyAgent(NetworkAgent):
                 probabilities.
         """
         n_rows = batch_size(observations)
-        probabilities = _probabilities(self._forward(observations), n_rows, self.apply_softmax)
-        actions = self.action_selector(probabilities)
-        check_rows(actions, n_rows, "the action selector")
+        actions, _ = self._choose(self._forward(observations), n_rows)
         return actions, unchanged(agent_states, n_rows)
 
+    def step(self, observations: States, agent_states: AgentStates = None) -> PolicyStep:
+        """Choose as above, with the column "log_probs" (B,) float32 of the actions."""
+        n_rows = batch_size(observations)
+        actions, probabilities = self._choose(self._forward(observations), n_rows)
+        columns = _log_probs(probabilities, actions)
+        return PolicyStep(actions, actions, unchanged(agent_states, n_rows), columns)
 
-class ActorCriticAgent(NetworkAgent):
+    def _choose(self, policy: Any, n_rows: int) -> tuple[Any, NDArray[Any]]:
+        """Actions (B,) and the probabilities (B, A) that they were chosen by."""
+        probabilities = self._probabilities(policy, n_rows)
+        actions = self.action_selector(probabilities)
+        check_rows(actions, n_rows, "the action selector")
+        return actions, probabilities
+
+    def _probabilities(self, policy: Any, n_rows: int) -> NDArray[Any]:
+        if self.apply_softmax:
+            # In float32 at least: rows of half precision do not sum to 1 closely enough.
+            # A model may return arrays, also read-only ones.
+            logits = default_states_preprocessor(policy).detach()
+            exact = logits if logits.dtype == torch.float64 else logits.float()
+            policy = torch.softmax(exact, dim=-1)
+        probabilities = to_numpy(policy)
+        check_rows(probabilities, n_rows, "the model")
+        return probabilities
+
+
+class ActorCriticAgent(PolicyAgent):
     """Acts as `PolicyAgent`, and keeps the critic's values in the agent states.
 
     `ExperienceSourceRollouts` reads them there, so the values that a rollout learns from are those
@@ -147,27 +171,11 @@ class ActorCriticAgent(NetworkAgent):
 
     Args:
         model: Observations to a pair: (B, A) probabilities or logits, and values (B,) or (B, 1).
-        action_selector: Probabilities to actions; None is a fresh `ProbabilityActionSelector`.
+        action_selector: As for `PolicyAgent`, like all that follow.
         device: Where the model lives.
         apply_softmax: True for a model that returns logits.
         preprocessor: Observations to the model's input; None passes them through.
     """
-
-    def __init__(
-        self,
-        model: Model,
-        action_selector: Selector | None = None,
-        device: torch.device | str = "cpu",
-        apply_softmax: bool = False,
-        preprocessor: Preprocessor | None = default_states_preprocessor,
-    ) -> None:
-        super().__init__(model, device, preprocessor)
-        self.action_selector: Selector = (
-            ProbabilityActionSelector()
-            if action_selector is None
-            else checked_callable("action_selector", action_selector)
-        )
-        self.apply_softmax = apply_softmax
 
     def __call__(
         self,
@@ -189,24 +197,47 @@ class ActorCriticAgent(NetworkAgent):
         """
         n_rows = batch_size(observations)
         policy, value = pair_of(self._forward(observations), "policy, values")
-        probabilities = _probabilities(policy, n_rows, self.apply_softmax)
-        values = to_numpy(value)
-        if values.shape not in ((n_rows,), (n_rows, 1)):
-            raise ValueError(
-                f"the model must return one value per observation, ({n_rows},) or ({n_rows}, 1), "
-                f"got {values.shape}"
-            )
-        actions = self.action_selector(probabilities)
-        check_rows(actions, n_rows, "the action selector")
-        return actions, values.reshape(-1).astype(float).tolist()
+        actions, _ = self._choose(policy, n_rows)
+        return actions, _row_values(value, n_rows).astype(float).tolist()
+
+    def step(
+        self,
+        observations: States,
+        agent_states: AgentStates = None,  # noqa: ARG002 - the old values are not needed
+    ) -> PolicyStep:
+        """Choose as above, with the columns "values" and "log_probs", both (B,) float32."""
+        n_rows = batch_size(observations)
+        policy, value = pair_of(self._forward(observations), "policy, values")
+        actions, probabilities = self._choose(policy, n_rows)
+        values = _row_values(value, n_rows)
+        columns = {"values": values.astype(np.float32), **_log_probs(probabilities, actions)}
+        return PolicyStep(actions, actions, values.astype(float).tolist(), columns)
+
+    def values(
+        self,
+        observations: States,
+        agent_states: AgentStates = None,  # noqa: ARG002 - the old values are not needed
+    ) -> NDArray[np.float32]:
+        """The critic's values of B observations (B,), without choosing actions."""
+        _, value = pair_of(self._forward(observations), "policy, values")
+        return _row_values(value, batch_size(observations)).astype(np.float32)
 
 
-def _probabilities(output: Any, n_rows: int, apply_softmax: bool) -> NDArray[Any]:
-    if apply_softmax:
-        # In float32 at least: rows of half precision do not sum to 1 closely enough.
-        # A model may return arrays, also read-only ones.
-        logits = default_states_preprocessor(output).detach()
-        output = torch.softmax(logits if logits.dtype == torch.float64 else logits.float(), dim=-1)
-    probabilities = to_numpy(output)
-    check_rows(probabilities, n_rows, "the model")
-    return probabilities
+def _row_values(output: Any, n_rows: int) -> NDArray[Any]:
+    values = to_numpy(output)
+    if values.shape not in ((n_rows,), (n_rows, 1)):
+        raise ValueError(
+            f"the model must return one value per observation, ({n_rows},) or ({n_rows}, 1), "
+            f"got {values.shape}"
+        )
+    return values.reshape(-1)
+
+
+def _log_probs(probabilities: NDArray[Any], actions: Any) -> dict[str, NDArray[np.float32]]:
+    """The column "log_probs" (B,); none if a selector's actions are no numbers of columns."""
+    indices = np.asarray(actions)
+    if indices.ndim != 1 or indices.dtype.kind not in "iu":
+        return {}
+    chosen = probabilities[np.arange(len(indices)), indices]
+    with np.errstate(divide="ignore"):  # −inf for an action that the policy ruled out
+        return {"log_probs": np.log(chosen).astype(np.float32, copy=False)}
