@@ -27,13 +27,17 @@ SURFACE = {
     "ptan.actions": [
         "ActionBounds",
         "ActionSelector",
+        "Agent",
         "ArgmaxActionSelector",
         "EpsilonGreedyActionSelector",
         "EpsilonTracker",
         "GaussianNoise",
         "OrnsteinUhlenbeckProcess",
+        "Policy",
+        "PolicyStep",
         "ProbabilityActionSelector",
         "Selector",
+        "ValuePolicy",
         "as_generator",
     ],
     "ptan.agent": [
