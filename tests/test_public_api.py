@@ -237,9 +237,14 @@ def imported_by(statement: str) -> set[str]:
 
 
 def test_import_ptan_loads_no_extra() -> None:
-    loaded = imported_by("import ptan")
+    loaded = imported_by("from ptan import actions, agent, common, experience")
     assert {"ptan", "torch", "gymnasium", "numba"} <= loaded
     assert loaded & set(HEAVY) == set()
+
+
+def test_settings_and_presets_are_read_without_pytorch() -> None:
+    statement = "import ptan; from ptan.algorithms import PRESETS, DQNConfig, list_settings"
+    assert not imported_by(statement) & {"torch", "gymnasium", "numba", *HEAVY}
 
 
 def test_import_ptan_leaves_its_own_lazy_modules_alone() -> None:

@@ -18,10 +18,21 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from ptan import actions, agent, common, experience
-
 if TYPE_CHECKING:
-    from ptan import algorithms, cli, conformance, ignite, losses, nn, runs, training
+    from ptan import (
+        actions,
+        agent,
+        algorithms,
+        cli,
+        common,
+        conformance,
+        experience,
+        ignite,
+        losses,
+        nn,
+        runs,
+        training,
+    )
 
 __version__ = "1.0.0.dev0"
 
@@ -40,12 +51,10 @@ __all__ = [
     "training",
 ]
 
-_LAZY = frozenset(__all__) - {"actions", "agent", "common", "experience"}
-
 
 def __getattr__(name: str) -> ModuleType:
-    """Import the modules that not every program needs on first use."""
-    if name in _LAZY:
+    """Import each package on first use: the command line's help needs none that brings PyTorch."""
+    if name in __all__:
         return import_module(f"ptan.{name}")
     raise AttributeError(f"module 'ptan' has no attribute {name!r}")
 

@@ -3,6 +3,7 @@
 import dataclasses
 import pickle
 
+import numpy as np
 import pytest
 
 from ptan.algorithms import DQNConfig, list_settings
@@ -106,3 +107,17 @@ def test_every_setting_says_what_it_means() -> None:
         "eps_steps": "environment steps",
         "sync_every": "gradient updates",
     }
+
+
+def test_every_number_says_its_range_and_numpy_numbers_become_plain() -> None:
+    ranges = {setting.name: str(setting.range) for setting in list_settings(DQNConfig)}
+    assert (ranges["gamma"], ranges["learning_rate"], ranges["n_atoms"], ranges["v_min"]) == (
+        "in [0, 1]",
+        "above 0",
+        "of at least 2",
+        "",
+    )
+    config = DQNConfig(batch_size=np.int64(8), gamma=np.float32(0.5))
+    assert (type(config.batch_size), type(config.gamma)) == (int, float)
+    with pytest.raises(ValueError, match=r"gamma must be a finite number in \[0, 1\], got 1.5"):
+        DQNConfig(gamma=1.5)

@@ -2,16 +2,21 @@
 
 * `DQN`, `DQNConfig`: deep Q-learning with six extensions
 * `PRESETS`, `Preset`: environments with the settings that textbooks train them with
-* `list_settings`, `Setting`: what each setting means, and its unit
+* `list_settings`, `Setting`: what each setting means, its unit and its range
 
 An algorithm owns no loop. It makes its networks from the spaces, gives the acting agent and the
-source and buffer that fit, updates itself once when asked, and has a complete `state_dict`.
+collector that fits, updates itself once when asked, and has a complete `state_dict`.
 """
 
-from ptan.algorithms.dqn import DQN, Learned, Metrics
-from ptan.algorithms.dqn_config import DQNConfig
-from ptan.algorithms.presets import PRESETS, Preset
-from ptan.algorithms.settings import Setting, list_settings
+from typing import TYPE_CHECKING
+
+from ptan.common.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from ptan.algorithms.dqn import DQN, Learned, Metrics
+    from ptan.algorithms.dqn_config import DQNConfig
+    from ptan.algorithms.presets import PRESETS, Preset
+    from ptan.algorithms.settings import Setting, list_settings
 
 __all__ = [
     "DQN",
@@ -23,3 +28,14 @@ __all__ = [
     "Setting",
     "list_settings",
 ]
+
+# Lazy, because settings and presets are read without PyTorch, by the command line's help.
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "ptan.algorithms.dqn": ["DQN", "Learned", "Metrics"],
+        "ptan.algorithms.dqn_config": ["DQNConfig"],
+        "ptan.algorithms.presets": ["PRESETS", "Preset"],
+        "ptan.algorithms.settings": ["Setting", "list_settings"],
+    },
+)
