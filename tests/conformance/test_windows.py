@@ -2,7 +2,7 @@
 
 import pytest
 
-from ptan.conformance.scripted import Episode, Place, action_at, decode, encode, reward_of
+from ptan.conformance.scripts import Episode, Place, action_at, decode, encode, reward_of
 from ptan.conformance.windows import Script
 
 PLANS = [[Episode(5, "truncated"), Episode(6, lost=(2,)), Episode(1)]]

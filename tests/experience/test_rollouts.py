@@ -99,7 +99,7 @@ def test_the_parts_are_arrays_with_these_dtypes(kind, form):
     states, actions, returns, values = rollout
     dtype, shape = {
         "vector": (np.float32, (10, 3)),
-        "pixels": (np.uint8, (10, 2, 3)),
+        "pixels": (np.uint8, (10, 3, 16, 16)),
         "discrete": (np.int64, (10,)),
     }[kind]
     assert (states.dtype, states.shape) == (dtype, shape)

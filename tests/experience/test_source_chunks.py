@@ -13,7 +13,7 @@ from ptan.experience import (
     VectorExperienceSourceFirstLast,
 )
 
-from .envs import MODES, CountingAgent, Episode, PolicyOfPlace, decode, drive, make_envs
+from .envs import MODES, BigEnv, CountingAgent, Episode, PolicyOfPlace, decode, drive, make_envs
 from .oracles import (
     check_experience,
     check_first_last,
@@ -150,7 +150,7 @@ class TestLongRuns:
 
     @pytest.mark.parametrize("driver", DRIVERS)
     def test_observations_of_more_than_a_megabyte(self, driver):
-        envs = make_envs([[Episode(5, "truncated"), Episode(2)], [Episode(3)]], kind="big")
+        envs = make_envs([[Episode(5, "truncated"), Episode(2)], [Episode(3)]], BigEnv)
         source = ExperienceSourceFirstLast(drive(driver, envs), PolicyOfPlace(), 0.9, 3)
         rows = list(islice(source, 16))
         windows = expected_windows(envs, 3, next_step=driver == "next_step")

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ptan.conformance.findings import FAILED, Findings
-from ptan.conformance.scripted import Place, ScriptedAgent
+from ptan.conformance.scripts import Place, ScriptedAgent
 from ptan.conformance.source_rows import close
 from ptan.conformance.windows import Script
 

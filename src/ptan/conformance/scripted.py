@@ -1,12 +1,13 @@
-"""Scripted environments and the agent that acts in them.
+"""A scripted environment, and an agent that acts in it.
 
-Everything that happens in them follows from the script: which environment, episode and step an
-observation belongs to can be read off it, the action follows from the observation, the reward from
-both. So what a source must deliver is known without any record of the run.
+Every observation says which environment, episode and step it is from, and each call is logged.
+What a source must deliver follows from the log alone: see `ptan.conformance.oracles`.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import copy
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple
 
 import gymnasium
@@ -15,12 +16,12 @@ from gymnasium import spaces
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 
 N_ACTIONS = 4
-STEP_LIMIT = 5_000
 ENDS = {"terminated": (True, False), "truncated": (False, True), "both": (True, True)}
+MODES = {mode.name.lower(): mode for mode in AutoresetMode}
 
 
 class Place(NamedTuple):
-    """Where an observation is from: environments and steps count from 0, episodes from 1."""
+    """Where an observation is from: episodes count from 1, steps from 0."""
 
     env: int
     episode: int
@@ -33,7 +34,8 @@ class Episode:
 
     length  steps until it ends
     end     "terminated", "truncated" or "both"
-    lost    numbers of steps after which a life is lost and the game goes on
+    lost    numbers of steps after which a life is lost and the game goes on; at a truncation a
+            life may be lost as well, and the game is over
     """
 
     length: int
@@ -41,155 +43,190 @@ class Episode:
     lost: tuple[int, ...] = ()
 
 
-Plan = Sequence[Episode]
+@dataclass
+class Event:
+    """One call of an environment.
 
-PLANS: tuple[Plan, ...] = (
-    (
-        Episode(5),
-        Episode(3, "truncated"),
-        Episode(1),
-        Episode(6, "truncated"),
-        Episode(2, "truncated"),
-        Episode(4, "both"),
-        Episode(7, lost=(3,)),
+    `kind` is "reset", "step" or "resume": a reset after a lost life that goes on with the game.
+    """
+
+    kind: str
+    observation: Any
+    action: Any = None
+    reward: Any = 0.0
+    terminated: bool = False
+    truncated: bool = False
+    info: dict[str, Any] = field(default_factory=dict)
+    kwargs: dict[str, Any] = field(default_factory=dict)
+
+
+_STACK = spaces.Box(0, 255, (3, 16, 16), np.uint8)
+KINDS: dict[str, spaces.Space[Any]] = {
+    "vector": spaces.Box(-1e6, 1e6, (3,), np.float32),
+    "pixels": _STACK,  # the newest three frames of the episode
+    "discrete": spaces.Discrete(1_000_000),
+    "dict": spaces.Dict(
+        where=spaces.Box(-1e6, 1e6, (2,), np.float64),
+        views=spaces.Tuple((_STACK, spaces.Discrete(100))),
     ),
-    (Episode(4, "truncated"), Episode(8, lost=(2, 5)), Episode(1, "truncated"), Episode(3)),
-    (Episode(2), Episode(9, "truncated", lost=(4,)), Episode(5, "truncated")),
-)
-"""Ends of all kinds after episodes shorter than, as long as and longer than usual windows."""
+    "tuple": spaces.Tuple((spaces.Box(-1000, 1000, (2,), np.int16), spaces.Discrete(100))),
+}
+"""Kinds of observations, and their spaces."""
 
 
-def without_lost_lives(plans: Sequence[Plan]) -> list[Plan]:
-    """The same episodes with no lives to lose."""
-    return [[Episode(e.length, e.end) for e in plan] for plan in plans]
+def encode(place: Place, kind: str = "vector") -> Any:
+    """The observation of this kind at a place."""
+    env, episode, step = place
+    if kind == "pixels":
+        return np.stack([_frame(Place(env, episode, max(0, step - back))) for back in (2, 1, 0)])
+    if kind == "discrete":
+        return np.int64(env * 10_000 + episode * 100 + step)
+    if kind == "dict":
+        views = (encode(place, "pixels"), np.int64(step))
+        return {"views": views, "where": np.array([env, episode], np.float64)}
+    if kind == "tuple":
+        return np.array([env, episode], np.int16), np.int64(step)
+    return np.array(place, np.float32)
 
 
-def encode(place: Place) -> Any:
-    """The observation of a place, (3,) float32."""
-    return np.array([place.env + 1, place.episode, place.step], np.float32)
+def _frame(place: Place) -> np.ndarray[Any, Any]:
+    frame = np.random.default_rng(place).integers(0, 255, (16, 16), dtype=np.uint8)
+    frame[0, :3] = place
+    return frame
 
 
 def decode(observation: Any) -> Place | None:
-    """The place an observation tells, None if no environment gave it."""
+    """The place that an observation of any kind tells, None if no scripted environment gave it."""
     try:
+        if isinstance(observation, dict):
+            observation = observation["where"], observation["views"][1]
+        if isinstance(observation, tuple):
+            observation = np.append(*observation)
         numbers = np.asarray(observation, np.float64)
-    except (TypeError, ValueError):
+        if numbers.ndim == 0:
+            numbers = np.array([numbers // 10_000, numbers // 100 % 100, numbers % 100])
+        numbers = numbers[-1, 0, :3] if numbers.ndim == 3 else numbers[:3]
+        place = Place(*map(int, numbers))
+    except (IndexError, KeyError, OverflowError, TypeError, ValueError):
         return None
-    if numbers.shape != (3,) or not (np.isfinite(numbers) & (numbers % 1 == 0)).all():
-        return None
-    env, episode, step = (int(number) for number in numbers)
-    return Place(env - 1, episode, step) if env >= 1 and episode >= 1 and step >= 0 else None
+    known = tuple(numbers) == place and min(place) >= 0 and place.episode > 0
+    return place if known else None
 
 
 def action_at(place: Place) -> int:
-    """What the agent does there."""
-    return (place.env + 2 * place.episode + place.step) % N_ACTIONS
+    """What the scripted agent does there."""
+    return (place.env + 2 * place.episode + 3 * place.step) % N_ACTIONS
 
 
 def reward_of(place: Place, action: int) -> float:
-    """What the environment gives for it: above 0, and no short binary fraction."""
+    """What a step from there pays: never 0, and no short binary fraction."""
     number = 577 * place.env + 311 * place.episode + 229 * place.step + 83 * action
-    return (number % 997 + 1) / 700
+    return (number % 997 + 1) / (700 if number % 3 else -700)
 
 
-class ScriptedEnv(gymnasium.Env[Any, int]):
-    """Plays a plan of episodes round and round.
+class ScriptedEnv(gymnasium.Env[Any, Any]):
+    """Plays a plan of episodes round and round, and keeps a log of its calls.
 
     Args:
         plan: the episodes.
         index: number of this environment.
-        reuse: True hands out one array for all observations.
-        resume: True goes on with the game at a reset right after a lost life, as life-loss
-            wrappers do; False starts a new one.
-        encode: from a place to an observation.
-        observation_space: the space of these.
+        kind: of the observations, one of `KINDS`.
+        reuse: hand out one array for all observations; for kinds of one array.
+        raw: tell ten times the reward as `info["raw_reward"]`.
+        resume: the first reset after a lost life goes on with the game and says so in its info,
+            as life-loss wrappers do; otherwise it starts a new one.
+        noise: add a draw from the environment's own generator to every reward.
+        max_calls: of `reset` and `step` together; more raise.
     """
 
     def __init__(
         self,
-        plan: Plan,
+        plan: Iterable[Episode],
         index: int = 0,
+        kind: str = "vector",
         *,
         reuse: bool = False,
+        raw: bool = False,
         resume: bool = False,
-        encode: Callable[[Place], Any] = encode,
-        observation_space: spaces.Space[Any] | None = None,
+        noise: bool = False,
+        max_calls: float = np.inf,
     ) -> None:
-        self.plan = list(plan)
-        self.index = index
-        self.observation_space = observation_space or spaces.Box(0, 1e6, (3,), np.float32)
-        self.action_space: Any = spaces.Discrete(N_ACTIONS)
-        self.seeds: list[int | None] = []  # of every reset
-        self.foreign_actions: list[tuple[Place, int]] = []  # that the agent did not choose
-        self.flags = (False, False)  # of the last step
-        self._reuse = reuse
-        self._resume = resume
-        self._encode = encode
+        self.plan, self.index, self.kind = list(plan), index, kind
+        self.reuse, self.raw, self.resume, self.noise = reuse, raw, resume, noise
+        self.max_calls = max_calls
+        self.observation_space = KINDS[kind]
+        self.action_space = spaces.Discrete(N_ACTIONS)
+        self.log: list[Event] = []
+        self.episode, self.at, self.running, self.lost_life = 0, 0, False, False
         self._shared: Any = None
-        self._place = Place(index, 0, 0)
-        self._over = True
-        self._steps = 0
 
     @property
     def place(self) -> Place:
         """Where the game is."""
-        return self._place
+        return Place(self.index, self.episode, self.at)
 
-    @property
-    def over(self) -> bool:
-        """Whether the episode has ended, and only a reset may follow."""
-        return self._over
-
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Any, dict[str, Any]]:
-        """The next episode, or the same one after a lost life."""
-        super().reset(seed=seed, options=options)
-        self.seeds.append(seed)
-        resumed = self._resume and any(self.flags) and not self._over
-        self.flags = (False, False)
-        if resumed:
-            return self._observe(), {"life_loss": True}
-        self._place = Place(self.index, self._place.episode + 1, 0)
-        self._over = False
-        return self._observe(), {}
-
-    def step(self, action: int) -> tuple[Any, float, bool, bool, dict[str, Any]]:
-        """One step of the script."""
-        if self._over:
-            raise RuntimeError("step() was called on an episode that had ended, without a reset()")
-        self._steps += 1
-        if self._steps > STEP_LIMIT:
-            raise RuntimeError(f"{STEP_LIMIT} steps were taken, too many for the rows delivered")
-        before, action = self._place, int(action)
-        if action != action_at(before):
-            self.foreign_actions.append((before, action))
-        self._place = before._replace(step=before.step + 1)
-        script = self.plan[(before.episode - 1) % len(self.plan)]
-        self._over = self._place.step == script.length
-        life_lost = not self._over and self._place.step in script.lost
-        self.flags = ENDS[script.end] if self._over else (life_lost, False)
-        info = {"life_loss": True} if life_lost else {}
-        return self._observe(), reward_of(before, action), *self.flags, info
-
-    def _observe(self) -> Any:
-        observation = self._encode(self._place)
-        if not self._reuse:
+    def observe(self) -> Any:
+        """The observation of the present place."""
+        observation = encode(self.place, self.kind)
+        if not self.reuse:
             return observation
         if self._shared is None:
             self._shared = observation
         self._shared[...] = observation
         return self._shared
 
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """The next episode, or the same one after a lost life."""
+        super().reset(seed=seed, options=options)
+        kind = "resume" if self.resume and self.lost_life else "reset"
+        if kind == "reset":
+            self.episode, self.at, self.running = self.episode + 1, 0, True
+        self.lost_life = False
+        observation = self.observe()
+        kwargs = {} if seed is None else {"seed": seed}
+        self.log.append(Event(kind, copy.deepcopy(observation), kwargs=kwargs))
+        return observation, {"life_loss": True} if kind == "resume" else {}
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        """One step of the script."""
+        if not self.running:
+            raise RuntimeError("step() was called after the end of an episode without a reset()")
+        if len(self.log) >= self.max_calls:
+            raise RuntimeError(f"{self.max_calls} calls were made, too many for the rows given")
+        script = self.plan[(self.episode - 1) % len(self.plan)]
+        reward = self.reward(int(action))
+        self.at += 1
+        self.running = self.at < script.length
+        self.lost_life = self.running and self.at in script.lost
+        terminated, truncated = (self.lost_life, False) if self.running else ENDS[script.end]
+        info: dict[str, Any] = {"raw_reward": reward * 10} if self.raw else {}
+        if self.at in script.lost:
+            info["life_loss"] = True
+        observation = self.observe()
+        seen = copy.deepcopy(observation)
+        self.log.append(Event("step", seen, int(action), reward, terminated, truncated, dict(info)))
+        return observation, reward, terminated, truncated, info
+
+    def reward(self, action: int) -> float:
+        """What this action pays here."""
+        reward = reward_of(self.place, action)
+        return reward + float(self.np_random.random()) if self.noise else reward
+
+    def steps_taken(self) -> int:
+        """Steps since the environment was made."""
+        return sum(event.kind == "step" for event in self.log)
+
 
 class ScriptedAgent:
     """Acts by what it sees, and counts the steps of an episode in its state.
 
-    `wrong_states` lists (place, state it got, state that is right).
+    `wrong_states` lists (place, state it got); right is the place's step.
     """
 
     def __init__(self) -> None:
-        self.wrong_states: list[tuple[Place, Any, int]] = []
+        self.wrong_states: list[tuple[Place, Any]] = []
 
     def initial_state(self) -> int:
         """The state at the start of an episode."""
@@ -200,34 +237,34 @@ class ScriptedAgent:
         places = [decode(observation) for observation in observations]
         actions = np.array([action_at(place) if place else 0 for place in places], np.int64)
         states = [None] * len(places) if agent_states is None else list(agent_states)
-        following: list[Any] = []
-        carried = any(state is not None for state in states)
+        if all(state is None for state in states):
+            return actions, states
         for place, state in zip(places, states, strict=False):
-            if place is not None and carried and state != place.step:
-                self.wrong_states.append((place, state, place.step))
-            # Each state is judged on its own: go on from where the game is.
-            following.append(place.step + 1 if place is not None and carried else state)
-        return actions, following if carried else states
+            if place is not None and state != place.step:
+                self.wrong_states.append((place, state))
+        # Each state is judged on its own: go on from where the game is.
+        return actions, [place.step + 1 if place else None for place in places]
 
 
-def make_envs(
-    form: str, plans: Sequence[Plan], *, reuse: bool = False
-) -> tuple[Any, list[ScriptedEnv]]:
-    """What a source is given, and the environments inside (out of reach if asynchronous).
+def drive(driver: str, envs: Sequence[Any], **settings: Any) -> Any:
+    """What a source is given: one environment, a list, or a vector environment.
 
     Args:
-        form: "single", "list", "next_step", "same_step", "disabled", "async_next_step",
-            "async_same_step" or "async_disabled".
-        plans: a plan per environment, one only for "single".
-        reuse: see `ScriptedEnv`.
+        driver: "single", "list", "next_step", "same_step", "disabled" (a `SyncVectorEnv`), or one
+            of the last three after "async_".
+        envs: the environments.
+        settings: for the vector environment.
     """
-    vector = form not in ("single", "list")
-    # A vector environment resets whatever ends: a life-loss wrapper then resumes the game.
-    envs = [ScriptedEnv(p, i, reuse=reuse, resume=vector) for i, p in enumerate(plans)]
-    if not vector:
-        return (envs[0] if form == "single" else envs), envs
-    makers = [(lambda env=env: env) for env in envs]
-    mode = AutoresetMode[form.removeprefix("async_").upper()]
-    if form.startswith("async_"):
-        return AsyncVectorEnv(makers, autoreset_mode=mode), []
-    return SyncVectorEnv(makers, autoreset_mode=mode), envs
+    if driver == "single":
+        (env,) = envs
+        return env
+    if driver == "list":
+        return list(envs)
+    vector = AsyncVectorEnv if driver.startswith("async_") else SyncVectorEnv
+    mode = MODES[driver.removeprefix("async_")]
+    makers = [partial(_itself, env) for env in envs]
+    return vector(makers, autoreset_mode=mode, **settings)
+
+
+def _itself(env: Any) -> Any:
+    return env

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ptan.conformance.scripted import Place, action_at, decode
+from ptan.conformance.scripts import Place, action_at, decode
 from ptan.conformance.windows import Script, Window
 
 Note = Callable[[str, str], None]

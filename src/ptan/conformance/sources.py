@@ -8,7 +8,7 @@ from typing import Any
 
 from ptan.conformance.coverage import at, check_agent_states, check_coverage, check_statistics
 from ptan.conformance.findings import FAILED, Findings
-from ptan.conformance.scripted import (
+from ptan.conformance.scripts import (
     PLANS,
     Place,
     ScriptedAgent,

@@ -6,7 +6,7 @@ Shares no code with `ptan.experience`: it knows scripts, sums and lists only.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ptan.conformance.scripted import ENDS, Episode, Place, Plan, action_at, reward_of
+from ptan.conformance.scripts import ENDS, Episode, Place, Plan, action_at, reward_of
 
 
 @dataclass(frozen=True)

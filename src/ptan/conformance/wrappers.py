@@ -10,7 +10,7 @@ from gymnasium import spaces
 
 from ptan.conformance.environments import same, spied_resets
 from ptan.conformance.findings import FAILED, Findings
-from ptan.conformance.scripted import Episode, Place, ScriptedEnv, action_at
+from ptan.conformance.scripts import Episode, Place, ScriptedEnv, action_at
 
 Env = gymnasium.Env[Any, Any]
 Wrap = Callable[[Env], Env]
