@@ -188,4 +188,4 @@ def same(one: Any, two: Any) -> bool:
 
 
 def _floats(one: np.ndarray[Any, Any], two: np.ndarray[Any, Any]) -> bool:
-    return one.dtype.kind == two.dtype.kind == "f"
+    return bool(one.dtype.kind == two.dtype.kind == "f")
