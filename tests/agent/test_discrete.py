@@ -51,9 +51,9 @@ def test_dqn_agent_takes_model_as_another_name():
 def test_dqn_agent_without_or_with_two_models_raises():
     with pytest.raises(TypeError, match="both dqn_model and model"):
         DQNAgent(Table(), ArgmaxActionSelector(), model=Table())
-    with pytest.raises(TypeError, match="needs a dqn_model"):
+    with pytest.raises(TypeError, match="dqn_model must be callable, got None"):
         DQNAgent(action_selector=ArgmaxActionSelector())
-    with pytest.raises(TypeError, match="needs an action_selector"):
+    with pytest.raises(TypeError, match="action_selector must be callable, got None"):
         DQNAgent(Table())
 
 

@@ -16,8 +16,7 @@ from ptan.experience import (
     PrioritizedReplayBuffer,
     batch_generator,
 )
-
-from .cases import INF, NAN, Case, assert_tells, table
+from refusals import INF, NAN, Case, assert_tells, table
 
 CAPACITY = 4
 KINDS = ("uniform", "naive", "prioritized")

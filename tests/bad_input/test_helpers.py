@@ -10,8 +10,7 @@ from ptan.common.wrappers import BufferWrapper, ImageToPyTorch, make_atari_vec, 
 from ptan.common.wrappers_simple import FrameStack1D
 from ptan.experience import Batch, Experience, ExperienceFirstLast, unpack_batch
 from ptan.replay.trees import MinSegmentTree, SumSegmentTree
-
-from .cases import NAN, assert_tells, table
+from refusals import NAN, assert_tells, table
 
 gymnasium.register_envs(ale_py)
 ROW = ExperienceFirstLast(np.zeros(2), 0, 1.0, np.ones(2))

@@ -5,7 +5,8 @@ import copy
 import numpy as np
 import pytest
 
-from .cases import INF, NAN, assert_tells, assert_text, table
+from refusals import INF, NAN, assert_tells, assert_text, table
+
 from .spoiled import SOURCES, VECTOR_SOURCES, Agent, Env, VecEnv, first_items, same
 
 

@@ -12,8 +12,8 @@ from ptan.experience import (
     ExperienceSourceRollouts,
     VectorExperienceSourceFirstLast,
 )
+from refusals import INF, NAN, assert_tells, table
 
-from .cases import INF, NAN, assert_tells, table
 from .spoiled import VECTOR_SOURCES, Agent, Env, VecEnv, first_items
 from .test_sources import assert_breaks_and_works_again
 

@@ -1,15 +1,13 @@
 """Noise and bounds for continuous actions."""
 
 from collections.abc import Sequence
-from math import isfinite
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ptan.actions._checks import first_nan_row, not_negative
-from ptan.actions.discrete import ActionSelector
-from ptan.common.checks import number
+from ptan.actions.discrete import ActionSelector, first_nan_row
+from ptan.common.checks import check_above_zero, finite_array, number
 from ptan.common.generators import as_generator
 
 
@@ -36,17 +34,10 @@ class ActionBounds:
         return bool(np.isfinite(self.low).all() and np.isfinite(self.high).all())
 
     def clip(self, actions: NDArray[Any]) -> NDArray[Any]:
-        """Limit actions to the bounds.
-
-        Args:
-            actions: (B, *action shape) floats.
-
-        Returns:
-            A new array of the same shape and dtype.
+        """Limit actions (B, *action shape) to the bounds: a new array of the same dtype.
 
         Raises:
-            ValueError: an action is NaN (the message names its row), or the bounds do not fit the
-                shape.
+            ValueError: an action is NaN, or the bounds do not fit the shape.
         """
         try:
             clipped = np.clip(actions, self.low, self.high)
@@ -63,13 +54,9 @@ class ActionBounds:
         return result
 
     def from_unit(self, actions: NDArray[Any]) -> NDArray[Any]:
-        """Stretch actions from [-1, 1], where a tanh leaves them, to the bounds.
+        """Stretch actions (B, *action shape) from [-1, 1], where a tanh leaves them, to the bounds.
 
-        Args:
-            actions: (B, *action shape) floats in [-1, 1].
-
-        Returns:
-            A new array of the same shape and dtype, inside the bounds to the last bit.
+        Returns a new array of the same dtype, inside the bounds to the last bit.
 
         Raises:
             ValueError: a bound is infinite, or as in `clip`.
@@ -86,8 +73,7 @@ class GaussianNoise(ActionSelector):
     Args:
         sigma: Standard deviation, in units of the action: a number of at least 0 or an array that
             broadcasts to the action's shape. Settable at any time.
-        low: Lower bound of the noisy action, as for `ActionBounds`; none by default.
-        high: Upper bound; none by default.
+        low, high: Bounds of the noisy action, as for `ActionBounds`; none by default.
         rng: A generator, a seed for one, or None for a generator of its own.
 
     Raises:
@@ -113,16 +99,10 @@ class GaussianNoise(ActionSelector):
 
     @sigma.setter
     def sigma(self, value: ArrayLike) -> None:
-        self._sigma = not_negative("sigma", value)
+        self._sigma = finite_array("sigma", value, least=0)
 
     def __call__(self, scores: NDArray[Any]) -> NDArray[Any]:
-        """Add noise and clip.
-
-        Args:
-            scores: (B, *action shape) floats, the actions to be made noisy. Not changed.
-
-        Returns:
-            A new array of the same shape and dtype.
+        """Actions (B, *action shape) with noise, clipped: a new array of the same dtype.
 
         Raises:
             ValueError: an action is NaN, or sigma or the bounds do not fit the shape.
@@ -168,28 +148,22 @@ class OrnsteinUhlenbeckProcess:
     ) -> None:
         self.theta = number("theta", theta)
         self.dt = number("dt", dt)
-        if not (self.dt > 0 and isfinite(self.dt)):
-            raise ValueError(f"dt must be positive and finite, got {dt}")
+        check_above_zero("dt", dt)
         if not 0 <= self.theta * self.dt < 2:
             raise ValueError(f"theta·dt must be in [0, 2), got theta={theta}, dt={dt}")
-        self.sigma = not_negative("sigma", sigma)
-        self.mu = np.asarray(mu, dtype=np.float64)
-        if not np.isfinite(self.mu).all():
-            raise ValueError(f"mu must be finite, got {mu!r}")
+        self.sigma = finite_array("sigma", sigma, least=0)
+        self.mu = finite_array("mu", mu)
         self.rng = as_generator(rng)
 
     def step(
         self, states: Sequence[Any] | NDArray[Any] | None, shape: tuple[int, ...]
     ) -> NDArray[np.float64]:
-        """Move every environment's x by one step.
+        """Move every environment's x by one step: a new array of `shape`, (B, *action shape).
 
         Args:
             states: One x per environment, each of the action's shape; None, for one environment or
                 for all, starts at mu.
             shape: (B, *action shape).
-
-        Returns:
-            The new x of every environment, a new array of `shape`.
 
         Raises:
             ValueError: the states do not fit `shape`.

@@ -7,7 +7,6 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ptan.actions._checks import check_matrix, check_scores
 from ptan.common.checks import checked_callable, number, unit_interval
 from ptan.common.generators import as_generator
 
@@ -20,14 +19,7 @@ class ActionSelector(ABC):
 
     @abstractmethod
     def __call__(self, scores: NDArray[Any]) -> NDArray[Any]:
-        """Choose one action per row.
-
-        Args:
-            scores: (B, A), what the model says about each of A actions.
-
-        Returns:
-            (B,) int64 for discrete actions.
-        """
+        """Scores (B, A), what the model says about each of A actions, to actions (B,) int64."""
 
 
 Selector: TypeAlias = Callable[[NDArray[Any]], Any]
@@ -38,18 +30,13 @@ class ArgmaxActionSelector(ActionSelector):
     """Takes the action with the highest score, the first of equals."""
 
     def __call__(self, scores: NDArray[Any]) -> NDArray[np.int64]:
-        """Choose the best action of every row.
-
-        Args:
-            scores: (B, A) numbers; -inf marks an action that must not be chosen.
-
-        Returns:
-            (B,) int64, a new array.
+        """Scores (B, A) to actions (B,); -inf marks an action that must not be chosen.
 
         Raises:
+            TypeError: scores are not numbers.
             ValueError: scores are not (B, A), have no actions, or contain NaN.
         """
-        actions: NDArray[np.int64] = check_scores(scores).argmax(axis=1)
+        actions: NDArray[np.int64] = _check_scores(scores).argmax(axis=1)
         return actions
 
 
@@ -95,19 +82,14 @@ class EpsilonGreedyActionSelector(ActionSelector):
         self._epsilon = unit_interval("epsilon", value)
 
     def __call__(self, scores: NDArray[Any]) -> NDArray[np.int64]:
-        """Choose one action per row.
-
-        Args:
-            scores: (B, A), as the inner selector takes them.
-
-        Returns:
-            (B,) int64, a new array.
+        """Scores (B, A) to actions (B,), a new array.
 
         Raises:
+            TypeError: scores are not numbers.
             ValueError: scores are not (B, A), have no actions, or contain NaN; or the inner
                 selector did not return B integers.
         """
-        scores = check_scores(scores)
+        scores = _check_scores(scores)
         n_rows: int
         n_rows, n_actions = scores.shape
         selector = self.selector
@@ -142,20 +124,15 @@ class ProbabilityActionSelector(ActionSelector):
         self.rng = as_generator(rng)
 
     def __call__(self, scores: NDArray[Any]) -> NDArray[np.int64]:
-        """Sample one action per row.
+        """Probabilities (B, A) to actions (B,).
 
-        Args:
-            scores: (B, A) probabilities. Each row sums to 1 within 1e-3, and is normalised exactly
-                before use.
-
-        Returns:
-            (B,) int64, a new array.
+        Each row sums to 1 within 1e-3, and is normalised exactly before use.
 
         Raises:
             ValueError: not (B, A), no actions, or a row that is no probability distribution: NaN,
                 infinite or negative entries, or a sum away from 1. The message names the row.
         """
-        probabilities = check_matrix(scores)
+        probabilities = _as_matrix(scores)
         if len(probabilities) == 0:
             return np.zeros(0, dtype=np.int64)
         # Both conditions are written so that NaN, for which every comparison is false, fails them.
@@ -212,15 +189,7 @@ class EpsilonTracker:
         self.frame(0)
 
     def frame(self, frame: int) -> None:
-        """Set the selector's epsilon for a frame.
-
-        Args:
-            frame: How far the run is, at least 0; frames need not come in order.
-
-        Raises:
-            ValueError: frame is negative or NaN.
-            TypeError: frame is not a number.
-        """
+        """Set the selector's epsilon for a frame of at least 0; they need not come in order."""
         if not number("frame", frame) >= 0:
             raise ValueError(f"frame must be at least 0, got {frame}")
         if frame >= self.eps_frames:
@@ -230,6 +199,40 @@ class EpsilonTracker:
         epsilon = start + (final - start) * (frame / self.eps_frames)
         # Rounding must not carry the line past its own ends.
         self.selector.epsilon = min(max(epsilon, min(start, final)), max(start, final))
+
+
+def first_nan_row(values: NDArray[Any]) -> str:
+    """Where the first NaN is, for an error message."""
+    row = int(np.isnan(values.reshape(len(values), -1)).any(axis=1).argmax())
+    return f"{values[row].tolist()} in row {row}"
+
+
+def _as_matrix(scores: NDArray[Any]) -> NDArray[Any]:
+    """Scores as a (B, A) array with A > 0."""
+    if type(scores) is not np.ndarray:  # a subclass, a list, a CPU tensor
+        try:
+            scores = np.asarray(scores)
+        except ValueError:
+            raise ValueError(f"scores must be rows of one length, got {scores!r}") from None
+    if scores.ndim != 2 or scores.shape[1] == 0:
+        raise ValueError(
+            f"scores must have shape (batch, actions) with at least one action, got {scores.shape}"
+        )
+    return scores
+
+
+def _check_scores(scores: NDArray[Any]) -> NDArray[Any]:
+    """Scores as a (B, A) array of numbers without NaN."""
+    scores = _as_matrix(scores)
+    # A sum of squares is NaN exactly if an entry is (infinities stay infinite), and one such call
+    # costs less than half of isnan().any().
+    try:
+        norm = np.vdot(scores, scores)
+    except (AttributeError, TypeError, ValueError):
+        raise TypeError(f"scores must be numbers, got {scores!r}") from None
+    if norm != norm:
+        raise ValueError(f"scores must not be NaN, got {first_nan_row(scores)}")
+    return scores
 
 
 def _copy_actions(actions: Any, n_rows: int) -> NDArray[np.int64]:

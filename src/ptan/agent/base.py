@@ -39,11 +39,7 @@ class BaseAgent(ABC):
             cls.step = BaseAgent.step  # type: ignore[method-assign]
 
     def initial_state(self) -> Any:
-        """Make the agent state at the start of an episode of one environment.
-
-        Returns:
-            None unless overridden.
-        """
+        """The agent state at the start of an episode of one environment."""
         return None
 
     @abstractmethod
@@ -59,11 +55,7 @@ class BaseAgent(ABC):
         """
 
     def step(self, observations: States, agent_states: AgentStates = None) -> PolicyStep:
-        """Choose as the agent does when called, and say what else belongs to the decision.
-
-        Agents that know more override this. By default actions are stored as the environments
-        take them, and there are no columns.
-        """
+        """Choose as the agent does when called, and say what else belongs to the decision."""
         actions, states = self(observations, agent_states)
         return PolicyStep(actions, actions, states, {})
 
@@ -98,6 +90,23 @@ class NetworkAgent(BaseAgent):
         self._device = torch.device(device)
         self._on_cpu = self._device.type == "cpu"
 
+    def __call__(self, observations: States, agent_states: AgentStates = None) -> tuple[Any, Any]:
+        """Choose an action for every environment, as `BaseAgent` says.
+
+        Raises:
+            ValueError: the model, or what follows it, did not return one row per observation.
+        """
+        decision = self._decide(observations, agent_states)
+        return decision.env_actions, decision.states
+
+    def step(self, observations: States, agent_states: AgentStates = None) -> PolicyStep:
+        """Choose as when called, and say what else belongs to the decision."""
+        return self._decide(observations, agent_states)
+
+    @abstractmethod
+    def _decide(self, observations: States, agent_states: AgentStates) -> PolicyStep:
+        """What `__call__` and `step` are made of; either may be overridden without the other."""
+
     def _forward(self, observations: States) -> Any:
         # The same as torch.no_grad() at half the cost; not inference_mode, whose tensors fail in
         # a later backward when the user's network caches them.
@@ -125,15 +134,7 @@ class NetworkAgent(BaseAgent):
 
 
 def move_to(value: Any, device: torch.device) -> Any:
-    """Move a tensor, or the tensors in nested dicts, tuples and lists; the rest stays as it is.
-
-    Args:
-        value: What a preprocessor returned.
-        device: Where to.
-
-    Returns:
-        The same object if nothing had to move.
-    """
+    """Move the tensors in nested dicts, tuples and lists; the same object if none had to move."""
     if isinstance(value, torch.Tensor):
         return value.to(device)
     if isinstance(value, dict):
@@ -150,16 +151,10 @@ def move_to(value: Any, device: torch.device) -> Any:
 
 
 def to_numpy(output: Any) -> NDArray[Any]:
-    """A model's output as an array that NumPy can work with.
-
-    Args:
-        output: A tensor of any device and dtype, or anything array-like.
-
-    Returns:
-        An array; half precision floats become float32. It may share the tensor's memory.
+    """A model's output as an array, half precision as float32; it may share the tensor's memory.
 
     Raises:
-        TypeError: the output is neither, such as a tuple of tensors.
+        TypeError: neither a tensor nor array-like, such as a tuple of tensors.
     """
     if isinstance(output, torch.Tensor):
         if output.dtype is torch.float32:
@@ -178,14 +173,7 @@ def to_numpy(output: Any) -> NDArray[Any]:
 
 
 def batch_size(observations: Any) -> int:
-    """How many observations a batch holds.
-
-    Args:
-        observations: A list, an array, or a dict or tuple of batched arrays.
-
-    Raises:
-        ValueError: a dict or tuple without parts.
-    """
+    """How many observations a list, an array, or a dict or tuple of batched arrays holds."""
     if type(observations) in (list, np.ndarray):  # nearly always, so before the slower checks
         return len(observations)
     while isinstance(observations, Mapping | tuple):
@@ -197,15 +185,7 @@ def batch_size(observations: Any) -> int:
 
 
 def pair_of(output: Any, names: str) -> tuple[Any, Any]:
-    """The two outputs of a model.
-
-    Args:
-        output: What the model returned.
-        names: What the two are, for the message.
-
-    Raises:
-        TypeError: it is no pair; a tensor is none, also if it has two rows.
-    """
+    """The two outputs of a model; a tensor is no pair, also if it has two rows."""
     try:
         if not isinstance(output, torch.Tensor):
             first, second = output
@@ -216,16 +196,7 @@ def pair_of(output: Any, names: str) -> tuple[Any, Any]:
 
 
 def check_rows(output: Any, n_rows: int, what: str) -> None:
-    """Check that there is one row per observation.
-
-    Args:
-        output: An array or list, its first axis the batch.
-        n_rows: The number of observations.
-        what: Who made the output, for the message.
-
-    Raises:
-        ValueError: the numbers differ.
-    """
+    """Raise ValueError unless what `what` returned has one row per observation."""
     n_found = len(output) if np.ndim(output) else 0
     if n_found != n_rows:
         raise ValueError(

@@ -1,10 +1,8 @@
 """Agents for continuous actions: DDPG's noisy deterministic policy and SAC's stochastic one."""
 
-from typing import Any
-
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ptan.actions import ActionBounds, OrnsteinUhlenbeckProcess, Selector, as_generator
 from ptan.actions.policy import AgentStates, PolicyStep
@@ -34,8 +32,7 @@ class DDPGAgent(NetworkAgent):
         preprocessor: Observations to the model's input; None passes them through.
         noise: An `OrnsteinUhlenbeckProcess`; or `GaussianNoise` or any other function from actions
             to actions, which then keeps no agent state; None is a fresh default process.
-        low: Lower bound of the actions, as `action_space.low`.
-        high: Upper bound.
+        low, high: Bounds of the actions, as `action_space.low` and `.high`.
         explore: False leaves the noise out. Settable at any time.
 
     Raises:
@@ -64,33 +61,23 @@ class DDPGAgent(NetworkAgent):
         self.bounds = ActionBounds(low, high)
         self.explore = explore
 
-    def __call__(self, observations: States, agent_states: AgentStates = None) -> tuple[Any, Any]:
-        """Choose an action for every environment.
-
-        Args:
-            observations: A list of B observations, or a batched array.
-            agent_states: B positions of the noise, arrays of the action's shape or None.
-
-        Returns:
-            (B, *action shape) actions within the bounds, and B agent states: the new positions of
-            the noise; without such noise the given states, or None each.
-
-        Raises:
-            ValueError: the model did not return B actions, or one is NaN, or the bounds or agent
-                states do not fit the actions.
-        """
+    def _decide(self, observations: States, agent_states: AgentStates) -> PolicyStep:
         n_rows = batch_size(observations)
         actions = to_numpy(self._forward(observations))
         check_rows(actions, n_rows, "the model")
+        states = unchanged(agent_states, n_rows)
         if not self.explore:
-            return self.bounds.clip(actions), unchanged(agent_states, n_rows)
-        if isinstance(self.noise, OrnsteinUhlenbeckProcess):
+            pass
+        elif isinstance(self.noise, OrnsteinUhlenbeckProcess):
             positions = self.noise.step(agent_states, actions.shape)
-            noisy = (actions + positions).astype(actions.dtype, copy=False)
-            return self.bounds.clip(noisy), list(positions)
-        noisy = np.asarray(self.noise(actions))
-        check_rows(noisy, n_rows, "the noise")
-        return self.bounds.clip(noisy), unchanged(agent_states, n_rows)
+            actions = (actions + positions).astype(actions.dtype, copy=False)
+            states = list(positions)
+        else:
+            actions = np.asarray(self.noise(actions))
+            check_rows(actions, n_rows, "the noise")
+        # The critic judges what the environment was given, so that is what is learned from.
+        clipped = self.bounds.clip(actions)
+        return PolicyStep(clipped, clipped, states, {})
 
 
 class SACAgent(NetworkAgent):
@@ -98,12 +85,14 @@ class SACAgent(NetworkAgent):
 
         action = low + (tanh(mean + exp(log_std)·N(0, 1)) + 1)·(high − low)/2
 
+    A step's `actions`, what is stored and learned from, are those in [-1, 1] that the tanh gives;
+    its `env_actions`, which calling the agent returns too, are stretched to the bounds.
+
     Args:
         model: Observations to a pair (mean, log_std), each (B, *action shape), before the tanh.
         device: Where the model lives.
         preprocessor: Observations to the model's input; None passes them through.
-        low: Lower bound of the actions, as `action_space.low`.
-        high: Upper bound.
+        low, high: Bounds of the actions, as `action_space.low` and `.high`.
         deterministic: True for evaluation: tanh(mean), nothing is drawn. Settable at any time.
         rng: A generator, a seed for one, or None for a generator of its own.
 
@@ -129,32 +118,7 @@ class SACAgent(NetworkAgent):
         self.deterministic = deterministic
         self.rng = as_generator(rng)
 
-    def __call__(self, observations: States, agent_states: AgentStates = None) -> tuple[Any, Any]:
-        """Choose an action for every environment.
-
-        Args:
-            observations: A list of B observations, or a batched array.
-            agent_states: B agent states, which are handed back unchanged.
-
-        Returns:
-            (B, *action shape) actions within the bounds, and B agent states: None each if none
-            were given.
-
-        Raises:
-            ValueError: the model did not return B rows, mean and log_std differ in shape, an action
-                is NaN, or the bounds do not fit the actions.
-        """
-        unit_actions = self._unit_actions(observations)
-        states = unchanged(agent_states, len(unit_actions))
-        return self.bounds.from_unit(unit_actions), states
-
-    def step(self, observations: States, agent_states: AgentStates = None) -> PolicyStep:
-        """Choose as above; stored and learned from are the actions in [-1, 1], before scaling."""
-        unit_actions = self._unit_actions(observations)
-        states = unchanged(agent_states, len(unit_actions))
-        return PolicyStep(unit_actions, self.bounds.from_unit(unit_actions), states, {})
-
-    def _unit_actions(self, observations: States) -> NDArray[Any]:
+    def _decide(self, observations: States, agent_states: AgentStates) -> PolicyStep:
         n_rows = batch_size(observations)
         pair = pair_of(self._forward(observations), "mean, log_std")
         mean, log_std = to_numpy(pair[0]), to_numpy(pair[1])
@@ -166,5 +130,6 @@ class SACAgent(NetworkAgent):
         if not self.deterministic:
             noise = self.rng.standard_normal(mean.shape).astype(mean.dtype, copy=False)
             mean = mean + np.exp(log_std) * noise
-        unit_actions: NDArray[Any] = np.tanh(mean)
-        return unit_actions
+        actions = np.tanh(mean)
+        states = unchanged(agent_states, n_rows)
+        return PolicyStep(actions, self.bounds.from_unit(actions), states, {})

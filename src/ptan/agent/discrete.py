@@ -49,13 +49,7 @@ class DQNAgent(NetworkAgent):
     ) -> None:
         if dqn_model is not None and model is not None:
             raise TypeError("DQNAgent got both dqn_model and model; they mean the same")
-        chosen = model if dqn_model is None else dqn_model
-        if chosen is None:
-            raise TypeError("DQNAgent needs a dqn_model: model must be callable, got None")
-        if action_selector is None:
-            raise TypeError(
-                "DQNAgent needs an action_selector: action_selector must be callable, got None"
-            )
+        chosen = checked_callable("dqn_model", model if dqn_model is None else dqn_model)
         super().__init__(chosen, device, preprocessor)
         self.action_selector: Selector = checked_callable("action_selector", action_selector)
 
@@ -64,36 +58,24 @@ class DQNAgent(NetworkAgent):
         """The model, under its name in the constructor."""
         return self.model
 
-    def __call__(self, observations: States, agent_states: AgentStates = None) -> tuple[Any, Any]:
-        """Choose an action for every environment.
-
-        Args:
-            observations: A list of B observations, or a batched array.
-            agent_states: B agent states, which are handed back unchanged.
-
-        Returns:
-            The selector's (B,) actions, and B agent states: None each if none were given.
-
-        Raises:
-            ValueError: the model or the selector did not return B rows.
-        """
+    def _decide(self, observations: States, agent_states: AgentStates) -> PolicyStep:
+        # With one environment microseconds count: the usual types first, and few calls.
         scores = to_numpy(self._forward(observations))
         is_list = observations.__class__ is list
         n_rows = len(observations) if is_list else batch_size(observations)
         if scores.ndim == 0 or len(scores) != n_rows:
             check_rows(scores, n_rows, "the model")
         actions = self.action_selector(scores)
-        try:
-            right = len(actions) == n_rows
-        except TypeError:
-            right = False
-        if not right:
+        if actions.__class__ is not np.ndarray or len(actions) != n_rows:
             check_rows(actions, n_rows, "the action selector")
-        return actions, [None] * n_rows if agent_states is None else agent_states
+        states = [None] * n_rows if agent_states is None else agent_states
+        return PolicyStep(actions, actions, states, {})
 
 
 class PolicyAgent(NetworkAgent):
     """Acts on the probabilities of a policy over discrete actions.
+
+    Its steps have the column "log_probs", (B,) float32.
 
     Args:
         model: Observations to (B, A) probabilities, or logits; any callable.
@@ -119,37 +101,17 @@ class PolicyAgent(NetworkAgent):
         )
         self.apply_softmax = apply_softmax
 
-    def __call__(self, observations: States, agent_states: AgentStates = None) -> tuple[Any, Any]:
-        """Choose an action for every environment.
-
-        Args:
-            observations: A list of B observations, or a batched array.
-            agent_states: B agent states, which are handed back unchanged.
-
-        Returns:
-            The selector's (B,) actions, and B agent states: None each if none were given.
-
-        Raises:
-            ValueError: the model or the selector did not return B rows, or the rows are no
-                probabilities.
-        """
+    def _decide(self, observations: States, agent_states: AgentStates) -> PolicyStep:
         n_rows = batch_size(observations)
-        actions, _ = self._choose(self._forward(observations), n_rows)
-        return actions, unchanged(agent_states, n_rows)
-
-    def step(self, observations: States, agent_states: AgentStates = None) -> PolicyStep:
-        """Choose as above, with the column "log_probs" (B,) float32 of the actions."""
-        n_rows = batch_size(observations)
-        actions, probabilities = self._choose(self._forward(observations), n_rows)
-        columns = _log_probs(probabilities, actions)
+        actions, columns = self._choose(self._forward(observations), n_rows)
         return PolicyStep(actions, actions, unchanged(agent_states, n_rows), columns)
 
-    def _choose(self, policy: Any, n_rows: int) -> tuple[Any, NDArray[Any]]:
-        """Actions (B,) and the probabilities (B, A) that they were chosen by."""
+    def _choose(self, policy: Any, n_rows: int) -> tuple[Any, dict[str, NDArray[np.float32]]]:
+        """Actions (B,), and the column of their log-probabilities."""
         probabilities = self._probabilities(policy, n_rows)
         actions = self.action_selector(probabilities)
         check_rows(actions, n_rows, "the action selector")
-        return actions, probabilities
+        return actions, _log_probs(probabilities, actions)
 
     def _probabilities(self, policy: Any, n_rows: int) -> NDArray[Any]:
         if self.apply_softmax:
@@ -167,7 +129,8 @@ class ActorCriticAgent(PolicyAgent):
     """Acts as `PolicyAgent`, and keeps the critic's values in the agent states.
 
     `ExperienceSourceRollouts` reads them there, so the values that a rollout learns from are those
-    of the network that acted (Mnih et al. 2016).
+    of the network that acted (Mnih et al. 2016). Its steps have the columns "values" and
+    "log_probs", (B,) float32.
 
     Args:
         model: Observations to a pair: (B, A) probabilities or logits, and values (B,) or (B, 1).
@@ -177,40 +140,16 @@ class ActorCriticAgent(PolicyAgent):
         preprocessor: Observations to the model's input; None passes them through.
     """
 
-    def __call__(
+    def _decide(
         self,
         observations: States,
-        agent_states: AgentStates = None,  # noqa: ARG002 - the old values are not needed
-    ) -> tuple[Any, list[float]]:
-        """Choose an action for every environment.
-
-        Args:
-            observations: A list of B observations, or a batched array.
-            agent_states: Not used: the values are those of these observations.
-
-        Returns:
-            The selector's (B,) actions, and the values of the observations, a list of B floats.
-
-        Raises:
-            ValueError: the model or the selector did not return B rows, or the rows are no
-                probabilities.
-        """
-        n_rows = batch_size(observations)
-        policy, value = pair_of(self._forward(observations), "policy, values")
-        actions, _ = self._choose(policy, n_rows)
-        return actions, _row_values(value, n_rows).astype(float).tolist()
-
-    def step(
-        self,
-        observations: States,
-        agent_states: AgentStates = None,  # noqa: ARG002 - the old values are not needed
+        agent_states: AgentStates,  # noqa: ARG002 - the old values are not needed
     ) -> PolicyStep:
-        """Choose as above, with the columns "values" and "log_probs", both (B,) float32."""
         n_rows = batch_size(observations)
         policy, value = pair_of(self._forward(observations), "policy, values")
-        actions, probabilities = self._choose(policy, n_rows)
+        actions, columns = self._choose(policy, n_rows)
         values = _row_values(value, n_rows)
-        columns = {"values": values.astype(np.float32), **_log_probs(probabilities, actions)}
+        columns["values"] = values.astype(np.float32)
         return PolicyStep(actions, actions, values.astype(float).tolist(), columns)
 
     def values(

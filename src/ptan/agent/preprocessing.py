@@ -30,17 +30,7 @@ def default_states_preprocessor(states: Any) -> Any:
 
 
 def float32_preprocessor(states: Any) -> Any:
-    """Make a batch of observations one float32 tensor; otherwise as `default_states_preprocessor`.
-
-    Args:
-        states: As for `default_states_preprocessor`.
-
-    Returns:
-        A float32 tensor (B, ...), or a dict or tuple of them.
-
-    Raises:
-        ValueError, TypeError: As for `default_states_preprocessor`.
-    """
+    """Make a batch of observations float32 tensors; otherwise as `default_states_preprocessor`."""
     return _to_tensors(states, torch.float32)
 
 

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ptan.common.checks import unit_interval
+
 
 class TargetNet:
     """Keeps the copy of a network that bootstrap targets are computed with (Mnih et al. 2015).
@@ -28,15 +30,7 @@ class TargetNet:
         self.target_model = copy.deepcopy(model)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the target model without gradients.
-
-        Args:
-            *args: Handed to the model.
-            **kwargs: Handed to the model.
-
-        Returns:
-            What the model returns.
-        """
+        """What the target model returns for these arguments, without gradients."""
         with torch.no_grad():
             return self.target_model(*args, **kwargs)
 
@@ -65,12 +59,7 @@ class TargetNet:
             ValueError: alpha is NaN or outside [0, 1], or the networks no longer have the same
                 tensors; nothing is changed.
         """
-        try:
-            in_range = 0.0 <= alpha <= 1.0
-        except TypeError:
-            raise TypeError(f"alpha must be a number in [0, 1], got {alpha!r}") from None
-        if not in_range:
-            raise ValueError(f"alpha must be in [0, 1], got {alpha}")
+        alpha = unit_interval("alpha", alpha)
         for target, source in self._pairs():
             blend = target.is_floating_point() or target.is_complex()
             if alpha == 0.0 or not blend:

@@ -1,19 +1,31 @@
-"""Validators of arguments; their errors name argument, value and what would be right."""
+"""Validators of arguments; their errors name argument, value and what would be right.
+
+Each raises TypeError for another kind of value and ValueError for one outside its range. Booleans
+count as numbers in Python, but not here; NaN is outside every range.
+"""
 
 import math
 from numbers import Real
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+__all__ = [
+    "check_above_zero",
+    "check_at_least",
+    "check_finite",
+    "check_switch",
+    "checked_callable",
+    "finite_array",
+    "number",
+    "unit_interval",
+    "whole_number",
+]
 
 
 def whole_number(name: str, value: object, least: int = 1) -> int:
-    """An int of at least `least`; booleans, which count as ints in Python, are refused.
-
-    Raises:
-        TypeError: the value is no int.
-        ValueError: it is below `least`.
-    """
+    """An int of at least `least`."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
         raise TypeError(f"{name} must be an int of at least {least}, got {value!r}")
     if value < least:
@@ -21,16 +33,16 @@ def whole_number(name: str, value: object, least: int = 1) -> int:
     return int(value)
 
 
-def number(name: str, value: object) -> float:
-    """A plain float, refusing booleans, which count as numbers in Python, and strings."""
+def number(name: str, value: object, right: str = "a number") -> float:
+    """A plain float, which may be NaN or infinite; `right` is what an error says it must be."""
     if isinstance(value, bool | np.bool_) or not isinstance(value, Real):
-        raise TypeError(f"{name} must be a number, got {value!r}")
+        raise TypeError(f"{name} must be {right}, got {value!r}")
     return float(value)
 
 
 def unit_interval(name: str, value: object) -> float:
-    """A probability or weight as a plain float; NaN is outside the interval."""
-    result = number(name, value)
+    """A probability or weight as a plain float."""
+    result = number(name, value, "a number in [0, 1]")
     if not 0.0 <= result <= 1.0:
         raise ValueError(f"{name} must be in [0, 1], got {value}")
     return result
@@ -65,3 +77,15 @@ def checked_callable(name: str, value: Any) -> Any:
     if not callable(value):
         raise TypeError(f"{name} must be callable, got {value!r}")
     return value
+
+
+def finite_array(name: str, value: ArrayLike, least: float = -math.inf) -> NDArray[np.float64]:
+    """A number or array of them as a float64 array, finite and nowhere below `least`."""
+    try:
+        array = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be a number or an array of them, got {value!r}") from None
+    if not (np.isfinite(array).all() and (array >= least).all()):
+        also = "" if least == -math.inf else f" and at least {least:g}"
+        raise ValueError(f"{name} must be finite{also}, got {value!r}")
+    return array
