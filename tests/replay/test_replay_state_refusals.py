@@ -123,7 +123,7 @@ CONTRADICTIONS = {
     "rows that never came": (set_in(("rows",), "end", 3), "first"),
     "a row more": (set_in(("rows",), "end", 11), "first"),
     "a row less": (set_in(("rows",), "first", 5), "frames where rows are"),
-    "an unknown end": (set_in(("rows", "columns", "ends"), 0, 64), "ends"),
+    "an unknown end": (set_in(("rows", "columns", "flags"), 0, 64), "flags"),
     "no steps": (set_in(("rows", "columns", "steps"), 0, 0), "steps"),
     "a discount above 1": (set_in(("rows", "columns", "discounts"), 0, 1.5), "discounts"),
     "another class": (set_in(("rows", "schema"), "row_class", "Scored"), "row_class=Scored"),
@@ -242,7 +242,7 @@ def row(**fields: Any) -> ExperienceFirstLast:
 
 UNSAVABLE = {
     "text": (row(state="a text"), "state of its rows"),
-    "tensor": (row(state=torch.ones(3)), "state of its rows"),
+    "gradient": (row(state=torch.ones(3, requires_grad=True)), "state of its rows"),
     "ragged": (row(state=[[1, 2], [3]]), "state of its rows"),
     "within": (row(state={"at": np.ones(2), "says": ("hello", 1)}), r"state\['says'\]\[0\] of its"),
     "action": (row(action={"a": 1}), "action of its rows"),

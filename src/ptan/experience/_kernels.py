@@ -51,7 +51,7 @@ def cut_windows(
     out_lengths: Array,
     out_rewards: Array,
     out_discounts: Array,
-    out_ends: Array,
+    out_flags: Array,
     episodes: Array,
 ) -> tuple[int, int]:
     """Cut the windows that some steps of a tape complete.
@@ -70,7 +70,7 @@ def cut_windows(
         out_lengths: (rows,) int32 steps in the window.
         out_rewards: (rows, K) joined rewards.
         out_discounts: (rows,) gamma to the window's length, 0 after a termination.
-        out_ends: (rows,) how the window's last step ended.
+        out_flags: (rows,) how the window's last step ended.
         episodes: (episodes, 3) float64: return, steps, rows cut up to the episode's last one.
 
     Returns:
@@ -106,7 +106,7 @@ def cut_windows(
                 # The observation after an end has a place of its own, beyond the ring.
                 after = (ring * envs + slot) if ended else ((t + 1) % ring) * envs + e
                 out_lengths[rows] = size
-                out_ends[rows] = ended
+                out_flags[rows] = ended
                 out_discounts[rows] = 0.0 if ended & TERMINATED else powers[size]
                 if joined:
                     for k in range(rewards.shape[1]):

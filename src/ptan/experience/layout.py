@@ -2,6 +2,10 @@
 
 A layout is a `Leaf`, or a dict or tuple of layouts. Storage keeps one column per leaf; a value is
 flattened into its leaves on the way in and built again on the way out.
+
+Arrays are stored in the native byte order. Tensors are stored as arrays, copied, and come back as
+arrays; those that need a gradient stay objects, as everything does that is no number: text, graphs,
+ragged lists. Objects are kept as given, without columns of numbers.
 """
 
 from collections.abc import Sequence
@@ -10,6 +14,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -51,7 +57,7 @@ class Leaf:
             found = leaf_of(value)
             if found.opaque or found.scalar != self.scalar:
                 raise ValueError(f"{name} must be {self}, like the first one, got {value!r}")
-            array = np.asarray(value, dtype=found.dtype)
+            array = _as_array(value).astype(found.dtype, copy=False)
         if array.shape != self.shape or array.dtype != self.dtype:
             got = Leaf(array.shape, array.dtype, self.scalar)
             raise ValueError(f"{name} must be {self}, like the first one, got {got}")
@@ -74,34 +80,55 @@ class Leaf:
 
 Layout: TypeAlias = "Leaf | dict[Any, Layout] | tuple[Layout, ...]"
 
+OPAQUE = Leaf((), np.dtype(object))
+SCALAR_REWARD = Leaf((), np.dtype(np.float64), scalar=True)
+
 
 def leaf_of(value: Any) -> Leaf:
     """The leaf that fits a value that is neither a dict nor a tuple."""
-    if isinstance(value, np.ndarray):
-        dtype = np.dtype(object) if value.dtype.kind not in _PLAIN_KINDS else value.dtype
-        return Leaf(value.shape if dtype == value.dtype else (), dtype)
     if isinstance(value, (bool, int, float, np.generic)):
-        dtype = np.asarray(value).dtype
-        if dtype.kind in "biuf":
-            return Leaf((), _SCALAR_DTYPES.get(dtype.kind, np.dtype(np.float64)), scalar=True)
-    array_like = isinstance(value, list) or hasattr(value, "__array__")
-    if array_like and not hasattr(value, "requires_grad"):  # tensors are kept as they are
+        kind = np.asarray(value).dtype.kind
+        if kind in "biuf":
+            return Leaf((), _SCALAR_DTYPES.get(kind, np.dtype(np.float64)), scalar=True)
+    if isinstance(value, Tensor) and value.requires_grad:
+        return OPAQUE
+    if isinstance(value, list) or hasattr(value, "__array__"):
         try:
-            array = np.asarray(value)
-        except ValueError:  # a ragged list
-            return Leaf((), np.dtype(object))
+            array = _as_array(value)
+        except (ValueError, TypeError, RuntimeError):  # a ragged list, a sparse tensor
+            return OPAQUE
         if array.dtype.kind in _PLAIN_KINDS:
-            return Leaf(array.shape, array.dtype)
-    return Leaf((), np.dtype(object))
+            native = array.dtype.isnative
+            return Leaf(array.shape, array.dtype if native else array.dtype.newbyteorder("="))
+    return OPAQUE
+
+
+def _as_array(value: Any) -> Array:
+    if isinstance(value, Tensor):
+        value = value.float() if value.dtype == torch.bfloat16 else value
+        return np.asarray(value.numpy(force=True))
+    return np.asarray(value)
+
+
+def reward_leaf(reward: Any) -> Leaf:
+    """The leaf of a reward: float64 for scalars, the array's own for vector rewards.
+
+    Raises:
+        TypeError: the reward is no number and no array of numbers.
+    """
+    leaf = leaf_of(reward)
+    if leaf.opaque or leaf.dtype.kind not in "biuf":
+        raise TypeError(f"reward must be a number or an array of numbers, got {reward!r}")
+    return SCALAR_REWARD if leaf.scalar else leaf
 
 
 def layout_of(value: Any) -> Layout:
-    """The layout of a value, nested dicts and tuples included."""
+    """The layout of a value, nested dicts and tuples included; named tuples are objects."""
     if isinstance(value, dict):
         return {key: layout_of(part) for key, part in value.items()}
-    if isinstance(value, tuple):
+    if type(value) is tuple:
         return tuple(layout_of(part) for part in value)
-    return leaf_of(value)
+    return OPAQUE if isinstance(value, tuple) else leaf_of(value)
 
 
 def leaves_of(layout: Layout) -> list[Leaf]:

@@ -1,13 +1,11 @@
 """One run through a source's environments: an iterator over rows, or over chunks of them."""
 
 from collections import deque
-from collections.abc import Iterator
 from typing import Any, Protocol
 
 from ptan.experience.coding import decode
-from ptan.experience.columns import Chunk
-from ptan.experience.layout import row_values
 from ptan.experience.stepping import Stepper
+from ptan.experience.transitions import Transitions, TransitionStream
 
 FinishedEpisodes = list[tuple[float, int]]
 
@@ -67,7 +65,7 @@ class Seat:
             self.holder.go_on(progress)
 
 
-class Stream(Iterator[Any]):
+class Stream(TransitionStream):
     """The rows of a source from a fresh start on.
 
     After an exception it goes on: rows that were complete come first; if the exception left the
@@ -101,7 +99,7 @@ class Stream(Iterator[Any]):
         """Go on where another stream was; from a fresh start if nothing is said."""
         self._begun = progress.get("begun", False)
         # Cut and not yet delivered from `_next` on.
-        self._rows: Chunk | None = progress.get("rows")
+        self._rows: Transitions | None = progress.get("rows")
         self._next = 0
         self._items: list[Any] | None = None  # the same as objects
         self._cut = progress.get("cut", 0)  # rows cut so far
@@ -111,12 +109,12 @@ class Stream(Iterator[Any]):
     def __next__(self) -> Any:
         rows = self._ready(1)
         if self._items is None:
-            self._items = _decode_chunk(rows)
+            self._items = decode(rows)
         item = self._items[self._next]
         self._deliver(1)
         return item
 
-    def take(self, count: int) -> Chunk:
+    def take(self, count: int) -> Transitions:
         """At least one and at most `count` rows as columns, valid until the next call."""
         rows = self._ready(count)
         begin, size = self._next, len(rows)
@@ -127,7 +125,7 @@ class Stream(Iterator[Any]):
     def take_step(self) -> list[Any]:
         """All rows that come next out of one step of the environments, as objects."""
         rows = self._ready(1)
-        items = (self._items or _decode_chunk(rows))[self._next :]
+        items = (self._items or decode(rows))[self._next :]
         self._deliver(len(items))
         return items
 
@@ -147,7 +145,7 @@ class Stream(Iterator[Any]):
             self._next = 0
         self._publish()
 
-    def _ready(self, wanted: int) -> Chunk:
+    def _ready(self, wanted: int) -> Transitions:
         """Rows at hand, after as many steps as it takes to have one, towards `wanted`."""
         if self._seat.holder is not self:
             self._seat.claim(self)
@@ -196,15 +194,3 @@ class Stream(Iterator[Any]):
         """Show the episodes whose last row lies before the newest one asked for."""
         while self._episodes and self._episodes[0][0] < self._asked:
             self._finished.append(self._episodes.popleft()[1:])
-
-
-def _decode_chunk(rows: Chunk) -> list[Any]:
-    """The items of a chunk, with observations of their own."""
-    layout = rows.columns.schema.state
-    parts = [frames.take(rows.refs, axis=0) for frames in rows.frames]
-    shapes = [part.shape[3:] for part in parts]
-    before, after = (
-        row_values(layout, [p[:, :, i].reshape(-1, *s) for p, s in zip(parts, shapes, strict=True)])
-        for i in (0, 1)
-    )
-    return decode(rows.columns, before, after)

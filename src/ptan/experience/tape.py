@@ -7,17 +7,26 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ptan.experience import _kernels
-from ptan.experience.columns import SCALAR_REWARD, Chunk, Columns, Schema, reward_leaf
 from ptan.experience.flags import ENDED, INT_REWARD, TERMINATED
-from ptan.experience.layout import Array, Layout, Leaf, flatten, leaf_of, leaves_of
+from ptan.experience.layout import (
+    SCALAR_REWARD,
+    Array,
+    Layout,
+    Leaf,
+    flatten,
+    leaf_of,
+    leaves_of,
+    reward_leaf,
+)
 from ptan.experience.rows import Row
+from ptan.experience.transitions import Schema, Transitions
 
 _CHUNK_BYTES = 2**20
 _CHUNK_STEPS = 2048
 _SMALL_BYTES = 2**14
 _FEW = 4  # up to so many actions, one by one through a view beats a slice assignment
 
-_Parts: TypeAlias = tuple[Array, Array, Array, Array, Array, Array]  # as `Columns` takes them
+_Parts: TypeAlias = tuple[Array, Array, Array, Array, Array, Array]  # as `Transitions` takes them
 _Flaw: TypeAlias = tuple[int, int, str, Any]  # step, environment, what it is, the bad value
 
 
@@ -86,7 +95,7 @@ class Tape:
         width = 1 if cut.joined else cut.n
         self._refs = np.empty((rows, width, 2), np.int32)
         self._lengths = np.empty(rows, np.int32)
-        self._ends = np.empty(rows, np.uint8)
+        self._flags = np.empty(rows, np.uint8)
         self._discounts = np.empty(rows)
         self._episodes = np.empty((self.room * count, 3))
         gamma = cut.gamma if cut.gamma is not None else 1.0
@@ -314,7 +323,7 @@ class Tape:
                     f"observation of environment {e} after its reset must be finite, got {got}"
                 )
 
-    def cut_rows(self) -> tuple[Chunk | None, Array]:
+    def cut_rows(self) -> tuple[Transitions | None, Array]:
         """The rows that the steps since the last cut complete, and the episodes they finish.
 
         Returns:
@@ -335,27 +344,27 @@ class Tape:
             self._lengths,
             self._joined_rewards,
             self._discounts,
-            self._ends,
+            self._flags,
             self._episodes,
         )
         self._cut_to = self.t
-        return (self._chunk(rows) if rows else None), self._episodes[:finished]
+        return (self._transitions(rows) if rows else None), self._episodes[:finished]
 
-    def _chunk(self, rows: int) -> Chunk:
+    def _transitions(self, rows: int) -> Transitions:
         if self._schema is None:
             self._schema = self._make_schema()
         parts = self._joined(rows) if self.cut.joined else self._windows(rows)
-        return Chunk(Columns(self._schema, *parts), self._refs[:rows], self.frames)
+        return Transitions(self._schema, *parts, {}, self._refs[:rows], self.frames)
 
     def _joined(self, rows: int) -> _Parts:
-        """The columns of rows that are a window each, as `Columns` takes them."""
+        """The columns of rows that are a window each, as `Transitions` takes them."""
         rewards = self._joined_rewards[:rows].reshape(rows, *self.reward_leaf.shape)
         return (
             self.actions.take(self._refs[:rows, 0, 0], axis=0),
             self._exact(rewards),
             self._discounts[:rows],
             self._lengths[:rows],
-            self._ends[:rows],
+            self._flags[:rows],
             _NO_LENGTHS,
         )
 

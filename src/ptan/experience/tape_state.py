@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from ptan.experience.columns import Chunk, Columns
 from ptan.experience.tape import Cut, Tape
+from ptan.experience.transitions import Transitions
 
-_COLUMNS = ("actions", "rewards", "discounts", "steps", "ends", "lengths")
+_COLUMNS = ("actions", "rewards", "discounts", "steps", "flags", "lengths")
 
 
-def tape_state(tape: Tape, rows: Chunk | None) -> dict[str, Any]:
+def tape_state(tape: Tape, rows: Transitions | None) -> dict[str, Any]:
     """The steps of a tape that windows in progress still need, and the observations of some rows.
 
     Args:
@@ -74,18 +74,18 @@ def _places(tape: Tape, begin: int, end: int) -> Any:
     return (steps[:, None] + np.arange(tape.count)).ravel()
 
 
-def rows_state(rows: Chunk | None) -> dict[str, Any] | None:
+def rows_state(rows: Transitions | None) -> dict[str, Any] | None:
     """Rows without their observations, which stay with the tape."""
     if rows is None:
         return None
-    columns = {name: getattr(rows.columns, name).copy() for name in _COLUMNS}
+    columns = {name: getattr(rows, name).copy() for name in _COLUMNS}
     return {"refs": rows.refs.copy(), **columns}
 
 
-def restored_rows(state: Mapping[str, Any] | None, tape: Tape | None) -> Chunk | None:
+def restored_rows(state: Mapping[str, Any] | None, tape: Tape | None) -> Transitions | None:
     """The rows whose `rows_state` it is, over the tape that was saved with them."""
     if state is None or tape is None:
         return None
     schema = tape._schema = tape._make_schema()
-    columns = Columns(schema, *(state[name] for name in _COLUMNS))
-    return Chunk(columns, state["refs"], tape.frames)
+    columns: dict[str, Any] = {name: state[name] for name in (*_COLUMNS, "refs")}
+    return Transitions(schema=schema, extras={}, frames=tape.frames, **columns)

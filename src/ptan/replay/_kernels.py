@@ -68,7 +68,7 @@ def insert_rows(
     done: int,
     words: Array,
     source: Array,
-    ends: Array,
+    flags: Array,
     refs: Array,
     frames: Array,
     last_row: Array,
@@ -85,7 +85,7 @@ def insert_rows(
         done: rows of it that are stored already.
         words: (M, k, W) observations as k frames of W machine words.
         source: (R, L, 2) numbers of observations, -1 for none.
-        ends: (R, L) uint8; a terminated step refers to its own state twice.
+        flags: (R, L) uint8; a terminated step refers to its own state twice.
         refs: (2L, capacity, k) int32 frames of each stored row.
         frames: (F, W) words, `last_row` (F,) number of the newest row that uses a frame, -1 free.
         free: (F,) stack of freed frames; counts: (frames on that stack, frames ever used, calls).
@@ -111,7 +111,7 @@ def insert_rows(
             number = -1
             if i < source.shape[1]:
                 number = source[r, i, c % 2]
-                if c % 2 == 1 and (number < 0 or ends[r, i] & TERMINATED):
+                if c % 2 == 1 and (number < 0 or flags[r, i] & TERMINATED):
                     number = source[r, i, 0]
             if number < 0:
                 for j in range(k):
@@ -153,16 +153,17 @@ def draw_rows(uniforms: Array, first: int, count: int) -> Array:
 
 
 @njit(cache=True)
-def gather_ends(
+def gather_scalars(
     numbers: Array,
     discounts: Array,
     steps: Array,
-    ends: Array,
+    flags: Array,
     out_slots: Array,
     out_discounts: Array,
     out_discounts32: Array,
     out_steps: Array,
-    out_ends: Array,
+    out_flags: Array,
+    out_dones: Array,
 ) -> bool:
     """Copy three columns of rows by number, discounts in both precisions.
 
@@ -171,12 +172,13 @@ def gather_ends(
     """
     known = True
     for i in range(numbers.shape[0]):
-        slot = numbers[i] % ends.shape[0]
+        slot = numbers[i] % flags.shape[0]
         out_slots[i] = slot
         out_discounts[i] = discounts[slot]
         out_discounts32[i] = discounts[slot]
         out_steps[i] = steps[slot]
-        out_ends[i] = ends[slot]
+        out_flags[i] = flags[slot]
+        out_dones[i] = flags[slot] & TERMINATED != 0
         known = known and discounts[slot] == discounts[slot]
     return known
 

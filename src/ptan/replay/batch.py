@@ -1,32 +1,37 @@
 """What sampling gives: rows and columns of the same experience."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, overload
+from typing import Any, Generic, overload
 
 import numpy as np
 import torch
+from typing_extensions import TypeVar
 
-from ptan.experience.coding import decode, encode
-from ptan.experience.columns import Columns, Schema
-from ptan.experience.flags import TERMINATED
-from ptan.experience.layout import Array, Leaf, row_values, unflatten
+from ptan.common.checks import unit_interval
+from ptan.experience.coding import decode, encode, schema_of
+from ptan.experience.flags import TERMINATED, TRUNCATED
+from ptan.experience.layout import Array, Leaf, unflatten
+from ptan.experience.transitions import Transitions
 
-_IS_TERMINATED = np.array([bits & TERMINATED != 0 for bits in range(256)])
+T = TypeVar("T", default=Any)
+"""What columns are: `numpy.ndarray`, or `torch.Tensor` after `to`."""
 
 
-class Batch(Sequence[Any]):
-    """A sequence of B rows that is also a set of columns, cut loose from its buffer.
+class Batch(Sequence[Any], Generic[T]):
+    """A sequence of B rows that is also a set of columns; it never aliases a buffer.
 
     A target is always `rewards + discounts * V(last_states)`: the discount is gamma to the steps a
     row spans, and 0 after termination. Columns of windows (tuples of `Experience`) have a second
     axis of L steps and are zero beyond `lengths`.
 
-    states       (B, *obs)          observations before the action
+    states       (B, *obs)          observations before the action, nested as the environment's
     actions      (B, *action)       int64 if discrete
     rewards      (B, *reward)       float32, summed over the row's own steps
     last_states  (B, *obs)          observations after; the state itself where it terminated,
                                     or where a row made by hand does not say
     dones        (B,) bool          terminated
+    terminated   (B,) bool          the same
+    truncated    (B,) bool          cut off: its last state has a value
     discounts    (B,) float32       gamma**steps, 0 where terminated
     steps        (B,) int64         environment steps that each row spans
     lengths      (B,) int64         steps of each window; None for single rows
@@ -34,17 +39,19 @@ class Batch(Sequence[Any]):
     weights      (B,) float32       importance weights; None unless prioritized
 
     A field that a row class added is a column under its own name. Items that are no rows have no
-    columns: reading one raises AttributeError.
+    columns: reading one raises AttributeError. Reading `discounts` raises ValueError where a row
+    made by hand has none and gamma was not given.
+
+    transitions  the exact record behind the columns (rewards as stored, discounts in float64);
+                 None for items that are no rows
     """
 
     # Arrays of single rows, the usual case, are all set at once. Tensors, and the columns of
     # windows, are made when they are first read, by `__getattr__`.
     __slots__ = (
-        "_columns",
         "_device",
         "_indices",
         "_items",
-        "_observations",
         "_weights",
         "actions",
         "discounts",
@@ -55,59 +62,66 @@ class Batch(Sequence[Any]):
         "rewards",
         "states",
         "steps",
+        "terminated",
+        "transitions",
+        "truncated",
         "weights",
     )
 
-    # Arrays, or tensors after `to`; nested where observations are.
+    transitions: Transitions | None
     states: Any
     actions: Any
-    rewards: Any
+    rewards: T
     last_states: Any
-    dones: Any
-    discounts: Any
-    steps: Any
-    lengths: Any
-    indices: Any
-    weights: Any
+    dones: T
+    terminated: T
+    truncated: T
+    discounts: T
+    steps: T
+    lengths: T | None
+    indices: T | None
+    weights: T | None
 
     def __init__(
         self,
-        columns: Columns | None,
-        observations: list[Array],
+        transitions: Transitions | None,
         *,
         items: list[Any] | None = None,
         indices: Array | None = None,
         weights: Array | None = None,
+        discounts: Any = None,
+        dones: Any = None,
         device: torch.device | None = None,
     ) -> None:
-        self._columns = columns
-        self._observations = observations
+        """A batch of a gathered record, or of items that are no rows.
+
+        `discounts` and `dones` are the columns of these names, where they are at hand.
+        """
+        self.transitions = transitions
         self._items = items
         self._indices = indices
         self._weights = weights
         self._device = device
-        if columns is not None and device is None and not columns.schema.windows:
-            self._set_columns(columns)
-
-    def _set_columns(self, columns: Columns) -> None:
-        """All columns of single rows, as arrays."""
-        blocks = self._observations
-        if type(columns.schema.state) is Leaf:
-            block = blocks[0]
-            self.states, self.last_states = block[0], block[1]
+        if transitions is None or dones is None:
+            return
+        frames, count = transitions.frames, len(dones)
+        if type(transitions.schema.state) is Leaf:
+            self.states, self.last_states = frames[0][:count], frames[0][count:]
         else:
-            self.states = unflatten(columns.schema.state, [block[0] for block in blocks])
-            self.last_states = unflatten(columns.schema.state, [block[1] for block in blocks])
-        self.indices, self.weights = self._indices, self._weights
-        self.actions = columns.actions
-        self.rewards = columns.rewards.astype(np.float32)
-        self.dones = _IS_TERMINATED.take(columns.ends)
-        self.steps = columns.steps.astype(np.int64, copy=False)
-        if columns.discounts32 is not None:
-            self.discounts = columns.discounts32
+            self.states = unflatten(transitions.schema.state, [part[:count] for part in frames])
+            self.last_states = unflatten(
+                transitions.schema.state, [part[count:] for part in frames]
+            )
+        columns: Any = self
+        columns.indices, columns.weights = indices, weights
+        columns.actions, columns.steps = transitions.actions, transitions.steps
+        columns.rewards = transitions.rewards.astype(np.float32)
+        columns.dones = dones
+        if discounts is not None:
+            columns.discounts = discounts
 
     @classmethod
-    def from_rows(cls, rows: Iterable[Any], *, gamma: float | None = None) -> "Batch":
+    def from_rows(cls, rows: Iterable[Any], *, gamma: float | None = None) -> "Batch[Array]":
         """A batch of the given rows.
 
         Args:
@@ -121,22 +135,17 @@ class Batch(Sequence[Any]):
         items = list(rows)
         if not items:
             raise ValueError("rows must hold at least one row, got none")
-        if gamma is not None and not 0.0 <= gamma <= 1.0:
-            raise ValueError(f"gamma must be in [0, 1], got {gamma}")
-        schema = Schema.of(items[0])
+        if gamma is not None:
+            unit_interval("gamma", gamma)
+        schema = schema_of(items[0])
         if schema is None:
-            return cls(None, [], items=items)
-        chunk = encode(schema, items, gamma)
-        after = np.where(chunk.refs[..., 1] < 0, chunk.refs[..., 0], chunk.refs[..., 1])
-        numbers = np.stack([chunk.refs[..., 0], after], axis=-1).reshape(len(items), -1).T
-        observations = [frames.take(numbers, axis=0) for frames in chunk.frames]
-        return cls(chunk.columns, observations, items=items)
+            return Batch(None, items=items)
+        return Batch(encode(schema, items, gamma).gather(), items=items)
 
-    def to(self, device: torch.device | str) -> "Batch":
+    def to(self, device: torch.device | str) -> "Batch[torch.Tensor]":
         """The same batch with tensors on `device`; uint8 stays uint8."""
         return Batch(
-            self._columns,
-            self._observations,
+            self.transitions,
             items=self._items,
             indices=self._indices,
             weights=self._weights,
@@ -146,9 +155,7 @@ class Batch(Sequence[Any]):
     # Rows.
 
     def __len__(self) -> int:
-        if self._columns is None:
-            return len(self._items or ())
-        return len(self._columns)
+        return len(self._items or ()) if self.transitions is None else len(self.transitions)
 
     @overload
     def __getitem__(self, index: int) -> Any: ...
@@ -163,132 +170,79 @@ class Batch(Sequence[Any]):
     @property
     def _rows(self) -> list[Any]:
         if self._items is None:
-            self._items = decode_gathered(self._known("rows"), self._observations)
+            self._items = [] if self.transitions is None else decode(self.transitions)
         return self._items
-
-    # Columns.
-
-    def _make_states(self) -> Any:
-        """Observations before the action (B, *obs)."""
-        return self._nest("states", 0)
-
-    def _make_last_states(self) -> Any:
-        """Observations after the row's steps (B, *obs); where terminated, the state itself."""
-        return self._nest("last_states", 1)
-
-    def _make_actions(self) -> Any:
-        """Actions (B, *action)."""
-        return self._tensor(self._known("actions").actions)
-
-    def _make_rewards(self) -> Any:
-        """Rewards over the row's steps (B, *reward) float32."""
-        return self._tensor(self._known("rewards").rewards.astype(np.float32))
-
-    def _make_dones(self) -> Any:
-        """True where the row terminated (B,) bool."""
-        return self._tensor((self._known("dones").ends & TERMINATED).view(np.bool_))
-
-    def _make_discounts(self) -> Any:
-        """gamma**steps, 0 where terminated (B,) float32.
-
-        Raises:
-            ValueError: a row made by hand has no discount and nobody named gamma.
-        """
-        discounts = self._known("discounts").discounts
-        if np.isnan(discounts).any():
-            raise ValueError(
-                "gamma is not known: give the buffer or Batch.from_rows a gamma, or the rows a "
-                "discount"
-            )
-        return self._tensor(discounts.astype(np.float32))
-
-    def _make_steps(self) -> Any:
-        """Environment steps that each row spans (B,) int64."""
-        return self._tensor(self._known("steps").steps.astype(np.int64))
-
-    def _make_lengths(self) -> Any:
-        """Steps of each window (B,) int64, None for single rows."""
-        columns = self._known("lengths")
-        if not columns.schema.windows:
-            return None
-        return self._tensor(columns.lengths.astype(np.int64))
-
-    def _make_indices(self) -> Any:
-        """Row numbers counted since the buffer began (B,) int64, None without a buffer."""
-        return None if self._indices is None else self._tensor(self._indices)
-
-    def _make_weights(self) -> Any:
-        """Importance weights (B,) float32, None unless the sampling was prioritized."""
-        return None if self._weights is None else self._tensor(self._weights)
-
-    def __getattr__(self, name: str) -> Any:
-        make = _MAKERS.get(name)
-        if make is not None:
-            value = make(self)
-            setattr(self, name, value)
-            return value
-        if not name.startswith("_") and self._columns is not None and name in self._columns.extras:
-            return self._tensor(self._columns.extras[name])
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __repr__(self) -> str:
         return f"Batch of {len(self)} rows"
 
-    def _known(self, name: str) -> Columns:
-        if self._columns is None:
+    # Columns.
+
+    def __getattr__(self, name: str) -> Any:
+        """The column of this name, where it was not made yet."""
+        if name.startswith("_") or name == "transitions":
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        rows, value = self.transitions, None
+        if name in ("indices", "weights"):
+            value = self._tensors(self._indices if name == "indices" else self._weights)
+        elif rows is None:
             raise AttributeError(f"items that are no rows have no columns, so no {name!r}")
-        return self._columns
+        elif name in _COLUMNS:
+            value = self._tensors(_COLUMNS[name](rows))
+        elif name in rows.extras:
+            return self._tensors(rows.extras[name])
+        else:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        setattr(self, name, value)
+        return value
 
-    def _tensor(self, column: Array) -> Any:
-        if self._device is None or column.dtype.hasobject:
-            return column
-        return torch.from_numpy(column).to(self._device)
+    def _tensors(self, value: Any) -> Any:
+        """A column, nested or None, as tensors where the batch has a device."""
+        if self._device is None or value is None:
+            return value
+        if isinstance(value, dict):
+            return {key: self._tensors(part) for key, part in value.items()}
+        if isinstance(value, tuple):
+            return tuple(self._tensors(part) for part in value)
+        return value if value.dtype.hasobject else torch.from_numpy(value).to(self._device)
 
-    def _nest(self, name: str, offset: int) -> Any:
-        columns = self._known(name)
-        parts = observation_columns(columns, self._observations, offset)
-        return unflatten(columns.schema.state, [self._tensor(part) for part in parts])
+
+def _observations(rows: Transitions, after: int) -> Any:
+    parts = rows.observations(after)
+    if rows.schema.windows:
+        beyond = rows.steps == 0
+        for part in parts:
+            part[beyond] = None if part.dtype.hasobject else 0
+    return unflatten(rows.schema.state, parts)
 
 
-_MAKERS: dict[str, Callable[[Batch], Any]] = {
-    name.removeprefix("_make_"): make
-    for name, make in vars(Batch).items()
-    if name.startswith("_make_")
+def _terminated(rows: Transitions) -> Array:
+    return (rows.flags & TERMINATED).view(np.bool_)
+
+
+def _discounts(rows: Transitions) -> Array:
+    if np.isnan(rows.discounts).any():
+        raise ValueError(
+            "gamma is not known: give the buffer or Batch.from_rows a gamma, or the rows a discount"
+        )
+    return rows.discounts.astype(np.float32)
+
+
+_COLUMNS: dict[str, Callable[[Transitions], Any]] = {
+    "states": lambda rows: _observations(rows, 0),
+    "actions": lambda rows: rows.actions,
+    "rewards": lambda rows: rows.rewards.astype(np.float32),
+    "last_states": lambda rows: _observations(rows, 1),
+    "dones": _terminated,
+    "terminated": _terminated,
+    "truncated": lambda rows: rows.flags & TRUNCATED != 0,
+    "discounts": _discounts,
+    "steps": lambda rows: rows.steps.astype(np.int64),
+    "lengths": lambda rows: rows.lengths.astype(np.int64) if rows.schema.windows else None,
 }
 
 
-def observation_columns(columns: Columns, blocks: list[Array], offset: int) -> list[Array]:
-    """Per leaf the observations before (offset 0) or after (1) the steps: (B, …) or (B, L, …)."""
-    if not columns.schema.windows:
-        return [block[offset] for block in blocks]
-    beyond = columns.steps == 0
-    parts = []
-    for block in blocks:
-        part = np.ascontiguousarray(np.moveaxis(block[offset::2], 0, 1))
-        part[beyond] = None if part.dtype.hasobject else 0
-        parts.append(part)
-    return parts
-
-
-def decode_gathered(columns: Columns, blocks: list[Array]) -> list[Any]:
-    """The items behind gathered columns; terminated rows have no final state."""
-    layout = columns.schema.state
-    if not columns.schema.windows:
-        before, after = ([block[offset] for block in blocks] for offset in (0, 1))
-    else:
-        before, after = (
-            [part.reshape(-1, *part.shape[2:]) for part in observation_columns(columns, blocks, i)]
-            for i in (0, 1)
-        )
-    terminated = (columns.ends.ravel() & TERMINATED).tolist()
-    finals = [
-        None if over else value
-        for over, value in zip(terminated, row_values(layout, after), strict=True)
-    ]
-    return decode(columns, row_values(layout, before), finals)
-
-
-def unpack_batch(batch: Batch | Iterable[Any]) -> tuple[Any, Any, Any, Any, Any]:
+def unpack_batch(batch: Batch[Any] | Iterable[Any]) -> tuple[Any, Any, Any, Any, Any]:
     """Arrays (states, actions, rewards, dones, last_states) of a batch or of a list of rows.
 
     `dones` is true where a row terminated. A truncated row is not done: its `last_states` entry is

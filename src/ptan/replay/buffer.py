@@ -8,13 +8,12 @@ import numpy as np
 
 from ptan.common.checks import unit_interval, whole_number
 from ptan.common.generators import as_generator, check_generator_state, generator_state
-from ptan.experience.coding import encode
-from ptan.experience.columns import Chunk, Schema
+from ptan.experience.coding import encode, schema_of
 from ptan.experience.layout import Array
 from ptan.experience.rows import Row
-from ptan.experience.stream import Stream
+from ptan.experience.transitions import Transitions, TransitionStream
 from ptan.replay import _kernels
-from ptan.replay.batch import Batch, decode_gathered
+from ptan.replay.batch import Batch
 from ptan.replay.saving import check_equal, entries, shown
 from ptan.replay.table import RowTable
 
@@ -82,10 +81,10 @@ class ExperienceReplayBuffer:
         iterator = self.experience_source_iter
         if iterator is None:
             raise RuntimeError("experience_source is None: feed rows by add() or extend()")
-        if type(iterator) is Stream and self._takes_chunks():
+        if isinstance(iterator, TransitionStream) and self._takes_chunks():
             while samples:
                 rows = iterator.take(samples)
-                self._insert(rows)
+                self.insert(rows)
                 samples -= len(rows)
             return
         # A subclass that sees every row may override either name.
@@ -122,9 +121,9 @@ class ExperienceReplayBuffer:
         if not items:
             return
         if self._objects is None:
-            schema = self._table.schema if self._table is not None else Schema.of(items[0])
+            schema = self._table.schema if self._table is not None else schema_of(items[0])
             if schema is not None:
-                self._insert(encode(schema, items, self.gamma))
+                self.insert(encode(schema, items, self.gamma))
                 return
             self._objects = []
         self._extend_objects(items)
@@ -133,7 +132,7 @@ class ExperienceReplayBuffer:
         objects = self._objects
         assert objects is not None
         for item in items:
-            if Schema.of(item) is not None:
+            if schema_of(item) is not None:
                 if not objects:
                     self._objects = None
                 raise TypeError(f"row must be no experience row, like the first one, got {item!r}")
@@ -149,26 +148,34 @@ class ExperienceReplayBuffer:
         mine, base = type(self), ExperienceReplayBuffer
         return mine._add is base._add and mine.add is base.add and mine.extend is base.extend
 
-    def _insert(self, rows: Chunk) -> None:
-        """The one place where rows enter."""
-        discounts = rows.columns.discounts
-        if self.gamma is not None and rows.columns.schema.windows and np.isnan(discounts).any():
-            known = np.where(np.isnan(discounts), self.gamma**rows.columns.steps, discounts)
-            rows = Chunk(replace(rows.columns, discounts=known), rows.refs, rows.frames)
+    def insert(self, rows: Transitions) -> None:
+        """Append rows as columns: the one door, which all other ways in lead to.
+
+        Raises:
+            TypeError, ValueError: they differ from the first one in class, shape or dtype.
+        """
+        discounts = rows.discounts
+        if self.gamma is not None and rows.schema.windows and np.isnan(discounts).any():
+            known = np.where(np.isnan(discounts), self.gamma**rows.steps, discounts)
+            rows = replace(rows, discounts=known)
         if self._objects is not None:
             raise TypeError("rows must be no experience rows, like the first one")
         table = self._table
         if table is None:
             width = rows.refs.shape[1]
-            table = RowTable(rows.columns.schema, self.capacity, width)
+            table = RowTable(rows.schema, self.capacity, width)
             table.insert(rows)
             self._table = table
             return
-        table.insert(rows if rows.columns.schema is table.schema else table.fitting(rows))
+        table.insert(rows if rows.schema is table.schema else table.fitting(rows))
 
     # Ways out.
 
     def sample(self, batch_size: int) -> Any:
+        """A batch of rows, as `sample_batch` gives it."""
+        return self.sample_batch(batch_size)
+
+    def sample_batch(self, batch_size: int) -> Batch[Array]:
         """A batch of rows, each drawn uniformly from all of them.
 
         Args:
@@ -251,12 +258,11 @@ class ExperienceReplayBuffer:
             raise ValueError("the buffer is empty: populate it or add rows before sampling")
         return first, end - first
 
-    def _batch(self, numbers: Array, weights: Array | None = None) -> Batch:
+    def _batch(self, numbers: Array, weights: Array | None = None) -> Batch[Array]:
         """The batch of the given row numbers."""
         if self._table is None:
-            return Batch(None, [], items=self._rows(numbers), indices=numbers, weights=weights)
-        columns, observations = self._table.gather(numbers)
-        return Batch(columns, observations, indices=numbers, weights=weights)
+            return Batch(None, items=self._rows(numbers), indices=numbers, weights=weights)
+        return self._table.batch(numbers, weights)
 
     def _rows(self, numbers: Array) -> list[Any]:
         """Rows by number, as objects."""
@@ -264,7 +270,7 @@ class ExperienceReplayBuffer:
             return [self._objects[number % self.capacity] for number in numbers.tolist()]
         if self._table is None:
             return []
-        return decode_gathered(*self._table.gather(numbers))
+        return list(self._table.batch(numbers))
 
     # To a checkpoint and back.
 

@@ -9,6 +9,7 @@ from typing import Any, Self, TypeAlias
 
 import numpy as np
 
+from ptan.experience.flags import TERMINATED
 from ptan.experience.layout import Array, Leaf
 from ptan.replay import _kernels
 from ptan.replay.saving import array, entries, whole
@@ -58,15 +59,15 @@ class FrameStore:
         self._new_memo(1)
         self._insert(0, np.zeros((1, *leaf.shape), leaf.dtype), *_NO_ROWS)  # warms the kernel
 
-    def insert(self, first_row: int, observations: Array, source: Array, ends: Array) -> None:
+    def insert(self, first_row: int, observations: Array, source: Array, flags: Array) -> None:
         """Store the observations of rows `first_row`, … (see `_kernels.insert_rows`)."""
-        done = self._insert(first_row, observations, source, ends)
+        done = self._insert(first_row, observations, source, flags)
         while done < len(source):
             self._grow()
-            done = self._insert(first_row, observations, source, ends, done)
+            done = self._insert(first_row, observations, source, flags, done)
 
     def _insert(
-        self, first_row: int, observations: Array, source: Array, ends: Array, done: int = 0
+        self, first_row: int, observations: Array, source: Array, flags: Array, done: int = 0
     ) -> int:
         if len(observations) > len(self.stamp):
             self._new_memo(len(observations))
@@ -76,7 +77,7 @@ class FrameStore:
             done,
             words.reshape(len(observations), self.k, -1),
             source,
-            ends,
+            flags,
             self.refs,
             self.frames,
             self.last_row,
@@ -89,14 +90,14 @@ class FrameStore:
         return rows
 
     def take(self, slots: Array) -> Array:
-        """The observations of rows by slot: a new array (columns, n, *shape).
+        """The observations of rows by slot: a new array (columns · n, *shape), column by column.
 
         One block for all columns: two large outputs make the allocator give memory back and fault
         it in again, at four times the cost.
         """
         refs = self.refs.take(slots, axis=1)
         words = self.frames.take(refs, axis=0).view(self._dtype)
-        return words.reshape(refs.shape[:2] + self._shape)
+        return words.reshape((-1, *self._shape))
 
     def widen(self, columns: int) -> None:
         """Make room for more observations per row."""
@@ -244,7 +245,7 @@ class ObjectStore:
     def __init__(self, capacity: int, columns: int) -> None:
         self.values = np.empty((columns, capacity), object)
 
-    def insert(self, first_row: int, observations: Array, source: Array, ends: Array) -> None:
+    def insert(self, first_row: int, observations: Array, source: Array, flags: Array) -> None:
         """Store the observations of rows from number `first_row` on."""
         capacity = self.values.shape[1]
         for r in range(len(source)):
@@ -252,15 +253,15 @@ class ObjectStore:
             self.values[:, slot] = None
             for i in range(source.shape[1]):
                 before, after = source[r, i]
-                if after < 0 or ends[r, i] & 1:
+                if after < 0 or flags[r, i] & TERMINATED:
                     after = before
                 if before >= 0:
                     self.values[2 * i, slot] = observations[before]
                     self.values[2 * i + 1, slot] = observations[after]
 
     def take(self, slots: Array) -> Array:
-        """The observations of rows by slot: a new object array (columns, n)."""
-        return self.values.take(slots, axis=1)
+        """The observations of rows by slot: a new object array (columns · n,), column by column."""
+        return self.values.take(slots, axis=1).ravel()
 
     def recover(self, first: int, end: int) -> None:
         """Forget what an interrupted insertion left beyond rows [first, end)."""

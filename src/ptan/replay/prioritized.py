@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ptan.common.checks import unit_interval, whole_number
-from ptan.experience.columns import Chunk
 from ptan.experience.layout import Array
 from ptan.experience.rows import Row
+from ptan.experience.transitions import Transitions
 from ptan.replay import _kernels
 from ptan.replay.batch import Batch
 from ptan.replay.buffer import ExperienceReplayBuffer
@@ -60,7 +60,9 @@ class _Prioritized(ExperienceReplayBuffer, ABC):
     def beta(self, value: float) -> None:
         self._beta = unit_interval("beta", value)
 
-    def sample(self, batch_size: int, beta: float | None = None) -> tuple[Batch, Array, Array]:
+    def sample(
+        self, batch_size: int, beta: float | None = None
+    ) -> tuple[Batch[Array], Array, Array]:
         """Draw rows in proportion to priority^α, with replacement.
 
         Args:
@@ -70,6 +72,11 @@ class _Prioritized(ExperienceReplayBuffer, ABC):
         Returns:
             The batch, the row numbers (B,) int64, and the importance weights (B,) float32.
         """
+        batch = self.sample_batch(batch_size, beta)
+        return batch, batch.indices, batch.weights  # type: ignore[return-value]
+
+    def sample_batch(self, batch_size: int, beta: float | None = None) -> Batch[Array]:
+        """The batch alone, which has the row numbers and weights as columns; see `sample`."""
         beta = self._beta if beta is None else unit_interval("beta", beta)
         self._span(batch_size)
         self._settle()
@@ -77,7 +84,7 @@ class _Prioritized(ExperienceReplayBuffer, ABC):
         numbers, corrections = _kernels.importance_weights(
             slots, weights, total, self._first, self._end, self.capacity, beta
         )
-        return self._batch(numbers, corrections), numbers, corrections
+        return self._batch(numbers, corrections)
 
     def update_beta(self, frame: int) -> float:
         """Set β on the straight line from `beta_start` at 0 to 1 at `beta_frames`, and return it.
@@ -123,10 +130,10 @@ class _Prioritized(ExperienceReplayBuffer, ABC):
         self._max_priority = max(self._max_priority, greatest)
         self._set_weights(slots, weights)
 
-    def _insert(self, rows: Chunk) -> None:
+    def insert(self, rows: Transitions) -> None:
         self._settle()
         begin, self._unsettled = self._end, True
-        super()._insert(rows)
+        super().insert(rows)
         self._welcome(begin)
         self._unsettled = False
 

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from ptan.experience.columns import Columns, Schema
 from ptan.experience.flags import (
     ENDED,
     EPISODE_OVER,
@@ -19,13 +18,16 @@ from ptan.experience.flags import (
 )
 from ptan.experience.layout import Array, Leaf
 from ptan.experience.rows import Experience
+from ptan.experience.transitions import Schema, Transitions
 from ptan.replay.saving import array, entries, shown
 
 _MOST_WHOLE = 2.0**64  # an int reward is one that NumPy has a type for
-COLUMNS = ("actions", "rewards", "discounts", "steps", "ends")
+COLUMNS = ("actions", "rewards", "discounts", "steps", "flags")
 
 
-def columns_from_state(parts: Mapping[str, Any], schema: Schema, used: int, where: str) -> Columns:
+def columns_from_state(
+    parts: Mapping[str, Any], schema: Schema, used: int, where: str
+) -> Transitions:
     """The columns of all slots ever written, each of the shape and dtype that the schema asks for.
 
     Args:
@@ -50,13 +52,13 @@ def columns_from_state(parts: Mapping[str, Any], schema: Schema, used: int, wher
 
     reward = Leaf(schema.reward.shape, _reward_dtype(saved["rewards"], schema.reward, where))
     lengths = (used,) if schema.windows else (0,)
-    return Columns(
+    return Transitions(
         schema=schema,
         actions=column("actions", schema.action),
         rewards=column("rewards", reward),
         discounts=column("discounts", Leaf((), np.dtype(np.float64))),
         steps=column("steps", Leaf((), np.dtype(np.int32))),
-        ends=column("ends", Leaf((), np.dtype(np.uint8))),
+        flags=column("flags", Leaf((), np.dtype(np.uint8))),
         lengths=array(parts["lengths"], np.dtype(np.int32), lengths, f"{where}['lengths']"),
         extras={
             name: array(
@@ -64,6 +66,8 @@ def columns_from_state(parts: Mapping[str, Any], schema: Schema, used: int, wher
             )
             for name, leaf in schema.extras.items()
         },
+        refs=np.empty((used, 0, 2), np.int32),
+        frames=[],
     )
 
 
@@ -85,7 +89,7 @@ def _reward_dtype(rewards: Any, first: Leaf, where: str) -> np.dtype[Any]:
     return np.result_type(first.dtype, rewards.dtype)
 
 
-def steps_there(columns: Columns, present: Array, width: int, where: str) -> Array:
+def steps_there(columns: Transitions, present: Array, width: int, where: str) -> Array:
     """Which steps of which slots there are: (used, L) bool.
 
     Args:
@@ -106,7 +110,7 @@ def steps_there(columns: Columns, present: Array, width: int, where: str) -> Arr
     return there
 
 
-def check_columns(columns: Columns, present: Array, there: Array, where: str) -> None:
+def check_columns(columns: Transitions, present: Array, there: Array, where: str) -> None:
     """Raise unless every column fits the others.
 
     Raises:
@@ -116,10 +120,10 @@ def check_columns(columns: Columns, present: Array, there: Array, where: str) ->
     schema = columns.schema
     by_step = there if schema.windows else present
     ends, steps, discounts = (
-        column[by_step] for column in (columns.ends, columns.steps, columns.discounts)
+        column[by_step] for column in (columns.flags, columns.steps, columns.discounts)
     )
     if not _possible_ends(schema)[ends].all():
-        raise ValueError(f"{where}['ends'] must be flags of how steps end, got others")
+        raise ValueError(f"{where}['flags'] must be flags of how steps end, got others")
     if (steps < 1).any():
         raise ValueError(f"{where}['steps'] must be at least 1 where rows are")
     known = discounts[~np.isnan(discounts)]
@@ -134,14 +138,14 @@ def check_columns(columns: Columns, present: Array, there: Array, where: str) ->
         _check_padding(columns, present[:, None] & ~there, where)
 
 
-def repeats_state(columns: Columns, there: Array) -> Array:
+def repeats_state(columns: Transitions, there: Array) -> Array:
     """Steps whose observation after is the one before: they terminated, or name none."""
-    ends = columns.ends.reshape(there.shape)
+    ends = columns.flags.reshape(there.shape)
     repeats: Array = there & (ends & (TERMINATED | NO_FINAL) != 0)
     return repeats
 
 
-def _check_padding(columns: Columns, beyond: Array, where: str) -> None:
+def _check_padding(columns: Transitions, beyond: Array, where: str) -> None:
     named = {name: getattr(columns, name) for name in COLUMNS}
     for name, column in {**named, **columns.extras}.items():
         if column[beyond].any():

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from ptan.experience.columns import Schema
 from ptan.experience.layout import Array, Layout, Leaf
 from ptan.experience.rows import Experience, ExperienceFirstLast, Row
+from ptan.experience.transitions import Schema
 
 _ROW_KINDS: dict[str, type[Row]] = {
     "Experience": Experience,

@@ -6,10 +6,11 @@ from typing import Any, Self
 
 import numpy as np
 
-from ptan.experience.columns import Chunk, Columns, Schema
 from ptan.experience.layout import Array, Leaf, leaf_order, leaves_of
 from ptan.experience.rows import Row
+from ptan.experience.transitions import Schema, Transitions, gathered_refs
 from ptan.replay import _kernels
+from ptan.replay.batch import Batch
 from ptan.replay.frames import FrameStore, Store, make_store
 from ptan.replay.saved_rows import (
     COLUMNS,
@@ -47,22 +48,22 @@ class RowTable:
         self.rewards = self._column(schema.reward)
         self.discounts = self._column(Leaf((), np.dtype(np.float64)))
         self.steps = self._column(Leaf((), np.dtype(np.int32)))
-        self.ends = self._column(Leaf((), np.dtype(np.uint8)))
+        self.flags = self._column(Leaf((), np.dtype(np.uint8)))
         self.lengths = np.zeros(capacity if schema.windows else 0, np.int32)
         self.extras = {name: self._column(leaf) for name, leaf in schema.extras.items()}
 
     def __len__(self) -> int:
         return self.end - self.first
 
-    def insert(self, rows: Chunk) -> None:
+    def insert(self, rows: Transitions) -> None:
         """Append rows; the oldest go when the ring is full."""
         if self._writing:
             self._recover()
         self._writing = True
         if rows.refs.shape[1] > self.width:
             self._widen(rows.refs.shape[1])
-        if rows.columns.rewards.dtype != self.rewards.dtype:
-            dtype = np.result_type(self.rewards.dtype, rows.columns.rewards.dtype)
+        if rows.rewards.dtype != self.rewards.dtype:
+            dtype = np.result_type(self.rewards.dtype, rows.rewards.dtype)
             self.rewards = self.rewards.astype(dtype, copy=False)
         if len(rows) <= self.capacity:
             self._insert(rows)
@@ -71,13 +72,13 @@ class RowTable:
                 self._insert(rows[start : start + self.capacity])
         self._writing = False
 
-    def fitting(self, rows: Chunk) -> Chunk:
+    def fitting(self, rows: Transitions) -> Transitions:
         """Rows with a schema of their own as `insert` takes them.
 
         Raises:
             ValueError: they differ from the rows of this table.
         """
-        schema = rows.columns.schema
+        schema = rows.schema
         if not self.schema.accepts(schema):
             raise ValueError(f"rows must be like the first one, {self.schema}, got {schema}")
         order = leaf_order(self.schema.state, schema.state)
@@ -95,99 +96,91 @@ class RowTable:
             store.recover(self.first, self.end)
         self._writing = False
 
-    def _insert(self, rows: Chunk) -> None:
+    def _insert(self, rows: Transitions) -> None:
         count, begin = len(rows), self.end
         self.first = max(self.first, begin + count - self.capacity)
         for store, observations in zip(self.stores, rows.frames, strict=True):
-            store.insert(begin, observations, rows.refs, rows.columns.ends.reshape(count, -1))
+            store.insert(begin, observations, rows.refs, rows.flags.reshape(count, -1))
         slot = begin % self.capacity
         head = min(count, self.capacity - slot)
-        columns = rows.columns
         write = self._write_windows if self.schema.windows else self._write
-        write(slice(slot, slot + head), columns if head == count else columns[:head])
+        write(slice(slot, slot + head), rows if head == count else rows[:head])
         if head < count:
-            write(slice(0, count - head), columns[head:])
+            write(slice(0, count - head), rows[head:])
         self.end = begin + count
 
-    def _write(self, slots: slice, rows: Columns) -> None:
+    def _write(self, slots: slice, rows: Transitions) -> None:
         self.actions[slots] = rows.actions
         self.rewards[slots] = rows.rewards
         self.discounts[slots] = rows.discounts
         self.steps[slots] = rows.steps
-        self.ends[slots] = rows.ends
+        self.flags[slots] = rows.flags
         for name, column in self.extras.items():
             column[slots] = rows.extras[name]
 
-    def _write_windows(self, slots: slice, rows: Columns) -> None:
+    def _write_windows(self, slots: slice, rows: Transitions) -> None:
         width = rows.steps.shape[1]
         self.actions[slots, :width] = rows.actions
         self.rewards[slots, :width] = rows.rewards
         self.discounts[slots, :width] = rows.discounts
         self.steps[slots, :width] = rows.steps
-        self.ends[slots, :width] = rows.ends
+        self.flags[slots, :width] = rows.flags
         for name, column in self.extras.items():
             column[slots, :width] = rows.extras[name]
         self.lengths[slots] = rows.lengths
-        padded = (self.actions, self.rewards, self.discounts, self.steps, self.ends)
+        padded = (self.actions, self.rewards, self.discounts, self.steps, self.flags)
         for column in (*padded, *self.extras.values()):
             column[slots, width:] = None if column.dtype.hasobject else 0
 
-    def gather(self, numbers: Array) -> tuple[Columns, list[Array]]:
-        """Copies of rows by number, and their observations in one block (2L, n, *shape) per leaf.
-
-        The block holds, one after the other: before the first step, after it, before the second …
-        """
+    def batch(self, numbers: Array, weights: Array | None = None) -> Batch[Array]:
+        """Copies of rows by number."""
         if self._writing:
             self._recover()
-        return self._gather_windows(numbers) if self.schema.windows else self._gather(numbers)
-
-    def _gather(self, numbers: Array) -> tuple[Columns, list[Array]]:
         count = len(numbers)
-        slots, steps = np.empty(count, np.int64), np.empty(count, np.int64)
-        discounts, discounts32 = np.empty(count), np.empty(count, np.float32)
-        ends = np.empty(count, np.uint8)
-        known = _kernels.gather_ends(
-            numbers,
-            self.discounts,
-            self.steps,
-            self.ends,
-            slots,
-            discounts,
-            discounts32,
-            steps,
-            ends,
-        )
-        columns = Columns(
+        if self.schema.windows:
+            slots = numbers % self.capacity
+            discounts, steps, flags = (
+                column.take(slots, axis=0) for column in (self.discounts, self.steps, self.flags)
+            )
+            discounts32 = dones = None
+            lengths = self.lengths.take(slots)
+        else:
+            slots, steps = np.empty(count, np.int64), np.empty(count, np.int64)
+            discounts, discounts32 = np.empty(count), np.empty(count, np.float32)
+            flags, dones = np.empty(count, np.uint8), np.empty(count, np.bool_)
+            known = _kernels.gather_scalars(
+                numbers,
+                self.discounts,
+                self.steps,
+                self.flags,
+                slots,
+                discounts,
+                discounts32,
+                steps,
+                flags,
+                dones,
+            )
+            discounts32 = discounts32 if known else None
+            lengths = self.lengths
+        rows = Transitions(
             self.schema,
             self.actions.take(slots, axis=0),
             self.rewards.take(slots, axis=0),
             discounts,
             steps,
-            ends,
-            self.lengths,
+            flags,
+            lengths,
             {name: column.take(slots, axis=0) for name, column in self.extras.items()},
-            discounts32 if known else None,
+            gathered_refs(count, self.width),
+            [store.take(slots) for store in self.stores],
+            gathered=True,
         )
-        return columns, [store.take(slots) for store in self.stores]
-
-    def _gather_windows(self, numbers: Array) -> tuple[Columns, list[Array]]:
-        slots = numbers % self.capacity
-        columns = Columns(
-            self.schema,
-            self.actions.take(slots, axis=0),
-            self.rewards.take(slots, axis=0),
-            self.discounts.take(slots, axis=0),
-            self.steps.take(slots, axis=0),
-            self.ends.take(slots, axis=0),
-            self.lengths.take(slots),
-            {name: column.take(slots, axis=0) for name, column in self.extras.items()},
-        )
-        return columns, [store.take(slots) for store in self.stores]
+        return Batch(rows, indices=numbers, weights=weights, discounts=discounts32, dones=dones)
 
     @property
     def nbytes(self) -> int:
         """Bytes in use by rows, their tables and frames."""
-        columns = [self.actions, self.rewards, self.discounts, self.steps, self.ends, self.lengths]
+        columns = [self.actions, self.rewards, self.discounts, self.steps, self.flags, self.lengths]
         own = sum(column.nbytes for column in [*columns, *self.extras.values()])
         return own + sum(store.nbytes for store in self.stores)
 
@@ -261,7 +254,7 @@ class RowTable:
 
 def _stores_of(
     states: Any,
-    columns: Columns,
+    columns: Transitions,
     capacity: int,
     rows: tuple[int, int],
     there: Array,
