@@ -1,34 +1,38 @@
-"""Trackers write what the records say, read late, and go on where they were."""
+"""Trackers write what the records say, read late, go on where they were, and change nothing."""
 
 import copy
+import itertools
 import math
 from collections import deque
+from types import SimpleNamespace
 
+import gymnasium
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ptan.experience import ExperienceFirstLast, ExperienceReplayBuffer, PrioritizedReplayBuffer
+from ptan.algorithms import DQN, DQNConfig
 from ptan.training.images import draw_distributions
-from ptan.training.loop import Record
+from ptan.training.loop import Record, run
 from ptan.training.tracking import EpisodeStatistics, Tracker
 
-from .tracked import Asked, Clock, Counting, MemoryLog, expected_lines
-
-
-def numbered_buffer(count: int, capacity: int = 100, **kind) -> ExperienceReplayBuffer:
-    """Row i has the state (i, −i)."""
-    made = PrioritizedReplayBuffer if kind else ExperienceReplayBuffer
-    buffer = made(None, capacity, gamma=0.9, rng=5, **kind)
-    states = [np.array([i, -i], np.float32) for i in range(count + 1)]
-    buffer.extend(ExperienceFirstLast(states[i], 0, 1.0, states[i + 1]) for i in range(count))
-    return buffer
+from .tracked import Asked, Clock, Counting, MemoryLog, Rows, expected_lines
 
 
 def plain_records(count: int, steps: int = 4) -> list[Record]:
     return [Record(steps * i, i, {"loss": float(i)}, []) for i in range(1, count + 1)]
+
+
+def tracked(records, algorithm=None, rows: Rows | None = None, **settings_) -> MemoryLog:
+    """What a tracker writes of some records."""
+    log = MemoryLog()
+    arguments = {"rng": 0, **settings_}
+    tracker = Tracker(algorithm or Counting(), rows or Rows(), [log], **arguments)
+    for record in records:
+        tracker.record(record)
+    return log
 
 
 EPISODES = st.lists(
@@ -52,10 +56,6 @@ def record_streams(draw) -> tuple[list[Record], list[float]]:
     return records, times
 
 
-def approx_lines(lines: list[tuple[int, dict]]) -> list[tuple[int, dict]]:
-    return [(step, pytest.approx(values, rel=1e-9, abs=1e-9)) for step, values in lines]
-
-
 def play(tracker: Tracker, clock: Clock, origin: float, records, times) -> None:
     for record, now in zip(records, times, strict=True):
         clock.now = origin + now
@@ -67,12 +67,10 @@ def play(tracker: Tracker, clock: Clock, origin: float, records, times) -> None:
 def test_lines_are_those_worked_out_from_the_records(stream, every, window) -> None:
     records, times = stream
     clock, logs = Clock(64.0), [MemoryLog(), MemoryLog()]
-    tracker = Tracker(
-        Counting(), numbered_buffer(1), logs, window=window, every=every, rng=0, clock=clock
-    )
+    tracker = Tracker(Counting(), Rows(), logs, window=window, every=every, rng=0, clock=clock)
     play(tracker, clock, 64.0, records, times)
     wanted = expected_lines(records, times, window=window, every=every)
-    assert logs[0].lines == approx_lines(wanted)
+    assert logs[0].lines == [(at, pytest.approx(values, 1e-9, 1e-9)) for at, values in wanted]
     assert logs[1].lines == logs[0].lines
     assert tracker.seconds == times[-1]
     assert tracker.episodes.count == sum(len(record.episodes) for record in records)
@@ -85,211 +83,141 @@ def test_a_resumed_run_writes_the_same_lines_to_the_bit(stream, every, stop) -> 
     stop = min(stop, len(records))
     settings_ = {"every": every, "diagnostics_every": 3, "held_out": 4, "window": 3}
     clock, whole = Clock(0.0), MemoryLog()
-    straight = Tracker(Asked(), numbered_buffer(20), [whole], rng=1, clock=clock, **settings_)
+    straight = Tracker(Asked(), Rows(20), [whole], rng=1, clock=clock, **settings_)
     play(straight, clock, 0.0, records, times)
 
     clock, log = Clock(8.0), MemoryLog()
-    first = Tracker(Asked(), numbered_buffer(20), [log], rng=1, clock=clock, **settings_)
+    first = Tracker(Asked(), Rows(20), [log], rng=1, clock=clock, **settings_)
     play(first, clock, 8.0, records[:stop], times[:stop])
     state = copy.deepcopy(first.state_dict())
     first.record(Record(10**6, 10**6, {"loss": 1e9}, [(1e9, 1)]))  # nothing of this is in it
-    log.lines = log.lines[: sum(step < 10**6 for step, _ in log.lines)]
+    log.lines = [line for line in log.lines if line[0] < 10**6]
 
-    stopped_at = times[stop - 1] if stop else 0.0
     clock = Clock(1024.0)
-    # Its own rng and buffer differ: the states that are held out come from the checkpoint.
-    fresh = numbered_buffer(20 if stop == 0 else 3)
-    asked = Asked()
-    asked.seen.extend(range(stop // 3))  # its own counter goes into what it says
-    second = Tracker(asked, fresh, [log], rng=99, clock=clock, **settings_)
+    # Its own rng and rows differ: the states that are held out come from the checkpoint.
+    asked, rows = Asked(asked_before=stop // 3), Rows(3 if stop else 20)
+    second = Tracker(asked, rows, [log], rng=99, clock=clock, **settings_)
     clock.now = 2048.0
     second.load_state_dict(state)
-    play(second, clock, 2048.0 - stopped_at, records[stop:], times[stop:])
+    play(second, clock, 2048.0 - (times[stop - 1] if stop else 0), records[stop:], times[stop:])
     assert log.lines == whole.lines
     assert second.seconds == straight.seconds
     assert second.episodes.mean == straight.episodes.mean
     assert second.episodes.last == straight.episodes.last
 
 
+# When losses and other metrics are read.
+
+
 def test_no_loss_is_read_before_its_line_is_due() -> None:
     """A tensor without data raises when it is read."""
     unread = torch.zeros((), device="meta")
-    log = MemoryLog()
-    tracker = Tracker(Counting(), numbered_buffer(1), [log], every=100, rng=0)
+    tracker = Tracker(Counting(), Rows(), [log := MemoryLog()], every=100, rng=0)
     for record in plain_records(99):
         tracker.record(Record(record.env_steps, record.updates, {"loss": unread}, [(1.0, 2)]))
-    assert {tag for _, values in log.lines for tag in values} == {
-        "episodes/reward",
-        "episodes/steps",
-        "episodes/mean_reward",
-    }
+    assert {tag.split("/")[0] for _, values in log.lines for tag in values} == {"episodes"}
     with pytest.raises((NotImplementedError, RuntimeError)):
         tracker.record(Record(400, 100, {"loss": unread}, []))
 
 
-def test_losses_that_wait_long_do_not_pile_up_on_the_device() -> None:
-    log = MemoryLog()
-    tracker = Tracker(Counting(), numbered_buffer(1), [log], every=2500, rng=0)
+def test_losses_that_wait_pile_up_neither_on_the_device_nor_with_their_graphs() -> None:
+    waiting = torch.tensor(1.0, requires_grad=True)
+    tracker = Tracker(Counting(), Rows(), [log := MemoryLog()], every=2500, rng=0)
     for record in plain_records(5000):
-        loss = torch.tensor(record.metrics["loss"], requires_grad=True)
+        loss = waiting * record.metrics["loss"]
         tracker.record(Record(record.env_steps, record.updates, {"loss": loss}, []))
+        assert len(tracker._unread) <= 1000
+        assert not any(loss.requires_grad for loss in tracker._unread)
     assert log.points("train/avg_loss") == [(10_000, 1250.5), (20_000, 3750.5)]
 
 
 def test_updates_may_come_several_at_a_time() -> None:
-    log = MemoryLog()
-    tracker = Tracker(Counting(env_steps=5, updates=9), numbered_buffer(1), [log], every=10, rng=0)
-    for updates in (12, 15, 39, 41):
-        tracker.record(Record(updates, updates, {"loss": float(updates)}, []))
+    records = [Record(n, n, {"loss": float(n)}, []) for n in (12, 15, 39, 41)]
+    log = tracked(records, Counting(env_steps=5, updates=9), every=10)
     assert log.points("train/avg_loss") == [(12, 12.0), (39, 27.0), (41, 41.0)]
 
 
 def test_what_is_not_finite_goes_into_the_means() -> None:
-    log = MemoryLog()
-    tracker = Tracker(Counting(), numbered_buffer(1), [log], every=2, rng=0)
     losses = [1.0, math.inf, math.inf, -math.inf, torch.tensor(math.nan), torch.tensor(1.0)]
-    for i, loss in enumerate(losses, start=1):
-        tracker.record(Record(i, i, {"loss": loss}, []))
+    log = tracked([Record(i, i, {"loss": x}, []) for i, x in enumerate(losses, 1)], every=2)
     first, *others = (value for _, value in log.points("train/avg_loss"))
     assert first == math.inf
-    assert all(map(math.isnan, others))
     assert len(others) == 2
+    assert all(map(math.isnan, others))
 
 
 def test_metrics_may_have_gradients() -> None:
     """PyTorch warns where such a tensor is read as it is, and warnings are errors here."""
-    log = MemoryLog()
-    tracker = Tracker(Counting(), numbered_buffer(1), [log], every=2, rng=0)
     grown = torch.tensor(3.0, requires_grad=True)
-    for i, loss in enumerate((1.0, grown), start=1):
-        tracker.record(Record(i, i, {"loss": loss, "entropy": grown * 2}, []))
+    records = [
+        Record(i, i, {"loss": x, "entropy": grown * 2}, []) for i, x in ((1, 1.0), (2, grown))
+    ]
+    log = tracked(records, every=2)
     assert log.points("train/avg_loss") == [(2, 2.0)]
     assert log.points("train/entropy") == [(2, 6.0)]
 
 
-# States that are held out.
-
-
-def held_out_by(buffer, updates: int = 6, **settings_) -> Asked:
-    algorithm = Asked()
-    tracker = Tracker(algorithm, buffer, [MemoryLog()], diagnostics_every=2, **settings_)
-    for record in plain_records(updates):
-        tracker.record(record)
-        buffer.extend([buffer.buffer[0]] * 7)  # the states stay what they were
-    return algorithm
-
-
-@pytest.mark.parametrize("capacity", [30, 100], ids=["full", "not full"])
-@pytest.mark.parametrize("prioritized", [False, True])
-def test_states_are_different_rows_drawn_once(prioritized, capacity) -> None:
-    kind = {"alpha": 0.6} if prioritized else {}
-    algorithm = held_out_by(numbered_buffer(45, capacity, **kind), rng=3, held_out=20)
-    first, *later = algorithm.seen
-    assert len(later) == 2
-    assert first.shape == (20, 2)
-    assert first.dtype == np.float32
-    numbers = first[:, 0].astype(int).tolist()
-    assert len(set(numbers)) == 20
-    assert set(numbers) <= set(range(max(0, 45 - capacity), 45))
-    assert numbers != sorted(numbers)
-    np.testing.assert_array_equal(first[:, 1], -first[:, 0])
-    for states in later:
-        np.testing.assert_array_equal(states, first)
-
-
-def test_where_there_are_fewer_rows_all_are_held_out() -> None:
-    algorithm = Asked()
-    tracker = Tracker(algorithm, numbered_buffer(12), [], diagnostics_every=1, rng=3)
-    for record in plain_records(3):
-        tracker.record(record)
-    for states in algorithm.seen:
-        assert sorted(states[:, 0].tolist()) == list(range(12))
-
-
-def test_a_buffer_that_has_grown_gives_as_many_as_are_wanted_and_then_no_others() -> None:
-    buffer, algorithm = numbered_buffer(5, capacity=60), Asked()
-    tracker = Tracker(algorithm, buffer, [MemoryLog()], diagnostics_every=2, held_out=20, rng=3)
-    for record in plain_records(20):
-        tracker.record(record)
-        row = ExperienceFirstLast(np.full(2, 100 + record.updates, np.float32), 0, 1.0, None)
-        buffer.extend([row, row])
-    sizes = [len(states) for states in algorithm.seen]
-    assert sizes == [7, 11, 15, 19, *[20] * 6]
-    for states in algorithm.seen[5:]:
-        np.testing.assert_array_equal(states, algorithm.seen[4])
-
-
-def test_no_more_are_waited_for_than_the_buffer_can_hold() -> None:
-    seen = held_out_by(numbered_buffer(30, capacity=30), rng=3, held_out=1000).seen
-    assert len(seen[0]) == 30
-    np.testing.assert_array_equal(seen[1], seen[0])
-
-
 def test_the_steps_before_the_first_update_are_no_speed_of_training() -> None:
-    clock, log = Clock(0.0), MemoryLog()
-    tracker = Tracker(Counting(), numbered_buffer(1), [log], every=3, rng=0, clock=clock)
+    clock = Clock(0.0)
+    tracker = Tracker(Counting(), Rows(), [log := MemoryLog()], every=3, rng=0, clock=clock)
     for updates, now in ((1, 50.0), (2, 51.0), (3, 52.0), (6, 56.0)):
         clock.now = now
         tracker.record(Record(1000 + 10 * updates, updates, {}, []))
     assert log.points("train/fps") == [(1030, 10.0), (1060, 7.5)]
+    assert tracker.fps == 7.5
 
 
-def test_equal_seeds_hold_out_equal_states() -> None:
-    drawn = [
-        held_out_by(numbered_buffer(50), rng=rng, held_out=10).seen[0]
-        for rng in (4, np.random.default_rng(4), 5)
-    ]
-    np.testing.assert_array_equal(drawn[0], drawn[1])
-    assert not np.array_equal(drawn[0], drawn[2])
+def test_episodes_of_a_warm_up_and_evaluations_are_written() -> None:
+    tracker = Tracker(Counting(), Rows(), [log := MemoryLog()], rng=0)
+    tracker.on_episode(8, 2.0, 8)
+    tracker.on_evaluation(9, SimpleNamespace(mean=4.5))
+    episode = {"episodes/reward": 2.0, "episodes/steps": 8.0, "episodes/mean_reward": 2.0}
+    assert log.lines == [(8, episode), (9, {"evaluation/reward": 4.5})]
 
 
-def test_the_buffer_is_only_read() -> None:
-    watched, alone = (numbered_buffer(50, alpha=0.6) for _ in range(2))
-    tracker = Tracker(Asked(), watched, [MemoryLog()], diagnostics_every=1, rng=0)
-    for record in plain_records(3):
+# States that are held out, and images.
+
+
+def test_states_are_drawn_once_by_the_trackers_own_generator() -> None:
+    def seen(rng) -> list[np.ndarray]:
+        algorithm = Asked()
+        tracked(plain_records(6), algorithm, Rows(50), diagnostics_every=2, held_out=20, rng=rng)
+        return algorithm.seen
+
+    first, *later = seen(4)
+    assert first.shape == (20, 2)
+    assert len(later) == 2
+    for states in (*later, *seen(np.random.default_rng(4))):
+        np.testing.assert_array_equal(states, first)
+    assert not np.array_equal(seen(5)[0], first)
+
+
+def test_while_they_are_fewer_than_wanted_they_are_drawn_anew_for_each_look() -> None:
+    rows, algorithm = Rows(5), Asked()
+    tracker = Tracker(algorithm, rows, [], diagnostics_every=2, held_out=20, rng=3)
+    for record in plain_records(20):
         tracker.record(record)
-    assert watched.rng.bit_generator.state == alone.rng.bit_generator.state
-    assert watched.beta == alone.beta
-    for mine, theirs in zip(watched.sample(16), alone.sample(16), strict=True):
-        mine, theirs = (getattr(part, "states", part) for part in (mine, theirs))
-        np.testing.assert_array_equal(mine, theirs)
+        rows.count += 2
+    assert [len(states) for states in algorithm.seen] == [7, 11, 15, 19, *[20] * 6]
+    for states in algorithm.seen[5:]:
+        np.testing.assert_array_equal(states, algorithm.seen[4])
 
 
-def test_nested_observations_are_held_out_as_a_list() -> None:
-    buffer = ExperienceReplayBuffer(None, 10, gamma=0.9)
-    states = [{"a": np.full(2, i, np.float32), "b": np.array([i])} for i in range(6)]
-    buffer.extend(ExperienceFirstLast(state, 0, 1.0, None) for state in states)
-
-    class Nested(Counting):
-        def diagnostics(self, states):
-            return {"values": sum(float(state["a"][0]) for state in states)}
-
-    log = MemoryLog()
-    tracker = Tracker(Nested(), buffer, [log], diagnostics_every=1, rng=0)
-    tracker.record(plain_records(1)[0])
-    assert log.points("values/values") == [(4, 15.0)]
+def test_a_collector_that_never_has_as_many_keeps_the_same() -> None:
+    tracked(plain_records(3), algorithm := Asked(), Rows(12), diagnostics_every=1)
+    assert sorted(algorithm.seen[0][:, 0].tolist()) == list(range(12))
+    for states in algorithm.seen:
+        np.testing.assert_array_equal(states, algorithm.seen[0])
 
 
 def test_an_algorithm_that_says_nothing_needs_no_states() -> None:
-    log = MemoryLog()
-    unreadable = ExperienceReplayBuffer(None, 10)  # drawing from an empty one would raise
-    tracker = Tracker(Counting(), unreadable, [log], every=2, diagnostics_every=1, rng=0)
-    for record in plain_records(4):
-        tracker.record(record)
+    log = tracked(plain_records(4), rows=Rows(0), every=2, diagnostics_every=1)
     assert all(tag.startswith("train/") for _, values in log.lines for tag in values)
-    assert tracker.state_dict()["states"] is None
-
-
-# Images.
 
 
 def test_images_show_the_distributions_of_the_first_states() -> None:
-    log, algorithm = MemoryLog(), Asked()
-    tracker = Tracker(
-        algorithm, numbered_buffer(50), [log], diagnostics_every=2, image_states=3, rng=0
-    )
-    for record in plain_records(45):
-        tracker.record(record)
+    algorithm = Asked()
+    log = tracked(plain_records(45), algorithm, Rows(50), diagnostics_every=2, image_states=3)
     wanted = draw_distributions(np.eye(5)[:3], np.linspace(-2, 2, 5))
     assert [(step, name) for step, name, _ in log.images] == [
         (4 * updates, f"distributions/state_{i}") for updates in (20, 40) for i in range(3)
@@ -300,12 +228,9 @@ def test_images_show_the_distributions_of_the_first_states() -> None:
         np.testing.assert_array_equal(states, algorithm.seen[0][:3])
 
 
-def test_images_have_a_period_of_their_own_or_are_left_out() -> None:
+def test_images_have_a_period_of_their_own_or_are_left_out(monkeypatch) -> None:
     def steps_of_images(algorithm, **settings_) -> list[int]:
-        log = MemoryLog()
-        tracker = Tracker(algorithm, numbered_buffer(9), [log], rng=0, **settings_)
-        for record in plain_records(12):
-            tracker.record(record)
+        log = tracked(plain_records(12), algorithm, Rows(9), **settings_)
         return [step for step, _, _ in log.images]
 
     class Plain(Asked):
@@ -315,6 +240,8 @@ def test_images_have_a_period_of_their_own_or_are_left_out() -> None:
     assert steps_of_images(Asked(), images_every=5, image_states=1) == [20, 40]
     assert steps_of_images(Asked(), images_every=5, image_states=0) == []
     assert steps_of_images(Plain(), images_every=5) == []
+    monkeypatch.setitem(__import__("sys").modules, "PIL", None)  # then no log shows any
+    assert steps_of_images(Asked(), images_every=5) == []
 
 
 # Refusals.
@@ -331,14 +258,11 @@ def test_images_have_a_period_of_their_own_or_are_left_out() -> None:
         ("held_out", 0, ValueError),
         ("image_states", -1, ValueError),
         ("rng", "seed", TypeError),
-        ("logs", MemoryLog(), TypeError),
-        ("logs", ["metrics.jsonl"], TypeError),
     ],
 )
 def test_arguments_that_make_no_sense_are_named(name, value, error) -> None:
-    arguments = {"logs": [], "rng": 0, name: value}
     with pytest.raises(error, match=name):
-        Tracker(Counting(), numbered_buffer(1), **arguments)
+        Tracker(Counting(), Rows(), [], **{"rng": 0, name: value})
 
 
 def same(a, b) -> bool:
@@ -352,11 +276,8 @@ def same(a, b) -> bool:
     [
         ("updates", -1),
         ("updates", 1.0),
-        ("seconds", math.nan),
-        ("line_start", (1, -1.0)),
         ("line_start", 3),
         ("losses", ["a"]),
-        ("fps", "fast"),
         ("episodes", {}),
         ("episodes", {"returns": [1.0], "count": -1, "last": None}),
         ("rng", {"bit_generator": "another"}),
@@ -364,9 +285,7 @@ def same(a, b) -> bool:
     ],
 )
 def test_a_state_that_does_not_fit_changes_nothing(entry, value) -> None:
-    tracker, other = (
-        Tracker(Asked(), numbered_buffer(20), [], every=4, rng=i, clock=Clock(0.0)) for i in (1, 2)
-    )
+    tracker, other = (Tracker(Asked(), Rows(20), [], every=4, rng=i, clock=Clock()) for i in (1, 2))
     for record in plain_records(6):
         tracker.record(Record(record.env_steps, record.updates, record.metrics, [(1.0, 2)]))
     before = copy.deepcopy(tracker.state_dict())
@@ -376,12 +295,11 @@ def test_a_state_that_does_not_fit_changes_nothing(entry, value) -> None:
 
 
 def test_a_state_is_not_changed_by_what_it_is_loaded_into() -> None:
-    tracker = Tracker(Asked(), numbered_buffer(20), [], every=100, rng=1)
+    tracker, loaded = (Tracker(Asked(), Rows(20), [], every=100, rng=1) for _ in range(2))
     for record in plain_records(3):
         tracker.record(record)
     state = tracker.state_dict()
     before = copy.deepcopy(state)
-    loaded = Tracker(Asked(), numbered_buffer(20), [], every=100, rng=1)
     loaded.load_state_dict(state)
     for record in plain_records(6)[3:]:
         loaded.record(Record(record.env_steps, record.updates, record.metrics, [(1.0, 2)]))
@@ -393,36 +311,102 @@ def test_a_state_is_not_changed_by_what_it_is_loaded_into() -> None:
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.integers(1, 5), st.lists(EPISODES, max_size=6))
-def test_episode_statistics(window, additions) -> None:
-    statistics, newest, count = EpisodeStatistics(window), deque(maxlen=window), 0
-    assert (statistics.mean, statistics.last) == (None, None)
-    for episodes in additions:
-        statistics.add(episodes)
-        newest.extend(reward for reward, _ in episodes)
-        count += len(episodes)
-        assert statistics.count == count
-        assert statistics.mean == (pytest.approx(np.mean(newest), abs=1e-9) if newest else None)
-        if episodes:
-            assert statistics.last == episodes[-1]
+@given(st.integers(1, 5), EPISODES, EPISODES)
+def test_episode_statistics(window, first, second) -> None:
+    statistics, newest = EpisodeStatistics(window), deque(maxlen=window)
     loaded = EpisodeStatistics(window)
-    loaded.add([(77.0, 7)])
-    loaded.load_state_dict(copy.deepcopy(statistics.state_dict()))
-    for both in (statistics, loaded):
-        both.add([(3.0, 9)])
-    assert (loaded.mean, loaded.count) == (statistics.mean, statistics.count)
+    loaded.on_episode(0, 77.0, 7)
+    for count, (reward, steps) in enumerate(first + second):
+        if count == len(first):
+            loaded.load_state_dict(copy.deepcopy(statistics.state_dict()))
+        if count >= len(first):
+            loaded.on_episode(0, reward, steps)
+        assert statistics.mean == (pytest.approx(np.mean(newest), abs=1e-9) if newest else None)
+        statistics.on_episode(0, reward, steps)
+        newest.append(reward)
+        assert (statistics.count, statistics.last) == (count + 1, (reward, steps))
+    if second:
+        assert (loaded.mean, loaded.count) == (statistics.mean, statistics.count)
 
 
 def test_a_shorter_window_keeps_the_newest_of_a_loaded_one() -> None:
     long, short = EpisodeStatistics(4), EpisodeStatistics(2)
-    long.add([(float(i), 1) for i in range(6)])
+    for i in range(6):
+        long.on_episode(i, float(i), 1)
     short.load_state_dict(long.state_dict())
     assert (short.mean, short.count, short.last) == (4.5, 6, (5.0, 1))
 
 
-def test_an_episode_that_is_none_changes_nothing() -> None:
-    statistics = EpisodeStatistics()
-    with pytest.raises((TypeError, ValueError)):
-        statistics.add([(1.0, 2), ("x", 3)])
-    assert statistics.count == 0
-    assert statistics.mean is None
+# A real run is the same, to the bit, whether it is watched or not.
+
+SMALL = {"batch_size": 8, "replay_size": 300, "warm_up": 30, "hidden": 8, "eps_steps": 50}
+CONFIGS = {
+    "plain": (DQNConfig(**SMALL), {"epsilon"}, {"values"}),
+    "dueling": (DQNConfig(**SMALL, dueling=True), {"epsilon"}, {"values", "adv", "val"}),
+    "rainbow": (
+        DQNConfig.rainbow(**SMALL, n_atoms=11, steps_per_update=3, sync_every=5),
+        {"beta"},
+        {"values", "adv", "val", "snr_1", "snr_2", "snr_3", "snr_4"},
+    ),
+}
+
+
+def parts(config: DQNConfig):
+    env = gymnasium.make_vec("CartPole-v1", num_envs=3, vectorization_mode="sync")
+    algorithm = DQN(env.single_observation_space, env.single_action_space, config)
+    source = algorithm.make_source(env)
+    return algorithm, source, algorithm.make_buffer(source)
+
+
+def flat(tree) -> list:
+    """The leaves of a state, comparable."""
+    if isinstance(tree, dict):
+        return [leaf for key in tree for leaf in (key, *flat(tree[key]))]
+    if isinstance(tree, list | tuple):
+        return [leaf for part in tree for leaf in flat(part)]
+    return [np.asarray(tree).tolist()]
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_watching_changes_nothing_and_tags_are_those_of_the_switches(name) -> None:
+    config, of_training, of_values = CONFIGS[name]
+    algorithm, source, buffer = parts(config)
+    alone = list(itertools.islice(run(algorithm, source, buffer), 90))
+
+    watched, its_source, its_buffer = parts(config)
+
+    class Held:
+        def held_out(self, n, rng, /):
+            return np.stack([its_buffer.buffer[i].state for i in rng.choice(30, n, replace=False)])
+
+    clock, log = Clock(0.0), MemoryLog()
+    periods = {"every": 10, "diagnostics_every": 5, "images_every": 15, "window": 5}
+    tracker = Tracker(watched, Held(), [log], held_out=20, rng=0, clock=clock, **periods)
+    drawn_before = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+    records = []
+    for record in itertools.islice(run(watched, its_source, its_buffer), 90):
+        clock.now += 1
+        tracker.record(record)
+        tracker.state_dict()
+        records.append(record)
+    assert torch.equal(torch.get_rng_state(), drawn_before[0])
+    np.testing.assert_array_equal(np.random.get_state()[1], drawn_before[1])  # noqa: NPY002
+    assert [flat(record.metrics) for record in records] == [flat(r.metrics) for r in alone]
+    assert [record.episodes for record in records] == [record.episodes for record in alone]
+    assert flat(watched.state_dict()) == flat(algorithm.state_dict())
+    assert its_buffer.rng.bit_generator.state == buffer.rng.bit_generator.state
+    assert watched.net.training
+    assert len(log.images) == (4 * 6 if config.distributional else 0)
+
+    values = {tag for _, line in log.lines for tag in line if tag.startswith("values/")}
+    assert values == {f"values/{tag}" for tag in of_values}
+    wanted = expected_lines(records, [1.0 + i for i in range(90)], window=5, every=10)
+    others = [
+        (step, {tag: value for tag, value in line.items() if tag not in values})
+        for step, line in log.lines
+    ]
+    assert [line for line in others if line[1]] == [
+        (step, pytest.approx(line, rel=1e-6)) for step, line in wanted
+    ]
+    tags = {tag for _, line in wanted for tag in line if tag.startswith("train/")}
+    assert tags == {f"train/{tag}" for tag in {"avg_loss", "fps"} | of_training}

@@ -9,9 +9,9 @@ from ptan.training.loop import Record
 
 
 class Clock:
-    """Moves by a step whenever it is told, never by itself."""
+    """Moves when it is told to, never by itself."""
 
-    def __init__(self, now: float) -> None:
+    def __init__(self, now: float = 1000.0) -> None:
         self.now = now
 
     def __call__(self) -> float:
@@ -38,6 +38,17 @@ class MemoryLog:
         return [(step, values[tag]) for step, values in self.lines if tag in values]
 
 
+class Rows:
+    """A collector that has `count` observations (i, −i)."""
+
+    def __init__(self, count: int = 1) -> None:
+        self.count = count
+
+    def held_out(self, n, rng, /) -> np.ndarray:
+        numbers = rng.choice(self.count, min(n, self.count), replace=False).astype(np.float32)
+        return np.stack([numbers, -numbers], axis=1)
+
+
 class Counting:
     """Counters and nothing else: an algorithm that cannot be asked anything."""
 
@@ -46,31 +57,30 @@ class Counting:
         self.env_steps, self.updates = env_steps, updates
 
     def on_steps(self, n_steps, /) -> None:
-        self.env_steps += n_steps
+        """Not called by trackers."""
 
-    def update(self, buffer, /) -> dict:
-        self.updates += 1
-        return {}
+    def update(self, data, /) -> dict:
+        raise AssertionError("a tracker never updates")
 
 
 class Asked(Counting):
     """Says what it was asked about."""
 
-    atoms = torch.linspace(-2.0, 2.0, 5)
-
-    def __init__(self) -> None:
+    def __init__(self, asked_before: int = 0) -> None:
         super().__init__()
-        self.seen: list[Any] = []
-        self.shown: list[Any] = []
+        self.asked_before = asked_before
+        self.seen: list[np.ndarray] = []
+        self.shown: list[np.ndarray] = []
 
     def diagnostics(self, states) -> dict[str, float]:
-        self.seen.append(states)
-        return {"values": float(np.mean(np.asarray(states, np.float64))), "snr_1": len(self.seen)}
+        self.seen.append(states.copy())
+        count = self.asked_before + len(self.seen)
+        return {"values": float(np.mean(states, dtype=np.float64)), "snr_1": count}
 
     def return_distributions(self, states):
-        self.shown.append(states)
+        self.shown.append(states.copy())
         chances = torch.eye(5)[torch.arange(3)].expand(len(states), 3, 5)
-        return chances, self.atoms
+        return chances, torch.linspace(-2.0, 2.0, 5)
 
 
 def expected_lines(

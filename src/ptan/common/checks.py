@@ -5,6 +5,7 @@ count as numbers in Python, but not here; NaN is outside every range.
 """
 
 import math
+from collections.abc import Mapping
 from numbers import Real
 from typing import Any
 
@@ -89,3 +90,9 @@ def finite_array(name: str, value: ArrayLike, least: float = -math.inf) -> NDArr
         also = "" if least == -math.inf else f" and at least {least:g}"
         raise ValueError(f"{name} must be finite{also}, got {value!r}")
     return array
+
+
+def check_entries(state: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
+    """Raise ValueError unless a `state_dict` has the entries of another one."""
+    if state.keys() != expected.keys():
+        raise ValueError(f"state must have the entries {sorted(expected)}, got {sorted(state)}")

@@ -16,7 +16,7 @@ from ptan.runs.catalogue import CATALOGUE
 from ptan.runs.errors import RunError
 from ptan.runs.folder import RunFolder
 from ptan.runs.settings import CHANGEABLE
-from ptan.training.json_lines import read_json_lines
+from ptan.training.logs import read_json_lines
 
 __all__ = [
     "GRID_POINTS",

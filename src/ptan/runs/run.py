@@ -18,20 +18,34 @@ from ptan.runs.evaluation import (
     evaluation_distance,
 )
 from ptan.runs.folder import RunFolder
-from ptan.runs.logs import TensorBoardLog
 from ptan.runs.parts import Parts, differences, make_algorithm
 from ptan.runs.seeds import EVALUATION, FINAL, TRACKING, derived_seed
 from ptan.runs.settings import RunConfig
 from ptan.runs.threads import Choice, choose_threads, torch_threads
 from ptan.runs.watching import Clock, Progress, Silent, Speed, Watcher
 from ptan.training.checkpoint import Checkpoints, LoadedCheckpoint
+from ptan.training.logs import JsonLinesLog, Log, TensorBoardLog
 from ptan.training.loop import Record, run
-from ptan.training.tracking import EpisodeStatistics, JsonLinesLog, Log, Tracker
+from ptan.training.tracking import EpisodeStatistics, Tracker
 
 __all__ = ["Run"]
 
 _WARM_UP_ROWS = 500  # between two looks at what the user wants
 _SHOW_EVERY = 0.1  # seconds
+
+
+class _Rows:
+    """Observations of the rows of a buffer, read past its own draws and priorities."""
+
+    def __init__(self, buffer: Any) -> None:
+        self._buffer = buffer
+
+    def held_out(self, n: int, rng: np.random.Generator) -> Any:
+        size = len(self._buffer)
+        slots = rng.choice(size, size=min(n, size), replace=False)
+        rows = [self._buffer.buffer[slot] for slot in slots.tolist()]
+        states = [(row[0] if isinstance(row, tuple) else row).state for row in rows]
+        return np.stack(states) if isinstance(states[0], np.ndarray) else states
 
 
 class Run:
@@ -199,7 +213,7 @@ class Run:
         rng = np.random.default_rng(np.random.SeedSequence(self.config.seed, spawn_key=(TRACKING,)))
         return Tracker(
             self.parts.algorithm,
-            self.parts.buffer,
+            _Rows(self.parts.buffer),
             logs,
             diagnostics_every=self.settings.diagnostics_every,
             rng=rng,
@@ -250,8 +264,9 @@ class Run:
             buffer.populate(rows)
             algorithm.on_steps(rows)
             episodes = list(self.parts.source.pop_rewards_steps())
-            self.tracker.add_episodes(algorithm.env_steps, episodes)
-            self.recent.add(episodes)
+            for reward, steps in episodes:
+                self.tracker.on_episode(algorithm.env_steps, reward, steps)
+                self.recent.on_episode(algorithm.env_steps, reward, steps)
             missing -= rows
             self._show("warm-up", algorithm.env_steps, None)
             if self._interrupted():
@@ -263,7 +278,7 @@ class Run:
     def _take(self, record: Record) -> str | None:
         """Everything that follows an update; returns why to stop, or None to go on."""
         self.tracker.record(record)
-        self.recent.add(record.episodes)
+        self.recent.record(record)
         self._show("training", record.env_steps, record.metrics.get("epsilon"))
         if record.episodes and self._solved(record.env_steps):
             return "stop_reward"
@@ -304,8 +319,7 @@ class Run:
             agent = algorithm.greedy_agent()
             evaluation = evaluate_greedily(self.settings, agent, episodes, seed, self._interrupted)
         self._speed.forget()
-        for log in self._logs:
-            log.scalars(algorithm.env_steps, {"evaluation/reward": evaluation.mean})
+        self.tracker.on_evaluation(algorithm.env_steps, evaluation)
         return evaluation
 
     def _save_if_due(self) -> None:
@@ -325,12 +339,9 @@ class Run:
 
     def _open_logs(self) -> None:
         loaded = self._loaded
-        lines = JsonLinesLog(self.folder.metrics, append=loaded is not None)
-        self._logs.append(lines)
-        if loaded is not None:
-            lines.truncate_after(self.marks.saved_at, self.marks.seconds_before)
+        cut = None if loaded is None else self.marks.saved_at
+        self._logs.append(JsonLinesLog(self.folder.metrics, truncate_after=cut))
         try:
-            cut = None if loaded is None else self.marks.saved_at
             self._logs.append(TensorBoardLog(self.folder.tensorboard, truncate_after=cut))
         except ImportError as missing:
             self._watch.say(f"no TensorBoard log: {missing}")

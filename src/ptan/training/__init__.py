@@ -3,13 +3,16 @@
 * `run`: the plain loop, a generator of a `Record` per update
 * `train_step`, `process_function`: one turn of it, for a loop of your own or an Ignite engine
 * `evaluate`, `evaluate_parallel`: returns of an agent in environments of its own
-* `Tracker`, `EpisodeStatistics`, `JsonLinesLog`, `Log`: what a run tells
+* `Callback`, `Callbacks`: objects that follow training
+* `Tracker`, `EpisodeStatistics`, `JsonLinesLog`, `TensorBoardLog`, `Log`: what a run tells
 * `Checkpoints`, `LoadedCheckpoint`, `CheckpointError`: states of a run on the disk
 * `Algorithm`, `EpisodeSource`: what a loop needs
 """
 
+from ptan.training.callbacks import Callback, Callbacks
 from ptan.training.checkpoint import CheckpointError, Checkpoints, LoadedCheckpoint
 from ptan.training.evaluate import evaluate, evaluate_parallel
+from ptan.training.logs import JsonLinesLog, Log, TensorBoardLog
 from ptan.training.loop import (
     Algorithm,
     EpisodeSource,
@@ -18,10 +21,12 @@ from ptan.training.loop import (
     run,
     train_step,
 )
-from ptan.training.tracking import EpisodeStatistics, JsonLinesLog, Log, Tracker
+from ptan.training.tracking import EpisodeStatistics, Tracker
 
 __all__ = [
     "Algorithm",
+    "Callback",
+    "Callbacks",
     "CheckpointError",
     "Checkpoints",
     "EpisodeSource",
@@ -30,6 +35,7 @@ __all__ = [
     "LoadedCheckpoint",
     "Log",
     "Record",
+    "TensorBoardLog",
     "Tracker",
     "evaluate",
     "evaluate_parallel",

@@ -1,0 +1,120 @@
+"""Callbacks: objects that follow training from outside.
+
+    callbacks = Callbacks([Tracker(algorithm, collector, logs, rng=0), MyCallback()])
+    for record in train(algorithm, collector):
+        callbacks.record(record)
+
+`ptan.train` calls the same methods, and those for evaluations and checkpoints. A callback of your
+own has any of them, as a subclass of `Callback` or as a plain object.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Protocol
+
+from ptan.training.loop import Record
+
+__all__ = ["Callback", "Callbacks", "EvaluationResult", "Training"]
+
+
+class Training(Protocol):
+    """What callbacks see of the training that they follow; `ptan.runs.Run` is one."""
+
+    @property
+    def algorithm(self) -> Any:
+        """What is trained: an `Algorithm`."""
+
+    def stop(self, reason: str, /) -> None:
+        """Ask for the end of training, after the present update."""
+
+
+class EvaluationResult(Protocol):
+    """Returns of greedy episodes, such as `ptan.runs.evaluation.Evaluation`."""
+
+    @property
+    def mean(self) -> float:
+        """Mean return."""
+
+
+class Callback:
+    """Follows training; each method does nothing unless a subclass says what."""
+
+    def on_start(self, training: Training, /) -> None:
+        """Training begins, or goes on after it was resumed."""
+
+    def on_episode(self, env_steps: int, reward: float, steps: int, /) -> None:
+        """A training episode has ended, in the warm-up too.
+
+        Args:
+            env_steps: Environment steps so far.
+            reward: Undiscounted return of the episode.
+            steps: Its length.
+        """
+
+    def on_update(self, record: Record, /) -> None:
+        """The algorithm was updated. The record's episodes have gone to `on_episode` before."""
+
+    def on_evaluation(self, env_steps: int, evaluation: EvaluationResult, /) -> None:
+        """The policy was evaluated greedily, in environments of its own."""
+
+    def on_checkpoint(self, env_steps: int, path: Path, /) -> None:
+        """A checkpoint was saved, in a folder of its own."""
+
+    def on_end(self, reason: str, /) -> None:
+        """Training is over, for a reason such as "steps", "stop_reward" or "interrupted"."""
+
+    def record(self, record: Record) -> None:
+        """Take a record of the loop: `on_episode` for each episode, then `on_update`."""
+        for reward, steps in record.episodes:
+            self.on_episode(record.env_steps, reward, steps)
+        self.on_update(record)
+
+
+class Callbacks(Callback):
+    """Several callbacks as one, called in their order.
+
+    Args:
+        callbacks: Objects with any of the methods `on_start` … `on_end` of `Callback`.
+
+    Raises:
+        TypeError: one of them has none of these methods.
+    """
+
+    def __init__(self, callbacks: Iterable[object]) -> None:
+        self._methods: dict[str, list[Any]] = {name: [] for name in _EVENTS}
+        for callback in callbacks:
+            found = {name: getattr(callback, name, None) for name in _EVENTS}
+            if not any(map(callable, found.values())):
+                raise TypeError(
+                    f"callbacks must have any of the methods {', '.join(_EVENTS)}, got {callback!r}"
+                )
+            for name, method in found.items():
+                # What a subclass leaves as it is would be called for nothing.
+                inherited = getattr(type(callback), name, None) is getattr(Callback, name)
+                if callable(method) and not inherited:
+                    self._methods[name].append(method)
+
+    def _call(self, name: str, *arguments: object) -> None:
+        for method in self._methods[name]:
+            method(*arguments)
+
+    def on_start(self, training: Training, /) -> None:  # noqa: D102
+        self._call("on_start", training)
+
+    def on_episode(self, env_steps: int, reward: float, steps: int, /) -> None:  # noqa: D102
+        self._call("on_episode", env_steps, reward, steps)
+
+    def on_update(self, record: Record, /) -> None:  # noqa: D102
+        self._call("on_update", record)
+
+    def on_evaluation(self, env_steps: int, evaluation: EvaluationResult, /) -> None:  # noqa: D102
+        self._call("on_evaluation", env_steps, evaluation)
+
+    def on_checkpoint(self, env_steps: int, path: Path, /) -> None:  # noqa: D102
+        self._call("on_checkpoint", env_steps, path)
+
+    def on_end(self, reason: str, /) -> None:  # noqa: D102
+        self._call("on_end", reason)
+
+
+_EVENTS = tuple(name for name in vars(Callback) if name.startswith("on_"))

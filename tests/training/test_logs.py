@@ -1,0 +1,256 @@
+"""Logs: text files that survive being killed, and event files that TensorBoard reads back."""
+
+import io
+import json
+import math
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from ptan.training.logs import JsonLinesLog, TensorBoardLog, read_json_lines
+from ptan.training.loop import Record
+from ptan.training.tracking import Tracker
+
+from .tracked import Asked, Clock, MemoryLog, Rows
+
+
+def written(path, *lines: dict) -> None:
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+def line(step: int, seconds: float = 0.0, **values) -> dict:
+    return {"env_steps": step, "seconds": seconds, **values}
+
+
+def test_one_line_per_call_with_steps_seconds_and_tags(tmp_path) -> None:
+    clock, path = Clock(), tmp_path / "deep" / "metrics.jsonl"
+    log = JsonLinesLog(path, clock=clock)
+    clock.now += 1.5
+    log.scalars(200, {"train/avg_loss": 0.1, "train/fps": np.float32(0.25)})
+    clock.now += 1
+    log.scalars(np.int64(300), {"episodes/steps": 7, "episodes/reward": np.int64(-3)})
+    log.image(300, "picture", np.zeros((2, 2, 3), np.uint8))
+    # Before close: each line is in the file as soon as it is written.
+    assert [json.loads(text) for text in path.read_text().splitlines()] == [
+        {"env_steps": 200, "seconds": 1.5, "train/avg_loss": 0.1, "train/fps": 0.25},
+        {"env_steps": 300, "seconds": 2.5, "episodes/steps": 7, "episodes/reward": -3},
+    ]
+    log.close()
+    log.close()
+    with pytest.raises(ValueError, match="closed"):
+        log.scalars(400, {})
+
+
+VALUES = st.dictionaries(
+    st.text().filter(lambda tag: tag not in ("env_steps", "seconds")),
+    st.one_of(st.floats(), st.integers(-(2**80), 2**80)),
+    max_size=4,
+)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(VALUES, max_size=5))
+def test_every_line_is_json_and_reads_back(tmp_path_factory, calls) -> None:
+    path = tmp_path_factory.mktemp("log") / "metrics.jsonl"
+    log = JsonLinesLog(path)
+    for step, values in enumerate(calls):
+        log.scalars(step, values)
+    log.close()
+    for text in path.read_bytes().split(b"\n")[:-1]:
+        json.loads(text, parse_constant=pytest.fail)  # NaN and Infinity are no JSON
+    found = read_json_lines(path)
+    assert [entry.pop("env_steps") for entry in found] == list(range(len(calls)))
+    assert all(entry.pop("seconds") >= 0 for entry in found)
+    assert found == [
+        {tag: value if math.isfinite(value) else None for tag, value in values.items()}
+        for values in calls
+    ]
+
+
+@pytest.mark.parametrize(
+    ("step", "values", "error"),
+    [
+        (-1, {}, ValueError),
+        (1.5, {}, TypeError),
+        (True, {}, TypeError),
+        (1, {"a": 1.0, "b": "2"}, TypeError),
+        (1, {"a": None}, TypeError),
+        (1, {"a": True}, TypeError),
+    ],
+)
+def test_what_makes_no_line_is_refused_and_nothing_is_written(tmp_path, step, values, error):
+    log = JsonLinesLog(tmp_path / "metrics.jsonl")
+    with pytest.raises(error, match=r"step|values"):
+        log.scalars(step, values)
+    assert (tmp_path / "metrics.jsonl").read_bytes() == b""
+    log.close()
+
+
+def test_a_file_that_exists_is_not_overwritten(tmp_path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    written(path, line(1))
+    before = path.read_bytes()
+    with pytest.raises(FileExistsError, match=r"metrics\.jsonl"):
+        JsonLinesLog(path)
+    assert path.read_bytes() == before
+
+
+@settings(max_examples=60, deadline=None)
+@given(cut=st.integers(0, 200), seconds=st.floats(0, 1e6), at=st.integers(0, 4))
+def test_a_file_killed_anywhere_goes_on_after_its_last_whole_line_that_counts(
+    tmp_path_factory, cut, seconds, at
+) -> None:
+    path = tmp_path_factory.mktemp("log") / "metrics.jsonl"
+    whole = [line(1, 0.5, a=1.25), line(2, seconds, a=2.5, b=None), line(3, seconds + 1, a=-1e-300)]
+    written(path, *whole)
+    contents = path.read_bytes()[:cut]
+    path.write_bytes(contents)
+    # An object is whole with its last brace; the line break may be missing.
+    whole = whole[: contents.count(b"}")]
+    assert read_json_lines(path) == whole
+
+    clock = Clock()
+    log = JsonLinesLog(path, truncate_after=at, clock=clock)
+    clock.now += 2
+    log.scalars(9, {"c": 1.0})
+    log.close()
+    kept = [entry for entry in whole if entry["env_steps"] <= at]
+    *found, new = read_json_lines(path)
+    assert found == kept
+    last = kept[-1]["seconds"] if kept else 0.0
+    assert new == line(9, pytest.approx(last + 2, abs=1e-6), c=1.0)
+    assert path.read_bytes().count(b"\n") == len(kept) + 1
+
+
+@pytest.mark.parametrize("rest", [b"\0\0\0\0", b'{"env_st\n', b"[1, 2]\n", b"\xff\xfe", b"12"])
+def test_a_last_line_that_is_no_object_does_not_count(tmp_path, rest) -> None:
+    path = tmp_path / "metrics.jsonl"
+    written(path, line(1))
+    whole = path.read_bytes()
+    path.write_bytes(whole + rest)
+    assert read_json_lines(path) == [line(1)]
+    JsonLinesLog(path, truncate_after=1).close()
+    assert path.read_bytes() == whole
+
+
+@pytest.mark.parametrize(
+    "broken", [b"{torn\n", b"\n", b"[]\n", b'{"a": 1}\n', b'{"env_steps": 1}\n']
+)
+def test_a_broken_line_in_the_middle_is_named_and_the_file_left_alone(tmp_path, broken) -> None:
+    path = tmp_path / "metrics.jsonl"
+    whole = json.dumps(line(1)).encode() + b"\n"
+    path.write_bytes(whole + broken + whole)
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match="line 2"):
+        JsonLinesLog(path, truncate_after=9)
+    if b'"' not in broken:
+        with pytest.raises(ValueError, match="line 2"):
+            read_json_lines(path)
+    assert path.read_bytes() == before
+
+
+def test_a_missing_file_is_begun_by_a_resumed_run_and_an_error_to_read(tmp_path) -> None:
+    with pytest.raises(FileNotFoundError):
+        read_json_lines(tmp_path / "metrics.jsonl")
+    log = JsonLinesLog(tmp_path / "metrics.jsonl", truncate_after=5)
+    assert read_json_lines(tmp_path / "metrics.jsonl") == []
+    log.scalars(0, {})
+    log.close()
+    assert len(read_json_lines(tmp_path / "metrics.jsonl")) == 1
+
+
+@pytest.mark.parametrize("kind", [JsonLinesLog, TensorBoardLog])
+@pytest.mark.parametrize(("steps", "error"), [(-1, ValueError), (1.5, TypeError)])
+def test_a_truncation_that_makes_no_sense_leaves_no_file(tmp_path, kind, steps, error) -> None:
+    with pytest.raises(error, match="truncate_after"):
+        kind(tmp_path / "log", truncate_after=steps)
+    assert not (tmp_path / "log").exists()
+
+
+# TensorBoard.
+
+
+def events(folder) -> EventAccumulator:
+    reader = EventAccumulator(str(folder), size_guidance={"scalars": 0, "images": 0})
+    reader.Reload()
+    return reader
+
+
+def points(reader: EventAccumulator, tag: str) -> list[tuple[int, float]]:
+    return [(event.step, event.value) for event in reader.Scalars(tag)]
+
+
+def pictures(reader: EventAccumulator, tag: str) -> list[tuple[int, np.ndarray]]:
+    return [
+        (event.step, np.array(Image.open(io.BytesIO(event.encoded_image_string))))
+        for event in reader.Images(tag)
+    ]
+
+
+def test_scalars_and_images_come_back(tmp_path) -> None:
+    log = TensorBoardLog(str(tmp_path / "deep" / "run"))
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
+    log.scalars(10, {"train/avg_loss": 0.1, "train/fps": 1e9})
+    log.scalars(20, {"train/avg_loss": np.float32(2), "episodes/steps": 7})
+    log.image(20, "distributions/state_0", pixels)
+    log.close()
+    log.close()
+    reader = events(tmp_path / "deep" / "run")
+    assert points(reader, "train/avg_loss") == [(10, float(np.float32(0.1))), (20, 2.0)]
+    assert points(reader, "train/fps") == [(10, 1e9)]
+    assert points(reader, "episodes/steps") == [(20, 7.0)]
+    ((step, found),) = pictures(reader, "distributions/state_0")
+    assert step == 20
+    np.testing.assert_array_equal(found, pixels)
+
+
+def test_a_resumed_run_hides_what_was_written_after_its_checkpoint(tmp_path) -> None:
+    first = TensorBoardLog(tmp_path)
+    for step in (10, 20, 30, 40):
+        first.scalars(step, {"a": float(step), "b": 1.0})
+        first.image(step, "c", np.full((2, 2, 3), step, np.uint8))
+    first.close()
+    second = TensorBoardLog(tmp_path, truncate_after=20)
+    second.scalars(30, {"a": -30.0})
+    second.image(35, "c", np.zeros((2, 2, 3), np.uint8))
+    second.close()
+    reader = events(tmp_path)
+    assert points(reader, "a") == [(10, 10.0), (20, 20.0), (30, -30.0)]
+    assert points(reader, "b") == [(10, 1.0), (20, 1.0)]
+    assert [step for step, _ in pictures(reader, "c")] == [10, 20, 35]
+
+
+def test_without_tensorboard_the_error_says_what_to_install(tmp_path, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(ImportError, match=r'pip install "ptan\[tensorboard\]"'):
+        TensorBoardLog(tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_both_logs_hold_what_a_tracker_says(tmp_path) -> None:
+    memory = MemoryLog()
+    logs = [memory, TensorBoardLog(tmp_path / "tb"), JsonLinesLog(tmp_path / "metrics.jsonl")]
+    periods = {"every": 10, "diagnostics_every": 15, "images_every": 30, "image_states": 2}
+    tracker = Tracker(Asked(), Rows(30), logs, held_out=25, rng=7, **periods)
+    for i in range(1, 91):
+        episodes = [(float(i), i)] if i % 7 == 0 else []
+        tracker.record(Record(3 * i, i, {"loss": 1 / i, "epsilon": 0.5, "beta": 0.4}, episodes))
+    for log in logs:
+        log.close()
+    reader = events(tmp_path / "tb")
+    tags = sorted({tag for _, values in memory.lines for tag in values})
+    assert tags == sorted(reader.Tags()["scalars"])
+    lines = read_json_lines(tmp_path / "metrics.jsonl")
+    for tag in tags:
+        told = memory.points(tag)
+        assert [(one["env_steps"], one[tag]) for one in lines if tag in one] == told
+        assert points(reader, tag) == [(step, float(np.float32(value))) for step, value in told]
+    assert len(memory.images) == 6
+    for step, name, pixels in memory.images:
+        found = dict(pictures(reader, name))
+        np.testing.assert_array_equal(found[step], pixels)
