@@ -288,6 +288,12 @@ def test_a_net_without_supports_raises() -> None:
         categorical_loss(batch, Table(np.zeros((2, 2, 3))), target)
 
 
+@pytest.mark.parametrize("action", [-1, 2])
+def test_an_action_out_of_range_is_named(action: int) -> None:
+    with pytest.raises(ValueError, match=rf"^actions must be in \[0, 2\), got {action} in row 1$"):
+        categorical_loss(tensors([row(0, 1, 0.3, 1), row(0, action, 0.3, 1)]), *nets())
+
+
 def test_logits_of_a_wrong_shape_raise() -> None:
     batch = tensors([row(0, 0, 0.3, 1)])
     net, target = nets()

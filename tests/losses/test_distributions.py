@@ -112,6 +112,8 @@ def test_wrong_shapes_raise() -> None:
         categorical_log_probs(torch.zeros(4, 2), torch.zeros(4, 1, dtype=torch.int64))
     with pytest.raises(ShapeError, match=r"logits must have shape \(4, actions\), got \(4,\)"):
         categorical_entropies(torch.zeros(4))
+    with pytest.raises(ValueError, match=r"^actions must be in \[0, 2\), got 5 in row 1$"):
+        categorical_log_probs(torch.zeros(2, 2), torch.tensor([1, 5]))
     with pytest.raises(TypeError, match="actions must be integers"):
         categorical_log_probs(torch.zeros(4, 2), torch.zeros(4))
     with pytest.raises(TypeError, match="must be a tensor, got ndarray"):

@@ -207,6 +207,16 @@ def test_actions_must_be_one_integer_per_row() -> None:
         dqn_loss(tensors(rows), Table(Q), Table(TARGET_Q))
 
 
+@pytest.mark.parametrize(("action", "row_number"), [(2, 1), (-1, 0)])
+def test_an_action_out_of_range_is_named(action: int, row_number: int) -> None:
+    rows = [row(0, 1, 1.0, 1), row(1, 0, 2.0, None)]
+    rows[row_number] = rows[row_number]._replace(action=action)
+    with pytest.raises(
+        ValueError, match=rf"^actions must be in \[0, 2\), got {action} in row {row_number}$"
+    ):
+        dqn_loss(tensors(rows), Table(Q), Table(TARGET_Q))
+
+
 def test_a_batch_of_arrays_names_the_missing_call() -> None:
     with pytest.raises(TypeError, match=r"NumPy arrays: call batch\.to\(device\)"):
         dqn_loss(Batch.from_rows(ROWS), Table(Q), Table(TARGET_Q))

@@ -114,11 +114,11 @@ def test_ppo_starts_as_the_policy_gradient() -> None:
     assert torch.equal(log_probs.grad, again.grad)
 
 
-@pytest.mark.parametrize("clip", [0.0, -0.1, math.nan])
-def test_a_clip_that_is_not_above_zero_raises(clip: float) -> None:
-    with pytest.raises(ValueError, match=r"clip must be above 0, got"):
+@pytest.mark.parametrize("clip", [0.0, -0.1, math.nan, math.inf])
+def test_a_clip_that_is_not_finite_and_above_zero_raises(clip: float) -> None:
+    with pytest.raises(ValueError, match=r"clip must be finite and above 0, got"):
         ppo_policy_loss(LOG_PROBS, LOG_PROBS, RETURNS, clip=clip)
-    with pytest.raises(ValueError, match=r"clip must be above 0, got"):
+    with pytest.raises(ValueError, match=r"clip must be finite and above 0, got"):
         clipped_value_loss(LOG_PROBS, LOG_PROBS, RETURNS, clip=clip)
 
 

@@ -10,9 +10,11 @@
 * what policies say of actions: `categorical_log_probs`, `categorical_entropies`,
   `gaussian_log_probs`, `gaussian_entropies`, `tanh_gaussian`
 
-Shapes are checked and never broadcast: a wrong one raises `ShapeError`. Outputs of networks in half
-precision are turned into float32 before anything is computed from them. Nothing here waits for the
-device, except `mean_state_value`, which returns a float.
+Losses are scalars with gradient, means over the batch without a factor ½. Shapes are checked and
+never broadcast: a wrong one raises `ShapeError`. Outputs of networks in half precision are turned
+into float32 before anything is computed from them. Nothing here waits for the device, except
+`mean_state_value`, which returns a float. So an action out of range is named on the CPU only; a GPU
+stops with an assertion of its own.
 """
 
 from ptan.losses._checks import ShapeError

@@ -12,7 +12,7 @@ class ShapeError(ValueError):
     """A tensor has another shape than the loss needs; broadcasting would hide it."""
 
 
-class Transitions(NamedTuple):
+class Rows(NamedTuple):
     """The columns that all bootstrapped losses read, as tensors.
 
     states       (B, *obs)       one tensor, or nested ones
@@ -39,7 +39,7 @@ class Transitions(NamedTuple):
         return (per_row if self.weights is None else per_row * self.weights).mean()
 
 
-def transitions(batch: Batch) -> Transitions:
+def rows_of(batch: Batch) -> Rows:
     """The columns of a batch of single rows, as tensors (B,).
 
     Raises:
@@ -61,14 +61,8 @@ def transitions(batch: Batch) -> Transitions:
     weights = columns.weights
     if weights is not None:
         check_shape("batch.weights", weights, shape)
-    return Transitions(
-        columns.states,
-        columns.actions,
-        columns.rewards,
-        columns.discounts,
-        columns.last_states,
-        weights,
-    )
+    rewards, discounts, last_states = columns.rewards, columns.discounts, columns.last_states
+    return Rows(columns.states, columns.actions, rewards, discounts, last_states, weights)
 
 
 def discrete_actions(actions: Tensor, n_rows: int) -> Tensor:
@@ -79,33 +73,57 @@ def discrete_actions(actions: Tensor, n_rows: int) -> Tensor:
     return actions.long()
 
 
+def of_actions(per_action: Tensor, actions: Tensor) -> Tensor:
+    """What a network says of one action per row: (B, actions, …) to (B, …).
+
+    Raises:
+        ValueError: an action is out of range. Looked for only after PyTorch's own check failed, so
+            it costs nothing; on a GPU, where a look would wait, PyTorch stops with an assertion.
+    """
+    index = actions.view(-1, *[1] * (per_action.ndim - 1)).expand(-1, 1, *per_action.shape[2:])
+    try:
+        return per_action.gather(1, index).squeeze(1)
+    except (IndexError, RuntimeError):
+        if actions.is_cpu:
+            _check_range(actions, per_action.shape[1])
+        raise
+
+
+def _check_range(actions: Tensor, n_actions: int) -> None:
+    for row, action in enumerate(actions.tolist()):
+        if not 0 <= action < n_actions:
+            raise ValueError(f"actions must be in [0, {n_actions}), got {action} in row {row}")
+
+
+def check_tensor(name: str, value: Any) -> Tensor:
+    """The value, if it is a tensor."""
+    if not isinstance(value, Tensor):
+        raise TypeError(f"{name} must be a tensor, got {type(value).__name__}")
+    return value
+
+
 def check_shape(name: str, tensor: Tensor, expected: tuple[int, ...]) -> None:
     """Raise ShapeError unless a tensor has exactly this shape."""
-    if not isinstance(tensor, Tensor):
-        raise TypeError(f"{name} must be a tensor, got {type(tensor).__name__}")
-    if tensor.shape != expected:
+    if check_tensor(name, tensor).shape != expected:
         raise ShapeError(f"{name} must have shape {expected}, got {tuple(tensor.shape)}")
 
 
 def check_same_shape(**tensors: Tensor) -> None:
     """Raise ShapeError unless all tensors have the shape of the first."""
-    (first, reference), *others = tensors.items()
-    if not isinstance(reference, Tensor):
-        raise TypeError(f"{first} must be a tensor, got {type(reference).__name__}")
-    for name, tensor in others:
-        if not isinstance(tensor, Tensor):
-            raise TypeError(f"{name} must be a tensor, got {type(tensor).__name__}")
-        if tensor.shape != reference.shape:
+    first, expected = "", torch.Size()
+    for name, tensor in tensors.items():
+        shape = check_tensor(name, tensor).shape
+        if not first:
+            first, expected = name, shape
+        elif shape != expected:
             raise ShapeError(
-                f"{name} must have the shape of {first}, {tuple(reference.shape)}, "
-                f"got {tuple(tensor.shape)}"
+                f"{name} must have the shape of {first}, {tuple(expected)}, got {tuple(shape)}"
             )
 
 
 def check_matrix(name: str, output: Any, n_rows: int, axes: str = "actions") -> Tensor:
     """A network's output (B, ...) with one axis for each word in `axes`, in full precision."""
-    if not isinstance(output, Tensor):
-        raise TypeError(f"{name} must be a tensor, got {type(output).__name__}")
+    check_tensor(name, output)
     n_axes = 1 + len(axes.split(", "))
     if output.ndim != n_axes or len(output) != n_rows or 0 in output.shape:
         raise ShapeError(f"{name} must have shape ({n_rows}, {axes}), got {tuple(output.shape)}")
@@ -114,9 +132,7 @@ def check_matrix(name: str, output: Any, n_rows: int, axes: str = "actions") -> 
 
 def row_values(name: str, output: Any, n_rows: int) -> Tensor:
     """One number per row from a network whose last layer gives (B, 1) or (B,): shape (B,)."""
-    if not isinstance(output, Tensor):
-        raise TypeError(f"{name} must be a tensor, got {type(output).__name__}")
-    if output.shape == (n_rows, 1):
+    if check_tensor(name, output).shape == (n_rows, 1):
         output = output.squeeze(1)
     if output.shape != (n_rows,):
         raise ShapeError(
@@ -131,17 +147,3 @@ def full_precision(tensor: Tensor) -> Tensor:
     Networks may run under autocast; differences of values, and their squares, may not.
     """
     return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
-
-
-def unit_interval(name: str, value: float) -> float:
-    """A factor in [0, 1]."""
-    if not 0.0 <= value <= 1.0:
-        raise ValueError(f"{name} must be in [0, 1], got {value}")
-    return value
-
-
-def positive(name: str, value: float) -> float:
-    """A number above 0."""
-    if not value > 0.0:
-        raise ValueError(f"{name} must be above 0, got {value}")
-    return value

@@ -5,7 +5,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ptan.losses._checks import check_same_shape, full_precision, unit_interval
+from ptan.common.checks import unit_interval
+from ptan.losses._checks import check_same_shape, full_precision
 
 
 class Advantages(NamedTuple):
@@ -24,15 +25,14 @@ def generalized_advantages(
     rewards: Tensor,
     values: Tensor,
     next_values: Tensor,
-    terminated: Tensor,
+    discounts: Tensor,
     truncated: Tensor,
-    gamma: float,
     lam: float,
 ) -> Advantages:
     """Generalized advantage estimation (Schulman et al. 2016, eq. 16), across episode ends.
 
-        δ_t = r_t + γ · (1 − terminated_t) · V(s'_t) − V(s_t)
-        Â_t = δ_t + γλ · (1 − terminated_t) · (1 − truncated_t) · Â_{t+1}
+        δ_t = r_t + discount_t · V(s'_t) − V(s_t)
+        Â_t = δ_t + λ · discount_t · (1 − truncated_t) · Â_{t+1}
 
     s'_t is the state that step t led to. A truncated episode still has a future: its last step
     bootstraps from the value of its true final observation. But the step after it belongs to
@@ -45,35 +45,29 @@ def generalized_advantages(
         rewards: (T, ...), time first, usually (T, environments), of single steps.
         values: V(s_t), same shape.
         next_values: V(s'_t), same shape. At a truncation the value of the final observation, not
-            of the one after the reset; not used where terminated.
-        terminated: Same shape, bool: the environment ended the episode with step t.
+            of the one after the reset; not used where the discount is 0.
+        discounts: Same shape: γ, and 0 where the environment ended the episode with step t.
         truncated: Same shape, bool: the episode was cut off after step t.
-        gamma: Discount per step, in [0, 1].
         lam: λ in [0, 1]; 0 gives δ, 1 gives returns minus values.
-
-    Returns:
-        `Advantages`.
 
     Raises:
         ShapeError: the shapes differ, also where they would broadcast.
-        ValueError: gamma or lam outside [0, 1], or no time axis.
+        ValueError: lam is outside [0, 1], or there is no time axis.
     """
-    unit_interval("gamma", gamma)
     unit_interval("lam", lam)
     check_same_shape(
         rewards=rewards,
         values=values,
         next_values=next_values,
-        terminated=terminated,
+        discounts=discounts,
         truncated=truncated,
     )
     if rewards.ndim == 0:
         raise ValueError("rewards must have a time axis, got a single number")
-    values, terminated = full_precision(values), terminated.bool()
-    bootstraps = full_precision(next_values).masked_fill(terminated, 0.0)
-    errors = full_precision(rewards) + gamma * bootstraps - values
-    goes_on = ~(terminated | truncated.bool())
-    advantages = _sums_of_later(errors, goes_on.to(errors.dtype) * (gamma * lam))
+    values, discounts = full_precision(values), full_precision(discounts)
+    bootstraps = full_precision(next_values).masked_fill(discounts == 0.0, 0.0)
+    errors = full_precision(rewards) + discounts * bootstraps - values
+    advantages = _sums_of_later(errors, (lam * discounts).masked_fill(truncated.bool(), 0.0))
     return Advantages(advantages, advantages + values)
 
 

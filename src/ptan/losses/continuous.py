@@ -13,12 +13,12 @@ from torch import Tensor
 
 from ptan.experience import Batch
 from ptan.losses._checks import (
+    Rows,
     ShapeError,
-    Transitions,
     check_shape,
     full_precision,
     row_values,
-    transitions,
+    rows_of,
 )
 from ptan.losses.value import as_priorities
 
@@ -76,15 +76,12 @@ def sac_critic_loss(
         policy: Draws a'. Runs without gradients, as the target critics do.
         alpha: Temperature, a number or a tensor with one element; no gradient.
 
-    Returns:
-        `CriticLoss`.
-
     Raises:
         ShapeError: any other shapes.
         TypeError: the batch holds no tensors.
         ValueError: no critics.
     """
-    rows = transitions(batch)
+    rows = rows_of(batch)
     n_rows = len(rows.rewards)
     with torch.no_grad():
         next_actions, log_probs = policy(rows.last_states)
@@ -112,9 +109,6 @@ def sac_policy_loss(
         policy: Draws actions that gradients flow through.
         alpha: Temperature, a number or a tensor with one element; no gradient.
 
-    Returns:
-        `SACPolicyLoss`.
-
     Raises:
         ShapeError: any other shapes.
         ValueError: no critics.
@@ -137,9 +131,6 @@ def sac_temperature_loss(log_alpha: Tensor, log_probs: Tensor, target_entropy: f
         log_alpha: A tensor with one element; gets the gradient.
         log_probs: (B,) log-densities of actions drawn now; no gradient.
         target_entropy: In nats, usually minus the number of action dimensions.
-
-    Returns:
-        A scalar with gradient.
 
     Raises:
         ShapeError: log_alpha has more than one element, or log_probs is not (B,).
@@ -170,7 +161,7 @@ def ddpg_critic_loss(
         ShapeError: any other shapes.
         TypeError: the batch holds no tensors.
     """
-    rows = transitions(batch)
+    rows = rows_of(batch)
     n_rows = len(rows.rewards)
     with torch.no_grad():
         next_actions = target_policy(rows.last_states)
@@ -193,9 +184,6 @@ def ddpg_policy_loss(states: Any, critic: Critic, policy: DeterministicPolicy) -
         critic: Judges the actions.
         policy: Gets the gradient.
 
-    Returns:
-        A scalar with gradient.
-
     Raises:
         ShapeError: the critic gives neither (B,) nor (B, 1).
     """
@@ -203,7 +191,7 @@ def ddpg_policy_loss(states: Any, critic: Critic, policy: DeterministicPolicy) -
     return -_least_value("critic", [critic], states, actions, len(actions)).mean()
 
 
-def _regression(rows: Transitions, critics: Sequence[Critic], targets: Tensor) -> CriticLoss:
+def _regression(rows: Rows, critics: Sequence[Critic], targets: Tensor) -> CriticLoss:
     _require_critics("critics", critics)
     q_values = [
         row_values(f"critics[{i}]", critic(rows.states, rows.actions), len(rows.rewards))

@@ -12,7 +12,8 @@ from ptan.losses._checks import (
     check_shape,
     discrete_actions,
     full_precision,
-    transitions,
+    of_actions,
+    rows_of,
 )
 from ptan.losses.value import Loss, QNetwork, as_priorities
 
@@ -71,7 +72,9 @@ def categorical_projection(
     next_probs = full_precision(next_probs)
     # float32 would miss the atoms by rounding, and tear off a sliver of mass where it should not.
     wide = torch.float32 if next_probs.device.type == "mps" else torch.float64
-    places = _places(rewards.to(wide), _masked(discounts, dones).to(wide), supports.to(wide))
+    places = _places(
+        rewards.to(wide), discounts.masked_fill(dones.bool(), 0.0).to(wide), supports.to(wide)
+    )
     lower = places.floor()
     upper_share = places - lower
     # A NaN reward must end as a NaN loss, not as an index outside the array.
@@ -80,8 +83,10 @@ def categorical_projection(
     mass = next_probs.to(wide)
     first_of_row = torch.arange(n_rows, device=mass.device).unsqueeze(1) * n_atoms
     projected = torch.zeros(n_rows * n_atoms, dtype=wide, device=mass.device)
-    projected = projected.index_add(0, (first_of_row + below).ravel(), _flat(mass, 1 - upper_share))
-    projected = projected.index_add(0, (first_of_row + above).ravel(), _flat(mass, upper_share))
+    projected = projected.index_add(
+        0, (first_of_row + below).ravel(), (mass * (1 - upper_share)).ravel()
+    )
+    projected = projected.index_add(0, (first_of_row + above).ravel(), (mass * upper_share).ravel())
     return projected.view(n_rows, n_atoms).to(next_probs.dtype)
 
 
@@ -114,7 +119,7 @@ def categorical_loss(
         ShapeError: the logits are not (B, actions, atoms), or a column is not (B,).
         TypeError: the batch holds no tensors, its actions are no integers, or net has no supports.
     """
-    rows = transitions(batch)
+    rows = rows_of(batch)
     n_rows = len(rows.rewards)
     actions = discrete_actions(rows.actions, n_rows)
     dones: Any = batch.dones
@@ -132,9 +137,9 @@ def categorical_loss(
         check_shape("net.supports", supports, (next_probs.shape[2],))
         best = (chooser * supports).sum(-1).argmax(1)
         targets = categorical_projection(
-            _of_actions(next_probs, best), rows.rewards, rows.discounts, dones, supports
+            of_actions(next_probs, best), rows.rewards, rows.discounts, dones, supports
         )
-    logits = _of_actions(_logits("net(states)", net(rows.states), n_rows), actions)
+    logits = of_actions(_logits("net(states)", net(rows.states), n_rows), actions)
     check_shape("the atoms of net(states)", logits, tuple(targets.shape))
     errors = -(targets * logits.log_softmax(-1)).sum(-1)
     entropies = -torch.xlogy(targets, targets).sum(-1)
@@ -143,16 +148,6 @@ def categorical_loss(
 
 def _logits(name: str, output: Any, n_rows: int) -> Tensor:
     return check_matrix(name, output, n_rows, "actions, atoms")
-
-
-def _of_actions(per_action: Tensor, actions: Tensor) -> Tensor:
-    """The atoms of one action per row: (B, actions, atoms) to (B, atoms)."""
-    index = actions.view(-1, 1, 1).expand(-1, 1, per_action.shape[2])
-    return per_action.gather(1, index).squeeze(1)
-
-
-def _masked(discounts: Tensor, dones: Tensor) -> Tensor:
-    return discounts.masked_fill(dones.bool(), 0.0)
 
 
 def _places(rewards: Tensor, discounts: Tensor, supports: Tensor) -> Tensor:
@@ -171,7 +166,3 @@ def _places(rewards: Tensor, discounts: Tensor, supports: Tensor) -> Tensor:
     rounding = _HALF_ULP * torch.maximum(v_min.abs(), v_max.abs()) / spacing
     nearest = places.round()
     return torch.where((places - nearest).abs() <= rounding, nearest, places)
-
-
-def _flat(mass: Tensor, share: Tensor) -> Tensor:
-    return (mass * share).ravel()

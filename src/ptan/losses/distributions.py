@@ -12,6 +12,7 @@ from ptan.losses._checks import (
     check_shape,
     discrete_actions,
     full_precision,
+    of_actions,
 )
 
 _LOG_SQRT_2PI = 0.5 * math.log(2.0 * math.pi)
@@ -32,8 +33,7 @@ def categorical_log_probs(logits: Tensor, actions: Tensor) -> Tensor:
         TypeError: the actions are no integers.
     """
     logits = check_matrix("logits", logits, len(logits))
-    chosen = discrete_actions(actions, len(logits)).unsqueeze(1)
-    return logits.log_softmax(1).gather(1, chosen).squeeze(1)
+    return of_actions(logits.log_softmax(1), discrete_actions(actions, len(logits)))
 
 
 def categorical_entropies(logits: Tensor) -> Tensor:

@@ -6,13 +6,13 @@ from typing import Any, NamedTuple, TypeAlias
 import torch
 from torch import Tensor
 
+from ptan.common.checks import check_above_zero
 from ptan.experience import Batch
 from ptan.losses._checks import (
     check_same_shape,
     full_precision,
-    positive,
     row_values,
-    transitions,
+    rows_of,
 )
 from ptan.losses.distributions import categorical_entropies, categorical_log_probs
 from ptan.losses.value import value_loss
@@ -52,9 +52,6 @@ def policy_gradient_loss(
         returns: G, or advantages; same shape. No gradient flows into them.
         baselines: b, such as V(s): same shape, or one number. No gradient either.
 
-    Returns:
-        A scalar with gradient.
-
     Raises:
         ShapeError: the shapes differ, also where they would broadcast.
     """
@@ -75,9 +72,6 @@ def entropy_loss(entropies: Tensor) -> Tensor:
     Args:
         entropies: Of the policy in each state, as `categorical_entropies` and
             `gaussian_entropies` give them, any shape, usually (B,).
-
-    Returns:
-        A scalar with gradient.
     """
     return -full_precision(entropies).mean()
 
@@ -103,7 +97,7 @@ def a2c_loss(batch: Batch, net: ActorCritic) -> A2CLoss:
         ShapeError: any other shapes.
         TypeError: the batch holds no tensors, or its actions are no integers.
     """
-    rows = transitions(batch)
+    rows = rows_of(batch)
     n_rows = len(rows.rewards)
     # The pass with gradients comes last: a noisy net draws new noise into its buffers each time.
     with torch.no_grad():
@@ -135,14 +129,11 @@ def ppo_policy_loss(
         advantages: A, same shape; no gradient. Normalising them is up to the caller.
         clip: How far the ratio may move from 1 before an improvement earns no gradient.
 
-    Returns:
-        A scalar with gradient.
-
     Raises:
         ShapeError: the shapes differ, also where they would broadcast.
-        ValueError: clip is not above 0.
+        ValueError: clip is not above 0 and finite.
     """
-    positive("clip", clip)
+    check_above_zero("clip", clip)
     check_same_shape(log_probs=log_probs, old_log_probs=old_log_probs, advantages=advantages)
     ratios = (full_precision(log_probs) - full_precision(old_log_probs.detach())).exp()
     gains = full_precision(advantages.detach())

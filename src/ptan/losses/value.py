@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ptan.agent import default_states_preprocessor
+from ptan.common.checks import check_above_zero
 from ptan.experience import Batch
 from ptan.losses._checks import (
     check_matrix,
@@ -14,8 +15,8 @@ from ptan.losses._checks import (
     check_shape,
     discrete_actions,
     full_precision,
-    positive,
-    transitions,
+    of_actions,
+    rows_of,
 )
 
 QNetwork: TypeAlias = Callable[[Any], Tensor]
@@ -67,7 +68,7 @@ def dqn_loss(batch: Batch, net: QNetwork, target_net: QNetwork, *, double: bool 
         ShapeError: Q is not (B, actions), or a column is not (B,).
         TypeError: the batch holds no tensors, or its actions are no integers.
     """
-    rows = transitions(batch)
+    rows = rows_of(batch)
     n_rows = len(rows.rewards)
     actions = discrete_actions(rows.actions, n_rows)
     # The forward pass with gradients comes last: a noisy net draws new noise into its buffers at
@@ -77,13 +78,13 @@ def dqn_loss(batch: Batch, net: QNetwork, target_net: QNetwork, *, double: bool 
         if double:
             online_q = check_matrix("net(last_states)", net(rows.last_states), n_rows)
             check_shape("net(last_states)", online_q, tuple(next_q.shape))
-            next_values = next_q.gather(1, online_q.argmax(1, keepdim=True)).squeeze(1)
+            next_values = of_actions(next_q, online_q.argmax(1))
         else:
             next_values = next_q.amax(1)
         targets = rows.targets(next_values)
     q = check_matrix("net(states)", net(rows.states), n_rows)
     check_shape("net(states)", q, tuple(next_q.shape))
-    errors = targets - q.gather(1, actions.unsqueeze(1)).squeeze(1)
+    errors = targets - of_actions(q, actions)
     return Loss(rows.mean(errors.square()), as_priorities(errors.detach().abs()))
 
 
@@ -120,14 +121,11 @@ def clipped_value_loss(
         targets: Returns, same shape; no gradient.
         clip: Change, in units of the value, beyond which an improvement earns no gradient.
 
-    Returns:
-        A scalar, without the factor ½.
-
     Raises:
         ShapeError: the shapes differ.
-        ValueError: clip is not above 0.
+        ValueError: clip is not above 0 and finite.
     """
-    positive("clip", clip)
+    check_above_zero("clip", clip)
     check_same_shape(values=values, old_values=old_values, targets=targets)
     values, old = full_precision(values), full_precision(old_values.detach())
     goal = full_precision(targets.detach())
