@@ -123,7 +123,6 @@ SURFACE = {
         "QNetwork",
         "RainbowDQN",
         "atari_body",
-        "make_q_network",
         "mlp_body",
         "resample_noise",
     ],

@@ -18,7 +18,7 @@ from ptan.nn import (
     NoisyDQN,
     NoisyFactorizedLinear,
     NoisyLinear,
-    make_q_network,
+    QNetwork,
 )
 
 from .oracles import (
@@ -53,7 +53,7 @@ all_bodies = pytest.mark.parametrize("kind", BODIES)
 def make(kind, **options):
     space, body, x = BODIES[kind]
     options = {"hidden": 16, "n_atoms": 5} | options
-    return make_q_network(space, spaces.Discrete(N_ACTIONS), body=body, **options), x
+    return QNetwork(space, spaces.Discrete(N_ACTIONS), body=body, **options), x
 
 
 def features_by_hand(kind, state, x):
@@ -140,7 +140,7 @@ def test_mixed_precision_and_whole_precisions_work(switches):
 def test_gradients_are_right(switches):
     options = {"hidden": (3, 4), "n_atoms": 2, "v_min": 0.0, "v_max": 1.0}
     quiet = partial(NoisyLinear, sigma_init=0.5, resample_on_forward=False)
-    net = make_q_network((2,), 2, noisy_layer=quiet, **options, **switches).double()
+    net = QNetwork((2,), 2, noisy_layer=quiet, **options, **switches).double()
     net.resample_noise(torch.Generator().manual_seed(1))
     names = [name for name, _ in net.named_parameters()]
     x = vectors(3, 2).double().requires_grad_()
@@ -290,7 +290,7 @@ def test_advantage_and_value_need_a_dueling_network():
 )
 def test_actions_that_do_not_fit_are_refused_by_name(actions, error, message):
     with pytest.raises(error, match=message):
-        make_q_network((4,), actions)
+        QNetwork((4,), actions)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,6 @@ from ptan.nn import (
     NoisyDQN,
     QNetwork,
     RainbowDQN,
-    make_q_network,
 )
 
 from .oracles import IMAGE, SMALL_IMAGE, Doubler, image_space, images, vector_space, vectors
@@ -34,7 +33,7 @@ all_switches = pytest.mark.parametrize(
 def test_spaces_and_shapes_make_the_same_network():
     env = gymnasium.make("CartPole-v1")
     net = QMLP(env.observation_space, env.action_space)
-    again = make_q_network((4,), np.int64(2))
+    again = QNetwork((4,), np.int64(2))
     assert [p.shape for p in net.parameters()] == [p.shape for p in again.parameters()]
     observation, _ = env.reset(seed=1)
     assert net(torch.from_numpy(observation).unsqueeze(0)).shape == (1, 2)
@@ -48,7 +47,7 @@ def test_one_width_makes_the_textbook_network_for_cartpole():
 @all_switches
 def test_qmlp_takes_the_switches(switches):
     net = QMLP(vector_space(), 2, **switches, hidden=(8, 9))
-    same = make_q_network(vector_space(), 2, **switches, hidden=(8, 9))
+    same = QNetwork(vector_space(), 2, **switches, hidden=(8, 9))
     same.load_state_dict(net.state_dict())
     x = vectors(3)
     assert torch.equal(net.eval()(x), same.eval()(x))
@@ -57,7 +56,7 @@ def test_qmlp_takes_the_switches(switches):
 @all_switches
 def test_rainbow_takes_the_switches(switches):
     net = RainbowDQN(SMALL_IMAGE, 3, **switches, hidden=16, n_atoms=5)
-    same = make_q_network(image_space(), 3, **switches, hidden=16, n_atoms=5)
+    same = QNetwork(image_space(), 3, **switches, hidden=16, n_atoms=5)
     same.load_state_dict(net.state_dict())
     x = images(2)
     assert torch.equal(net.eval()(x), same.eval()(x))
@@ -112,7 +111,7 @@ def test_bodies_can_be_given_by_name_too(network):
 
 
 def test_qmlp_refuses_images():
-    with pytest.raises(ValueError, match=r"QMLP is for vectors, got .*make_q_network"):
+    with pytest.raises(ValueError, match=r"QMLP is for vectors, got .*QNetwork"):
         QMLP(image_space(), 2)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from torch import nn
 
 from ptan.algorithms.dqn_config import DQNConfig
-from ptan.nn import NoisyFactorizedLinear, NoisyLinear, QNetwork, make_q_network
+from ptan.nn import NoisyFactorizedLinear, NoisyLinear, QNetwork
 
 __all__ = ["make_network"]
 
@@ -25,10 +25,10 @@ def make_network(
         body: A body of the user's; None chooses one by the observations.
 
     Raises:
-        TypeError, ValueError: see `make_q_network`.
+        TypeError, ValueError: see `QNetwork`.
     """
     noisy_layer = NoisyFactorizedLinear if config.factorized_noise else NoisyLinear
-    return make_q_network(
+    return QNetwork(
         observations,
         actions,
         dueling=config.dueling,

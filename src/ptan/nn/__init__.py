@@ -1,6 +1,6 @@
 """Networks and layers: a body chosen by the observations, and heads on top of it.
 
-* `make_q_network`, `QNetwork`: the DQN family, every combination of dueling, noisy, distributional
+* `QNetwork`: the DQN family, every combination of dueling, noisy, distributional
 * `DQNNet`, `DuelingDQN`, `NoisyDQN`, `DistributionalDQN`, `RainbowDQN`: the same, under the names
   that textbooks use
 * `QMLP`: the same for vector observations
@@ -19,7 +19,7 @@ connected layers (`net.body`). Other spaces need a body of your own: any module 
 from ptan.nn.actor_critic import AtariA2C
 from ptan.nn.bodies import BodyNetwork, atari_body, mlp_body
 from ptan.nn.noisy import NoisyFactorizedLinear, NoisyLayer, NoisyLinear, resample_noise
-from ptan.nn.q_network import QNetwork, make_q_network
+from ptan.nn.q_network import QNetwork
 from ptan.nn.textbook import (
     QMLP,
     DistributionalDQN,
@@ -43,7 +43,6 @@ __all__ = [
     "QNetwork",
     "RainbowDQN",
     "atari_body",
-    "make_q_network",
     "mlp_body",
     "resample_noise",
 ]

@@ -47,17 +47,6 @@ class AtariA2C(BodyNetwork):
         self.value = self.head(1)
 
     def forward(self, observations: Any) -> tuple[Tensor, Tensor]:
-        """The policy's logits and the values.
-
-        Args:
-            observations: (B, *observation shape) of any numeric type; images in 0–255.
-
-        Returns:
-            (B, A) logits, not yet probabilities, and (B, 1) values.
-
-        Raises:
-            TypeError: no tensor.
-            ValueError: another shape.
-        """
+        """Observations (B, *shape), images in 0–255, to logits (B, A) and values (B, 1)."""
         features = self.features(observations)
         return self.policy(features), self.value(features)

@@ -65,17 +65,7 @@ def mlp_body(input_shape: Sequence[int], hidden: Sequence[int] = ()) -> nn.Seque
 def fully_connected(
     n_features: int, hidden: Sequence[int], n_outputs: int, layer: LinearLayer = nn.Linear
 ) -> nn.Sequential:
-    """A head: hidden layers with ReLU, then a linear one.
-
-    Args:
-        n_features: Length of the input.
-        hidden: Width of each hidden layer.
-        n_outputs: Length of the output.
-        layer: Makes a linear layer from its numbers of inputs and outputs.
-
-    Returns:
-        (B, n_features) to (B, n_outputs).
-    """
+    """A head (B, n_features) to (B, n_outputs): hidden layers with ReLU, then a linear one."""
     # From the input on: with one seed, the same weights as layers written out in this order.
     layers = _hidden_layers(n_features, hidden, layer)
     return nn.Sequential(*layers, layer(hidden[-1] if hidden else n_features, n_outputs))
@@ -177,15 +167,13 @@ class BodyNetwork(nn.Module):
         return features
 
     def head(self, n_outputs: int, layer: LinearLayer = nn.Linear) -> nn.Sequential:
-        """Make a head for this body, on its device and of its type.
+        """Make a head (B, n_features) to (B, n_outputs), on this body's device and of its type.
+
+        Under autocast too, its last layer computes in the precision of its weights.
 
         Args:
             n_outputs: Length of the output.
             layer: Makes a linear layer from its numbers of inputs and outputs.
-
-        Returns:
-            (B, n_features) to (B, n_outputs); under autocast too, its last layer computes in the
-            precision of its weights.
         """
         layers = fully_connected(self.n_features, self.head_hidden, n_outputs, layer)
         return Head(*layers).to(self._unit)

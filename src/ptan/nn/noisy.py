@@ -22,6 +22,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ptan.common.checks import check_at_least, whole_number
+
 __all__ = ["NoisyFactorizedLinear", "NoisyLayer", "NoisyLinear", "noisy_layers", "resample_noise"]
 
 
@@ -95,14 +97,7 @@ class NoisyLayer(nn.Linear, ABC):
         """The noise now in use, of the shapes of `weight` and `bias`."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """Apply the layer, with noise in training mode only.
-
-        Args:
-            input: (..., in_features) floats.
-
-        Returns:
-            (..., out_features).
-        """
+        """Floats (..., in_features) to (..., out_features), with noise in training mode only."""
         if not self.training:
             return F.linear(input, self.weight, self.bias)
         if self.resample_on_forward:
@@ -133,18 +128,7 @@ class NoisyLinear(NoisyLayer):
     a draw takes in_features·out_features random numbers, which for wide layers costs more than
     the layer itself: see `NoisyFactorizedLinear`.
 
-    Args:
-        in_features: Length of an input, at least 1.
-        out_features: Length of an output, at least 1.
-        sigma_init: What every deviation starts at, at least 0.
-        bias: False for a layer without bias.
-        resample_on_forward: Whether `forward` draws new noise in training mode; False leaves that
-            to `resample_noise`. Settable at any time.
-        device: Where the parameters are made.
-        dtype: Their type.
-
-    Raises:
-        ValueError: a number outside its range.
+    `sigma_init` is what every deviation starts at; the rest is as for `NoisyLayer`.
     """
 
     epsilon_weight: Tensor
@@ -176,12 +160,7 @@ class NoisyLinear(NoisyLayer):
         self.register_buffer("epsilon_bias", torch.zeros_like(self.bias) if bias else None)
 
     def resample_noise(self, generator: torch.Generator | None = None) -> None:
-        """Draw the noise that is used until the next draw.
-
-        Args:
-            generator: Where to draw from; None is PyTorch's own generator of the layer's device. A
-                generator on another device gives equal noise on every device.
-        """
+        """Draw the noise that is used until the next draw; see `NoisyLayer`."""
         self.epsilon_weight = _normal_like(self.epsilon_weight, generator)
         if self.epsilon_bias is not None:
             self.epsilon_bias = _normal_like(self.epsilon_bias, generator)
@@ -200,18 +179,7 @@ class NoisyFactorizedLinear(NoisyLayer):
     `epsilon_input` (1, in_features) and `epsilon_output` (out_features, 1). The means start uniform
     in ±1/√in_features, the deviations at sigma_zero/√in_features (section 3.2).
 
-    Args:
-        in_features: Length of an input, at least 1.
-        out_features: Length of an output, at least 1.
-        sigma_zero: Start of the deviations, in units of 1/√in_features, at least 0.
-        bias: False for a layer without bias.
-        resample_on_forward: Whether `forward` draws new noise in training mode; False leaves that
-            to `resample_noise`. Settable at any time.
-        device: Where the parameters are made.
-        dtype: Their type.
-
-    Raises:
-        ValueError: a number outside its range.
+    Arguments as for `NoisyLayer`.
     """
 
     epsilon_input: Tensor
@@ -243,12 +211,7 @@ class NoisyFactorizedLinear(NoisyLayer):
         self.register_buffer("epsilon_output", self.weight.new_zeros(out_features, 1))
 
     def resample_noise(self, generator: torch.Generator | None = None) -> None:
-        """Draw the noise that is used until the next draw.
-
-        Args:
-            generator: Where to draw from; None is PyTorch's own generator of the layer's device. A
-                generator on another device gives equal noise on every device.
-        """
+        """Draw the noise that is used until the next draw; see `NoisyLayer`."""
         self.epsilon_input = _normal_like(self.epsilon_input, generator)
         self.epsilon_output = _normal_like(self.epsilon_output, generator)
 
@@ -268,24 +231,12 @@ class NoisyFactorizedLinear(NoisyLayer):
 
 
 def noisy_layers(module: nn.Module) -> Iterator[NoisyLayer]:
-    """All noisy layers of a network, in the order in which its parts were made.
-
-    Args:
-        module: Any module; a noisy layer itself counts.
-
-    Yields:
-        Each layer once.
-    """
+    """All noisy layers of a module, itself included, in the order in which its parts were made."""
     return (layer for layer in module.modules() if isinstance(layer, NoisyLayer))
 
 
 def resample_noise(module: nn.Module, generator: torch.Generator | None = None) -> None:
-    """Draw new noise for all noisy layers of a network, whatever its mode.
-
-    Args:
-        module: Any module; without noisy layers nothing happens.
-        generator: Where to draw from; None is PyTorch's own generator of each layer's device.
-    """
+    """Draw new noise for all noisy layers of a network, whatever its mode; see `NoisyLayer`."""
     for layer in noisy_layers(module):
         layer.resample_noise(generator)
 
@@ -303,8 +254,6 @@ def _normal_like(old: Tensor, generator: torch.Generator | None) -> Tensor:
 
 
 def _check(name: str, sigma: float, in_features: int, out_features: int) -> None:
-    if not (math.isfinite(sigma) and sigma >= 0):
-        raise ValueError(f"{name} must be finite and at least 0, got {sigma}")
-    for size, value in (("in_features", in_features), ("out_features", out_features)):
-        if value < 1:
-            raise ValueError(f"{size} must be at least 1, got {value}")
+    check_at_least(name, sigma, 0)
+    whole_number("in_features", in_features)
+    whole_number("out_features", out_features)

@@ -12,7 +12,7 @@ from ptan.nn.distributional import expected_values, make_supports
 from ptan.nn.noisy import NoisyLayer, NoisyLinear, noisy_layers, resample_noise
 from ptan.nn.spaces import count_actions
 
-__all__ = ["Actions", "Observations", "QNetwork", "make_q_network"]
+__all__ = ["Actions", "Observations", "QNetwork"]
 
 Observations = spaces.Space[Any] | Sequence[int]
 Actions = spaces.Space[Any] | int
@@ -90,13 +90,10 @@ class QNetwork(BodyNetwork):
             self.register_buffer("supports", supports.to(self._unit))
 
     def forward(self, observations: Any) -> Tensor:
-        """The values of all actions, or the logits of their distributions.
+        """The values of all actions (B, A); if distributional, logits (B, A, n_atoms).
 
         Args:
             observations: (B, *observation shape) of any numeric type; images in 0–255.
-
-        Returns:
-            (B, A) floats; if distributional, (B, A, n_atoms) logits.
 
         Raises:
             TypeError: no tensor.
@@ -110,46 +107,18 @@ class QNetwork(BodyNetwork):
         return self._per_action(self.fc(self.features(observations)))
 
     def qvals(self, observations: Any) -> Tensor:
-        """The values of all actions, whatever the network's outputs.
-
-        Args:
-            observations: As for `forward`.
-
-        Returns:
-            (B, A) floats; the expected values if distributional.
-        """
+        """The values of all actions (B, A); the expected values if distributional."""
         output = self(observations)
         return expected_values(output, self.supports) if self.distributional else output
 
     def both(self, observations: Any) -> tuple[Tensor, Tensor]:
-        """Distributions and values of all actions in one pass.
-
-        Args:
-            observations: As for `forward`.
-
-        Returns:
-            (B, A, n_atoms) logits and (B, A) expected values.
-
-        Raises:
-            TypeError: the network is not distributional.
-        """
+        """Logits (B, A, n_atoms) and expected values (B, A) in one pass, if distributional."""
         self._need("both", "distributional")
         logits = self(observations)
         return logits, expected_values(logits, self.supports)
 
     def apply_softmax(self, t: Tensor) -> Tensor:
-        """Logits to probabilities.
-
-        Args:
-            t: (..., n_atoms) logits.
-
-        Returns:
-            Probabilities of the same shape, each distribution summing to 1.
-
-        Raises:
-            TypeError: the network is not distributional.
-            ValueError: the last axis does not hold the atoms.
-        """
+        """Logits (..., n_atoms) to probabilities of the same shape, if distributional."""
         self._need("apply_softmax", "distributional")
         if t.ndim == 0 or t.shape[-1] != len(self.supports):
             raise ValueError(
@@ -158,16 +127,9 @@ class QNetwork(BodyNetwork):
         return t.softmax(dim=-1)
 
     def adv_val(self, observations: Any) -> tuple[Tensor, Tensor]:
-        """Advantages and value, as the two heads give them.
+        """Advantages (B, A) and value (B, 1), as the heads of a dueling network give them.
 
-        Args:
-            observations: As for `forward`.
-
-        Returns:
-            (B, A) and (B, 1) floats; if distributional, logits (B, A, n_atoms) and (B, n_atoms).
-
-        Raises:
-            TypeError: the network is not dueling.
+        If distributional, logits (B, A, n_atoms) and (B, n_atoms).
         """
         self._need("adv_val", "dueling")
         features = self.features(observations)
@@ -183,11 +145,7 @@ class QNetwork(BodyNetwork):
         return [layer.signal_to_noise() for layer in noisy_layers(self)]
 
     def resample_noise(self, generator: torch.Generator | None = None) -> None:
-        """Draw new noise for all noisy layers.
-
-        Args:
-            generator: Where to draw from; None is PyTorch's own generator.
-        """
+        """Draw new noise for all noisy layers; None is PyTorch's own generator."""
         resample_noise(self, generator)
 
     def _per_action(self, output: Tensor) -> Tensor:
@@ -199,54 +157,3 @@ class QNetwork(BodyNetwork):
     def _need(self, method: str, switch: str) -> None:
         if not getattr(self, switch):
             raise TypeError(f"{method} needs a network made with {switch}=True")
-
-
-def make_q_network(
-    observation_space: Observations,
-    action_space: Actions,
-    *,
-    dueling: bool = False,
-    noisy: bool = False,
-    distributional: bool = False,
-    n_atoms: int = 51,
-    v_min: float = -10.0,
-    v_max: float = 10.0,
-    body: nn.Module | None = None,
-    hidden: Hidden | None = None,
-    noisy_layer: LinearLayer = NoisyLinear,
-) -> QNetwork:
-    """Make the Q-network for an environment's spaces and any combination of switches.
-
-    Args:
-        observation_space: Of one environment; or the shape of an observation.
-        action_space: `Discrete`, of one environment; or the number of actions.
-        dueling: As for `QNetwork`, like all that follow.
-        noisy: Whether the heads are noisy.
-        distributional: Whether the outputs are distributions.
-        n_atoms: Number of atoms.
-        v_min: Value of the first atom.
-        v_max: Value of the last atom.
-        body: A body of your own; None chooses one by the observation space.
-        hidden: Widths of the fully connected layers; None chooses them by the body.
-        noisy_layer: Makes a noisy layer from its numbers of inputs and outputs.
-
-    Returns:
-        The network, in training mode on the CPU.
-
-    Raises:
-        TypeError: an argument of the wrong kind.
-        ValueError: no body fits the observations, or a number outside its range.
-    """
-    return QNetwork(
-        observation_space,
-        action_space,
-        dueling=dueling,
-        noisy=noisy,
-        distributional=distributional,
-        n_atoms=n_atoms,
-        v_min=v_min,
-        v_max=v_max,
-        body=body,
-        hidden=hidden,
-        noisy_layer=noisy_layer,
-    )

@@ -37,15 +37,9 @@ class InputSpec:
 
 
 def read_observations(observations: spaces.Space[Any] | Sequence[int]) -> InputSpec:
-    """Understand the observation space, or the shape of one observation.
+    """Understand the observation space of one environment, or the shape of one observation.
 
     Three axes are an image. Its values are in 0–255, unless the space says that none is above 1.
-
-    Args:
-        observations: A Gymnasium space of one environment, or a shape such as (4, 84, 84).
-
-    Returns:
-        The shape and scale.
 
     Raises:
         TypeError: neither a space nor a shape.
@@ -71,13 +65,7 @@ def read_observations(observations: spaces.Space[Any] | Sequence[int]) -> InputS
 
 
 def count_actions(actions: spaces.Space[Any] | int) -> int:
-    """Understand the action space, or the number of actions.
-
-    Args:
-        actions: A `Discrete` space of one environment, or a number of at least 1.
-
-    Returns:
-        The number of actions.
+    """The number of actions of a `Discrete` space of one environment; or that number itself.
 
     Raises:
         TypeError: another space, or no number.
@@ -104,17 +92,10 @@ def count_actions(actions: spaces.Space[Any] | int) -> int:
 
 
 def zero_batch(space: spaces.Space[Any], device: torch.device) -> Any:
-    """One observation of zeros as a batch of tensors, to see what a body makes of it.
-
-    Args:
-        space: Any space whose leaves have a shape and a dtype; `Dict` and `Tuple` nest.
-        device: Where to make it.
-
-    Returns:
-        A (1, *shape) tensor, or a dict or tuple of such.
+    """One observation of zeros as a batch (1, *shape), to see what a body makes of it.
 
     Raises:
-        ValueError: a space whose observations are no arrays.
+        ValueError: a space whose observations are neither arrays nor dicts or tuples of them.
     """
     if isinstance(space, spaces.Dict):
         return {key: zero_batch(part, device) for key, part in space.spaces.items()}

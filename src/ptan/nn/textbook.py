@@ -1,5 +1,7 @@
 """The Q-networks that the field's textbooks name: `QNetwork` with its switches set.
 
+They take the arguments of `QNetwork` and raise what it raises; `input_shape` is a shape or a space.
+
 Parts and parameters are called what published code calls them (`conv.0.weight`, `fc.2.bias`,
 `fc_adv.0.sigma_weight`), so that weights saved there can be loaded here.
 """
@@ -25,18 +27,7 @@ class _Details(TypedDict, total=False):
 
 
 class DQNNet(QNetwork):
-    """The network of DQN (Mnih et al. 2015): `conv`, and `fc` with 512 hidden units.
-
-    Args:
-        input_shape: Shape of one observation, or the observation space; see `QNetwork`.
-        n_actions: Number of actions A, or the `Discrete` space.
-        hidden: Widths of the fully connected layers; see `QNetwork`.
-        body: A body of your own in place of `conv`.
-
-    Raises:
-        TypeError: an argument of the wrong kind.
-        ValueError: no body fits the observations, or a number outside its range.
-    """
+    """The network of DQN (Mnih et al. 2015): `conv`, and `fc` with 512 hidden units."""
 
     def __init__(
         self,
@@ -50,18 +41,7 @@ class DQNNet(QNetwork):
 
 
 class DuelingDQN(QNetwork):
-    """The dueling network (Wang et al. 2016): `conv`, `fc_adv` and `fc_val`, each 256 wide.
-
-    Args:
-        input_shape: Shape of one observation, or the observation space; see `QNetwork`.
-        n_actions: Number of actions A, or the `Discrete` space.
-        hidden: Widths of the fully connected layers; see `QNetwork`.
-        body: A body of your own in place of `conv`.
-
-    Raises:
-        TypeError: an argument of the wrong kind.
-        ValueError: no body fits the observations, or a number outside its range.
-    """
+    """The dueling network (Wang et al. 2016): `conv`, `fc_adv` and `fc_val`, each 256 wide."""
 
     def __init__(
         self,
@@ -75,19 +55,7 @@ class DuelingDQN(QNetwork):
 
 
 class NoisyDQN(QNetwork):
-    """DQN's network with noisy fully connected layers (Fortunato et al. 2018).
-
-    Args:
-        input_shape: Shape of one observation, or the observation space; see `QNetwork`.
-        n_actions: Number of actions A, or the `Discrete` space.
-        hidden: Widths of the fully connected layers; see `QNetwork`.
-        body: A body of your own in place of `conv`.
-        noisy_layer: Makes a noisy layer from its numbers of inputs and outputs.
-
-    Raises:
-        TypeError: an argument of the wrong kind.
-        ValueError: no body fits the observations, or a number outside its range.
-    """
+    """DQN's network with noisy fully connected layers (Fortunato et al. 2018)."""
 
     def __init__(
         self,
@@ -104,21 +72,7 @@ class NoisyDQN(QNetwork):
 
 
 class DistributionalDQN(QNetwork):
-    """The network of categorical DQN (Bellemare et al. 2017): (B, A, atoms) logits.
-
-    Args:
-        input_shape: Shape of one observation, or the observation space; see `QNetwork`.
-        n_actions: Number of actions A, or the `Discrete` space.
-        n_atoms: Number of atoms, at least 2.
-        v_min: Value of the first atom, in units of the return.
-        v_max: Value of the last.
-        hidden: Widths of the fully connected layers; see `QNetwork`.
-        body: A body of your own in place of `conv`.
-
-    Raises:
-        TypeError: an argument of the wrong kind.
-        ValueError: no body fits the observations, or a number outside its range.
-    """
+    """The network of categorical DQN (Bellemare et al. 2017): (B, A, atoms) logits."""
 
     def __init__(
         self,
@@ -144,21 +98,7 @@ class DistributionalDQN(QNetwork):
 
 
 class RainbowDQN(QNetwork):
-    """The network of Rainbow (Hessel et al. 2018): dueling and noisy, with or without atoms.
-
-    Args:
-        input_shape: Shape of one observation, or the observation space; see `QNetwork`.
-        n_actions: Number of actions A, or the `Discrete` space.
-        dueling: Whether value and advantage have heads of their own.
-        noisy: Whether the heads are noisy.
-        distributional: Whether the outputs are (B, A, atoms) logits instead of (B, A) values.
-        body: A body of your own in place of `conv`.
-        **options: `n_atoms`, `v_min`, `v_max`, `hidden` and `noisy_layer` of `QNetwork`.
-
-    Raises:
-        TypeError: an argument of the wrong kind.
-        ValueError: no body fits the observations, or a number outside its range.
-    """
+    """The network of Rainbow (Hessel et al. 2018): dueling and noisy, with or without atoms."""
 
     def __init__(
         self,
@@ -185,18 +125,7 @@ class RainbowDQN(QNetwork):
 class QMLP(QNetwork):
     """A Q-network of fully connected layers, for vector observations: CartPole and its kind.
 
-    Args:
-        observation_space: A box of one environment, or a shape such as (4,); more axes are
-            flattened, three, an image, are refused.
-        action_space: `Discrete`, of one environment; or the number of actions A.
-        dueling: Whether value and advantage have heads of their own.
-        noisy: Whether the heads are noisy.
-        distributional: Whether the outputs are (B, A, atoms) logits instead of (B, A) values.
-        **options: `n_atoms`, `v_min`, `v_max`, `hidden` and `noisy_layer` of `QNetwork`.
-
-    Raises:
-        TypeError: an argument of the wrong kind.
-        ValueError: observations that are no vector, or a number outside its range.
+    Several axes are flattened; three, an image, raise ValueError.
     """
 
     def __init__(
@@ -211,7 +140,7 @@ class QMLP(QNetwork):
     ) -> None:
         if read_observations(observation_space).is_image:
             raise ValueError(
-                f"QMLP is for vectors, got {observation_space}; make_q_network chooses the body "
+                f"QMLP is for vectors, got {observation_space}; QNetwork chooses the body "
                 "for an image"
             )
         super().__init__(
