@@ -364,6 +364,13 @@ class UnseededWalk(Walk):
         return self.position + self.own.random(2).astype(np.float32)
 
 
+class UnseededLate(UnseededWalk):
+    """Draws what nobody seeded, but not in its first steps."""
+
+    def shown(self):
+        return super().shown() if self.steps > 5 else self.position
+
+
 class ReusingWalk(Walk):
     def shown(self):
         self.shared = getattr(self, "shared", np.zeros(2, np.float32))

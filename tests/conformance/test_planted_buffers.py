@@ -42,9 +42,15 @@ def test_wrong_buffers(make, words):
         (planted.BetaMovesBySampling, "by sampling 20 times, without update_beta"),
         (planted.BetaNeverOne, "beta ends at 0.9"),
         (planted.NewRowsGetOne, "after a new row, 9, which gets the greatest priority so far"),
-        (planted.StaleUpdates, "its new priority went to the row in its place"),
+        (
+            planted.StaleUpdates,
+            "overwritten by row 9, and its priority updated: row 9 was drawn with",
+        ),
         (planted.TakesNan, "update_priorities with a NaN priority raises nothing"),
-        (planted.HalfUpdates, "a NaN priority raised, but had changed a priority already"),
+        (
+            planted.HalfUpdates,
+            "after update_priorities refused a NaN priority: row 1 was drawn with",
+        ),
     ],
 )
 def test_wrong_prioritized_buffers(make, words):

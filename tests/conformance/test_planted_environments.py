@@ -12,16 +12,14 @@ from . import planted
     ("make", "words"),
     [
         (planted.NanWalk, "step 3: the observation holds NaN or infinity"),
-        (planted.GrowingWalk, "step 2: the observation is an array (2,) float64, at first"),
-        (planted.FlaggedWalk, "step 0: terminated must be a bool, got 'no'"),
-        (planted.UnseededWalk, "two plays from the same seed with the same actions differ"),
-        (planted.ReusingWalk, "note: step 0 wrote into the observation returned before it"),
-        (planted.LivesThatEndGames, "the game is over, after a lost life without a reset"),
-        (planted.SeedlessWalk, "reset() takes no seed: no run can be repeated"),
-        (
-            lambda: planted.LateSeedWrapper(planted.FixedWalk()),
-            "FixedWalk was reset with seed=None",
-        ),
+        (planted.GrowingWalk, "step 2: The obs returned by the `step()` method was expecting"),
+        (planted.FlaggedWalk, "step 0: Expects `terminated` signal to be a boolean"),
+        (planted.UnseededWalk, "observations are not equivalent for the same seed and action"),
+        (planted.UnseededLate, "step 5: two plays from the same seed with the same actions"),
+        (planted.ReusingWalk, "share an object, therefore, modifying one will modify the other"),
+        (planted.LivesThatEndGames, "step 4, after a lost life without a reset raised RuntimeErr"),
+        (planted.SeedlessWalk, "The `reset` method does not provide a `seed`"),
+        (lambda: planted.LateSeedWrapper(planted.FixedWalk()), "does not call `super().reset(seed"),
         (lambda: 1 / 0, "making the environment raised ZeroDivisionError"),
     ],
 )
@@ -36,7 +34,10 @@ def test_wrong_environments(make, words):
         (planted.StackAcrossEpisodes, "episode 2, reset: the stack holds an observation of epi"),
         (planted.StackWithoutSeed, "the seed does not reach the wrapped environment"),
         (planted.StackStaleAtTruncation, "step 4: the newest observation is not in the stack"),
-        (planted.StackClearedByLifeLoss, "the stack of 3 holds the observations of steps [4]"),
+        (
+            planted.StackClearedByLifeLoss,
+            "holds the observations of steps [4], right are those of steps [2, 3",
+        ),
     ],
 )
 def test_wrong_frame_stacks(wrap, words):
@@ -50,7 +51,7 @@ def test_wrong_frame_stacks(wrap, words):
         (planted.StackAcrossEpisodes, "something of the one before is left in it"),
         (planted.StackStaleAtTruncation, "episode 2, step 4: the observation at a truncation"),
         (planted.StackWithoutSeed, "reset(seed=70): the seed does not reach"),
-        (planted.TruncationAsTermination, "was truncated, but the wrapper says terminated=True"),
+        (planted.TruncationAsTermination, "= (False, True), the wrapper (True, False)"),
     ],
 )
 def test_wrong_wrappers(wrap, words):

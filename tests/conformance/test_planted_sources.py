@@ -43,7 +43,7 @@ def test_shortened_windows_with_the_discount_of_full_ones():
 def test_truncations_stored_as_terminations():
     found = findings_of(planted.TruncatedIsTerminated, steps_counts=(1,))
     assert_found(found, "the row says terminated=True, but the episode was truncated at 2")
-    assert_found(found, "does not say truncated: a target would not bootstrap")
+    assert_found(found, "says truncated=False, but the episode was truncated at 2: a target would")
 
 
 def test_next_observation_equal_to_the_observation_at_truncation():
@@ -86,7 +86,10 @@ def test_dropped_seeds():
 
 def test_step_tuples_without_done():
     found = findings_of(planted.StepTuplesWithoutDone)
-    assert_found(found, "step 4 says done=False, but the episode terminated at 4")
+    assert_found(
+        found,
+        "step 4 of environment 0 (episode 1): the row says done=False, but the episode terminated",
+    )
 
 
 def test_phantom_transitions_in_next_step_mode():
@@ -172,7 +175,7 @@ def false_steps(rows):
         (doubled, "step 0 of environment 0 (episode 1): two rows start here"),
         (other_actions, "the row's action is 3, the agent chose 2"),
         (foreign_states, "a row's state is no observation that the environment gave"),
-        (false_steps, "the row says that it spans 3 steps, it spans 2"),
+        (false_steps, "the row's steps is 3, right is 2"),
     ],
 )
 def test_right_rows_that_were_spoiled(change, words):

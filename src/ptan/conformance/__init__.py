@@ -20,11 +20,10 @@ the row's last state is the reset observation`.
 """
 
 from ptan.conformance.buffers import check_buffer
-from ptan.conformance.environments import check_env
-from ptan.conformance.priorities import check_prioritized
-from ptan.conformance.scripts import Episode, ScriptedAgent, ScriptedEnv
+from ptan.conformance.environments import check_env, check_vector_env
+from ptan.conformance.prioritized import check_prioritized
+from ptan.conformance.scripted import Episode, ScriptedAgent, ScriptedEnv
 from ptan.conformance.sources import check_source
-from ptan.conformance.vector import check_vector_env
 from ptan.conformance.wrappers import check_frame_stack, check_wrapper
 
 __all__ = [

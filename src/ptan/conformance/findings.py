@@ -1,50 +1,43 @@
 """Findings: what a check has to say, in plain words."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 FAILED: Any = object()
 """What `Findings.attempt` returns where the call raised."""
 
 
+@dataclass
 class Findings:
-    """Collects findings; of many that are alike, the first speaks for all.
+    """Collects findings; of several of one kind in a group, the first speaks for all.
 
     Args:
-        context: words that say under which settings the check ran, put behind each finding.
+        context: the settings that the check runs under, put behind each finding.
+        group: set it where equal kinds shall be told again.
     """
 
-    def __init__(self, context: str = "") -> None:
-        self.context = context
-        self._first: dict[tuple[str, ...], str] = {}
-        self._more: dict[tuple[str, ...], int] = {}
+    context: str = ""
+    group: str = ""
+    _texts: dict[tuple[str, str], list[str]] = field(default_factory=dict)
 
-    def add(self, kind: str, text: str, *, group: str = "") -> None:
-        """Keep a finding, or count it if the group has one of its kind already."""
-        key = (group, kind)
-        if key in self._first:
-            self._more[key] += 1
-            return
-        self._first[key] = f"{text} [{self.context}]" if self.context else text
-        self._more[key] = 0
+    def __bool__(self) -> bool:
+        return bool(self._texts)
+
+    def add(self, kind: str, text: str) -> None:
+        """Keep a finding."""
+        told = f"{text} [{self.context}]" if self.context else text
+        self._texts.setdefault((self.group, kind), []).append(told)
 
     def lines(self) -> list[str]:
         """One text per kind of finding, in the order they came up."""
-        return [
-            f"{text} (and {self._more[key]} more like it)" if self._more[key] else text
-            for key, text in self._first.items()
-        ]
+        counts = [(texts[0], len(texts) - 1) for texts in self._texts.values()]
+        return [f"{text} (and {n} more like it)" if n else text for text, n in counts]
 
-    def attempt(self, kind: str, what: str, call: Callable[[], Any], *, group: str = "") -> Any:
+    def attempt(self, what: str, call: Callable[..., Any], *arguments: Any, **settings: Any) -> Any:
         """The result of the call; an exception becomes a finding, and the result FAILED."""
         try:
-            return call()
+            return call(*arguments, **settings)
         except Exception as error:
-            self.add(kind, f"{what} raised {describe_error(error)}", group=group)
+            self.add(what, f"{what} raised {type(error).__name__}: {error}".splitlines()[0])
             return FAILED
-
-
-def describe_error(error: Exception) -> str:
-    """Class and first line of an exception."""
-    lines = str(error).splitlines()
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

@@ -3,42 +3,51 @@
 import inspect
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing, nullcontext
-from itertools import islice
+from functools import partial
+from itertools import islice, pairwise, product
 from typing import Any
 
-from ptan.conformance.coverage import at, check_agent_states, check_coverage, check_statistics
 from ptan.conformance.findings import FAILED, Findings
-from ptan.conformance.scripts import (
-    PLANS,
+from ptan.conformance.oracles import Window
+from ptan.conformance.rows import Expected, close
+from ptan.conformance.scripted import (
+    MODES,
+    Episode,
     Place,
     ScriptedAgent,
     ScriptedEnv,
+    action_at,
     decode,
-    make_envs,
-    without_lost_lives,
+    drive,
 )
-from ptan.conformance.source_rows import check_first_last, check_steps, words_for
-from ptan.conformance.windows import Script
 
-FORMS = ("single", "list", "next_step", "same_step", "disabled")
-FORM_WORDS = {
-    "single": "one environment",
-    "list": "a list of environments",
-    "next_step": "SyncVectorEnv, NEXT_STEP",
-    "same_step": "SyncVectorEnv, SAME_STEP",
-    "disabled": "SyncVectorEnv, DISABLED",
-    "async_next_step": "AsyncVectorEnv, NEXT_STEP",
-    "async_same_step": "AsyncVectorEnv, SAME_STEP",
-    "async_disabled": "AsyncVectorEnv, DISABLED",
-}
+PLANS = (
+    (
+        Episode(5),
+        Episode(3, "truncated"),
+        Episode(1),
+        Episode(6, "truncated"),
+        Episode(2, "truncated"),
+        Episode(4, "both"),
+        Episode(7, lost=(3,)),
+    ),
+    (Episode(4, "truncated"), Episode(8, lost=(2, 5)), Episode(1, "truncated"), Episode(3)),
+    (Episode(2), Episode(9, "truncated", lost=(4,)), Episode(5, "truncated")),
+)
+"""Ends of all kinds after episodes shorter than, as long as and longer than usual windows."""
+
+FORMS = {"single": "one environment", "list": "a list of environments"}
+FORMS |= {mode: f"SyncVectorEnv, {mode.upper()}" for mode in MODES}
+FORMS |= {f"async_{mode}": f"AsyncVectorEnv, {mode.upper()}" for mode in MODES}
 SEED = 70
 ITEMS_PER_ENV = 60
+MAX_CALLS = 5_000
 
 
 def check_source(
     make_source: Callable[..., Iterable[Any]],
     *,
-    forms: Sequence[str] = FORMS,
+    forms: Sequence[str] = ("single", "list", *MODES),
     steps_counts: Sequence[int] = (1, 2, 4),
     steps_deltas: Sequence[int] = (1, 3),
     gamma: float = 0.9,
@@ -64,8 +73,8 @@ def check_source(
         make_source: called as `make_source(env, agent, **settings)`, returns a source. Of the
             settings `gamma`, `steps_count`, `steps_delta`, `env_seed` and `truncation` it is given
             those that its signature names (with `**settings`: the first two also).
-        forms: kinds of environments to try, of those in `FORMS` and "async_next_step",
-            "async_same_step", "async_disabled".
+        forms: what the environments are in: "single", "list", a `SyncVectorEnv` in "next_step",
+            "same_step" or "disabled" mode, an `AsyncVectorEnv` in "async_next_step" and so on.
         steps_counts: window lengths n to try; only one if `make_source` takes no `steps_count`.
         steps_deltas: distances between windows to try, if it takes `steps_delta`.
         gamma: discount per step.
@@ -78,247 +87,241 @@ def check_source(
     Raises:
         ValueError: an unknown form, or several `steps_counts` that `make_source` cannot be told.
     """
-    unknown = [form for form in forms if form not in FORM_WORDS]
-    if unknown:
-        raise ValueError(f"forms must be among {sorted(FORM_WORDS)}, got {unknown[0]!r}")
-    takes = _Settings(make_source)
+    for form in forms:
+        if form not in FORMS:
+            raise ValueError(f"forms must be among {[*FORMS]}, got {form!r}")
+    parameters = inspect.signature(make_source).parameters.values()
+    takes = {parameter.name for parameter in parameters}
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        takes |= {"gamma", "steps_count"}
     if "steps_count" not in takes and len(steps_counts) > 1:
         raise ValueError(
             "steps_counts must hold one number if make_source takes no steps_count, "
             f"got {list(steps_counts)}"
         )
-    plans = PLANS if life_loss else without_lost_lives(PLANS)
-    runs = [
-        _Run(make_source, takes, form, Script(plans[: _count(form)], n, delta, gamma))
-        for form in forms
-        for n in steps_counts
-        for delta in (steps_deltas if "steps_delta" in takes else (1,))
+    plans = [
+        tuple(Episode(e.length, e.end, e.lost if life_loss else ()) for e in plan) for plan in PLANS
     ]
-    return _findings_of(runs, takes)
-
-
-def _findings_of(runs: Sequence["_Run"], takes: "_Settings") -> list[str]:
+    deltas = steps_deltas if "steps_delta" in takes else (1,)
     findings = Findings()
-    for run in runs:
-        run.check(findings)
-    if findings.lines():
-        return findings.lines()
+    last: list[_Run] = []
+    for form in forms:
+        for n, delta in product(steps_counts, deltas):
+            expected = Expected(plans[:1] if form == "single" else plans, n, delta, gamma)
+            run = _Run(make_source, takes, form, expected, findings)
+            run.check()
+        last.append(run)
     # What only makes sense once the rows as such are right, on one run of each form.
-    for run in {run.form: run for run in runs}.values():
+    for run in () if findings else last:
         # In SAME_STEP mode the vector environment itself hands over the overwritten array.
         if not run.form.endswith("same_step"):
-            run.check_reuse(findings)
-        if "env_seed" in takes and not run.form.startswith("async_"):
-            run.check_seeds(findings)
+            run.check(reuse=True)
+        if "env_seed" in takes:
+            run.check(env_seed=SEED)
         if "truncation" in takes:
-            run.check_terminal(findings)
+            run.check(truncation="terminal")
     return findings.lines()
 
 
-def _count(form: str) -> int:
-    """How many environments there are."""
-    return 1 if form == "single" else len(PLANS)
-
-
-class _Settings:
-    """Which settings a factory takes."""
-
-    def __init__(self, make: Callable[..., Any]) -> None:
-        parameters = inspect.signature(make).parameters
-        self._names = set(parameters)
-        if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
-            self._names |= {"gamma", "steps_count"}
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._names
-
-    def pick(self, **settings: Any) -> dict[str, Any]:
-        return {name: value for name, value in settings.items() if name in self._names}
-
-
 class _Run:
-    """One source over one kind of environments."""
+    """A source over one kind of environments."""
 
     def __init__(
         self,
         make_source: Callable[..., Iterable[Any]],
-        takes: _Settings,
+        takes: set[str],
         form: str,
-        script: Script,
-    ) -> None:
-        self.make_source = make_source
-        self.takes = takes
-        self.form = form
-        self.script = script
-        self.context = f"{FORM_WORDS[form]}, steps_count={script.n}"
-        if script.delta > 1:
-            self.context += f", steps_delta={script.delta}"
-
-    def check(self, findings: Findings) -> None:
-        """Rows, their completeness, agent states, actions and statistics."""
-        findings.context = self.context
-        agent = ScriptedAgent()
-        places: list[Place] = []
-
-        def judge(item: Any) -> None:
-            place = _check_item(item, self.script, self.form, findings)
-            if place is not None:
-                places.append(place)
-
-        envs, source = self._pull(agent, findings, judge)
-        group = self.form
-        if places:
-            for env in range(len(self.script.plans)):
-                mine = [place for place in places if place.env == env]
-                check_coverage(env, mine, self.script, findings, group)
-            check_statistics(source, places, self.script, findings, group)
-        check_agent_states(agent, self.script, findings, group)
-        for inner in envs:
-            for place, action in inner.foreign_actions:
-                if not self.script.is_final(place):
-                    text = f"{at(place)}: the environment was given action {action}, which the "
-                    findings.add("foreign action", text + "agent did not choose", group=group)
-
-    def check_reuse(self, findings: Findings) -> None:
-        """An environment that writes all observations into one array."""
-        findings.context = f"{self.context}, all observations in one reused array"
-        kept: list[tuple[Any, str]] = []
-        trial = Findings()
-
-        def judge(item: Any) -> None:
-            _check_item(item, self.script, self.form, trial)
-            kept.append((item, _picture(item)))
-
-        self._pull(ScriptedAgent(), trial, judge, reuse=True)
-        if any(_picture(item) != picture for item, picture in kept):
-            findings.add(
-                "reuse",
-                "rows change after they were delivered, where the environment reuses the array of "
-                "its observations",
-                group=self.form,
-            )
-        elif trial.lines():
-            findings.add("reuse", trial.lines()[0], group=self.form)
-
-    def check_seeds(self, findings: Findings) -> None:
-        """The seed of environment i is `env_seed + i`, at its first reset only."""
-        findings.context = f"{self.context}, env_seed={SEED}"
-        envs, _ = self._pull(ScriptedAgent(), findings, lambda _: None, env_seed=SEED)
-        for env in envs:
-            first = env.seeds[0] if env.seeds else None
-            if first != SEED + env.index:
-                text = f"environment {env.index}: its first reset was seeded with {first}, right "
-                findings.add("seed", f"{text}is {SEED + env.index}", group=self.form)
-            later = [seed for seed in env.seeds[1:] if seed is not None]
-            if later:
-                findings.add(
-                    "late seed",
-                    f"environment {env.index}: a later reset was seeded again, with {later[0]}: "
-                    "episodes repeat themselves",
-                    group=self.form,
-                )
-
-    def check_terminal(self, findings: Findings) -> None:
-        """`truncation="terminal"` makes truncations terminations."""
-        findings.context = f'{self.context}, truncation="terminal"'
-
-        def judge(item: Any) -> None:
-            rows = _rows_of(item)
-            place = decode(getattr(rows[0], "state", None))
-            if place is None or not self.script.window(place).ended:
-                return
-            if getattr(rows[-1], "terminated", None) is False:
-                text = f"{at(place)}: the episode ended, but the row does not say terminated"
-                findings.add("terminal", text, group=self.form)
-
-        self._pull(ScriptedAgent(), findings, judge, truncation="terminal")
-
-    def _pull(
-        self,
-        agent: ScriptedAgent,
+        expected: Expected,
         findings: Findings,
-        judge: Callable[[Any], None],
-        *,
-        reuse: bool = False,
-        **more: Any,
-    ) -> tuple[list[ScriptedEnv], Any]:
-        """Build a source, take its rows and judge each; the environments and the source."""
-        env, inner = make_envs(self.form, self.script.plans, reuse=reuse)
-        settings = self.takes.pick(
-            gamma=self.script.gamma,
-            steps_count=self.script.n,
-            steps_delta=self.script.delta,
-            **{"env_seed": None, "truncation": "bootstrap", **more},
+    ) -> None:
+        self.make_source, self.takes, self.form = make_source, takes, form
+        self.expected, self.findings = expected, findings
+        self.findings.group = form
+
+    def check(self, *, reuse: bool = False, **settings: Any) -> None:
+        """Make a source, take rows and check all about them."""
+        expected, findings = self.expected, self.findings
+        expected.truncation = settings.get("truncation", "bootstrap")
+        told = {"steps_count": expected.n, "steps_delta": expected.delta} | settings
+        words = [FORMS[self.form], *(f"{name}={value!r}" for name, value in told.items())]
+        shared = ["all observations in one reused array"] if reuse else []
+        findings.context = ", ".join(words + shared)
+        # A vector environment resets whatever ends: a life-loss wrapper then resumes the game.
+        vector = self.form not in ("single", "list")
+        envs = [
+            ScriptedEnv(plan, i, reuse=reuse, resume=vector, max_calls=MAX_CALLS)
+            for i, plan in enumerate(expected.plans)
+        ]
+        agent, env = ScriptedAgent(), drive(self.form, envs)
+        given = {"gamma": expected.gamma, "env_seed": None, "truncation": "bootstrap"} | told
+        make = partial(
+            self.make_source, env, agent, **{k: v for k, v in given.items() if k in self.takes}
         )
-        delivered = 0
-        sources: list[Any] = []
+        with closing(env) if vector else nullcontext():
+            source = findings.attempt("the source", make)
+            rows: list[tuple[Any, str]] = []
+            places: list[Place] = []
+            if source is not FAILED:
+                findings.attempt("the source", self._take, source, rows, places)
+        if source is not FAILED and not rows:
+            findings.add("no rows", "the source gave no rows")
+        if any(_picture(row) != picture for row, picture in rows):
+            findings.add("reuse", "rows change after they were delivered")
+        if places:
+            self._check_places(places)
+            self._check_games(source, places)
+        for place, state in agent.wrong_states:
+            if place in expected.steps:
+                why = "what the agent returned before" if place.step else "its initial state"
+                text = f"the agent's state is {state}, right is {place.step}, {why}"
+                findings.add(f"agent state {why}", f"{at(place)}: {text}")
+        for inner in envs:
+            self._check_log(inner, settings.get("env_seed"))
 
-        def run() -> None:
-            nonlocal delivered
-            sources.append(self.make_source(env, agent, **settings))
-            for item in islice(sources[0], ITEMS_PER_ENV * len(self.script.plans)):
-                delivered += 1
-                for row in item if _is_step_list(item) else (item,):
-                    judge(row)
+    def _take(self, source: Any, rows: list[tuple[Any, str]], places: list[Place]) -> None:
+        """Take rows, and compare each with its window before the next one is asked for."""
+        for item in islice(source, ITEMS_PER_ENV * len(self.expected.plans)):
+            listed = isinstance(item, list) and not (item and hasattr(item[0], "done"))
+            for row in item if listed else [item]:
+                rows.append((row, _picture(row)))
+                place = self._check_row(_steps_of(row))
+                if place is not None:
+                    places.append(place)
 
-        with closing(env) if hasattr(env, "single_action_space") else nullcontext():
-            outcome = findings.attempt("exception", "the source", run, group=self.form)
-        if outcome is not FAILED and not delivered:
-            findings.add("no rows", "the source gave no rows", group=self.form)
-        return inner, sources[0] if sources else None
+    def _check_row(self, steps: Sequence[Any]) -> Place | None:
+        """Compare a row with its window; returns where it starts, None if nowhere."""
+        expected, findings = self.expected, self.findings
+        names = ("state", "action", "reward")
+        if not steps or not all(hasattr(step, name) for step in steps for name in names):
+            text = f"an item is neither a row nor a tuple of rows: {steps!r}"
+            findings.add("no row", text)
+            return None
+        place = decode(steps[0].state)
+        if place is None or place not in expected:
+            words = expected.words(steps[0].state, Place(0, 1, 0))
+            findings.add("state", f"a row's state is {words}")
+        elif place not in expected.steps:
+            following = expected.words(getattr(steps[0], "last_state", None), place)
+            text = "a row starts at the final observation of an episode, which is a phantom "
+            text += f"transition from there to {following}"
+            findings.add("phantom", f"{at(place)}: {text}")
+        elif place not in expected.windows:
+            text = f"a row starts here, but none should, with windows every {expected.delta} steps"
+            findings.add("extra", f"{at(place)}: {text}")
+        else:
+            window = expected.windows[place]
+            if hasattr(steps[0], "last_state"):
+                pairs = [(steps[0], window)]
+            else:
+                pairs = [
+                    (step, expected.steps[place._replace(step=place.step + i)])
+                    for i, step in enumerate(steps[: window.steps])
+                ]
+                if len(steps) != window.steps:
+                    text = f"{len(steps)} steps stand in the tuple, right are {window.steps}"
+                    findings.add("length", f"{at(place)}: {text}")
+            for row, single in pairs:
+                for kind, text in expected.differences(row, single):
+                    findings.add(kind, f"{at(single.place)}: {text}")
+            return place
+        return None
+
+    def _check_places(self, places: Sequence[Place]) -> None:
+        """Every start of a window has its row, once and in order."""
+        expected, findings = self.expected, self.findings
+        for env in range(len(expected.plans)):
+            given = [place for place in places if place.env == env]
+            if not given:
+                findings.add("no rows", f"environment {env} gave no rows")
+                continue
+            for place, window in expected.windows.items():
+                if place.env == env and place <= given[-1] and place not in given:
+                    self._missing(window, given)
+            for place in sorted({place for place in given if given.count(place) > 1}):
+                findings.add("twice", f"{at(place)}: two rows start here")
+            for before, after in pairwise(given):
+                if after < before:
+                    findings.add("order", f"{at(after)}: its row comes after a later one")
+
+    def _missing(self, window: Window, given: Sequence[Place]) -> None:
+        place, stretch = window.place, decode(window.segment.observations[0])
+        assert stretch is not None
+        begun = any(p.episode == place.episode and p >= stretch for p in given)
+        kind, why = "missing", ""
+        if stretch.step > 0 and not begun:
+            kind, why = (
+                "life loss reset",
+                (
+                    "; the environment was reset where only a life was lost, at "
+                    f"{stretch.step - 1}, and the game had not ended"
+                ),
+            )
+        elif window.steps < self.expected.n:
+            kind, why = (
+                "tail",
+                (
+                    f", at one of the last {self.expected.n - 1} steps before the episode ended at "
+                    f"{place.step + window.steps - 1}"
+                ),
+            )
+        self.findings.add(kind, f"{at(place)}: no row starts here{why}")
+
+    def _check_games(self, source: Any, places: Sequence[Place]) -> None:
+        """`pop_rewards_steps` tells whole games, each once."""
+        if not hasattr(source, "pop_rewards_steps"):
+            return
+        findings, text = self.findings, "pop_rewards_steps()"
+        told = findings.attempt(text, lambda: list(source.pop_rewards_steps()))
+        newest = {place.env: place.episode for place in places}
+        left = {
+            (episode, env): game
+            for env, games in self.expected.games.items()
+            for episode, game in enumerate(games, 1)
+            if episode < newest.get(env, 0) + 3
+        }
+        for reward, steps in [] if told is FAILED else told:
+            for key, game in sorted(left.items()):
+                if steps == game.steps and close(reward, game.total):
+                    del left[key]
+                    break
+            else:
+                what = f"an episode of {steps} steps and reward {reward:.6g}, which no environment "
+                findings.add("games", f"{text} tells {what}played (a lost life ends no episode)")
+        for episode, env in left:
+            if episode < newest.get(env, 0) and told is not FAILED:
+                what = f"leaves out episode {episode} of environment {env}"
+                findings.add("games left out", f"{text} {what}")
+
+    def _check_log(self, env: ScriptedEnv, seed: int | None) -> None:
+        """What the environment was asked: the agent's actions, and its seed at the first reset."""
+        for before, event in pairwise(env.log):
+            place = decode(before.observation)
+            if event.kind == "step" and place and event.action != action_at(place):
+                text = f"the environment was given action {event.action}, which the agent did not "
+                self.findings.add("action given", f"{at(place)}: {text}choose")
+        seeds = [event.kwargs.get("seed") for event in env.log if event.kind != "step"]
+        right = None if seed is None else seed + env.index
+        if seeds and seeds[0] != right:
+            text = f"its first reset was seeded with {seeds[0]}, right is {right}"
+            self.findings.add("seed", f"environment {env.index}: {text}")
+        late = [later for later in seeds[1:] if later is not None]
+        if late:
+            text = f"a later reset was seeded again, with {late[0]}: episodes repeat themselves"
+            self.findings.add("late seed", f"environment {env.index}: {text}")
 
 
-def _is_step_list(item: Any) -> bool:
-    """Whether an item is a list of rows that came out of one vector step."""
-    return isinstance(item, list) and (not item or not hasattr(item[0], "done"))
+def at(place: Place) -> str:
+    """Where a finding is."""
+    return f"step {place.step} of environment {place.env} (episode {place.episode})"
 
 
-def _rows_of(item: Any) -> tuple[Any, ...]:
+def _steps_of(row: Any) -> tuple[Any, ...]:
     """The rows of a window, or the one row, which may be a named tuple."""
-    whole = hasattr(item, "state") or not isinstance(item, (tuple, list))
-    return (item,) if whole else tuple(item)
+    whole = hasattr(row, "state") or not isinstance(row, (tuple, list))
+    return (row,) if whole else tuple(row)
 
 
-def _check_item(item: Any, script: Script, form: str, findings: Findings) -> Place | None:
-    """Compare an item with its window; returns where it starts, None if nowhere."""
-    rows = _rows_of(item)
-    if not rows or not all(hasattr(row, "state") and hasattr(row, "action") for row in rows):
-        findings.add("no row", f"an item is neither a row nor a tuple of rows: {item!r}")
-        return None
-    place = decode(rows[0].state)
-    if place is None or not script.knows(place):
-        words = words_for(rows[0].state, Place(0, 1, 0), script)
-        findings.add("state", f"a row's state is {words}", group=form)
-        return None
-    if script.is_final(place):
-        findings.add(
-            "phantom",
-            f"{at(place)}: a row starts at the final observation of an episode, which is a phantom"
-            f" transition from there to {_next_words(rows[0], place, script)}",
-            group=form,
-        )
-        return None
-
-    def note(kind: str, text: str) -> None:
-        findings.add(kind, f"{at(place)}: {text}", group=form)
-
-    window = script.window(place)
-    if hasattr(rows[0], "last_state"):
-        check_first_last(rows[0], window, script, note)
-    elif hasattr(rows[0], "done"):
-        check_steps(rows, window, script, note)
-    else:
-        findings.add("no row", f"a row has neither last_state nor done: {item!r}")
-    return place
-
-
-def _next_words(row: Any, place: Place, script: Script) -> str:
-    last = getattr(row, "last_state", None)
-    return "the next episode" if last is None else words_for(last, place, script)
-
-
-def _picture(item: Any) -> str:
-    """Everything a row's observations say, as text."""
-    rows = _rows_of(item)
+def _picture(row: Any) -> str:
+    """Everything that a row's observations say, as text."""
     names = ("state", "last_state", "final_state")
-    return repr([[str(getattr(row, name, None)) for name in names] for row in rows])
+    return str([[str(getattr(step, name, None)) for name in names] for step in _steps_of(row)])
