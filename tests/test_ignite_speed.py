@@ -109,7 +109,7 @@ def test_speed_attached_twice_counts_each_iteration_once(clock):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"fps_mul": 0.0}, "fps_mul must be above 0 and finite, got 0.0"),
+        ({"fps_mul": 0.0}, "fps_mul must be finite and above 0, got 0.0"),
         ({"fps_smooth_alpha": -0.1}, r"fps_smooth_alpha must be in \[0, 1\], got -0.1"),
     ],
 )

@@ -132,12 +132,8 @@ class ActorCriticAgent(PolicyAgent):
     of the network that acted (Mnih et al. 2016). Its steps have the columns "values" and
     "log_probs", (B,) float32.
 
-    Args:
-        model: Observations to a pair: (B, A) probabilities or logits, and values (B,) or (B, 1).
-        action_selector: As for `PolicyAgent`, like all that follow.
-        device: Where the model lives.
-        apply_softmax: True for a model that returns logits.
-        preprocessor: Observations to the model's input; None passes them through.
+    Arguments as for `PolicyAgent`, but the model returns a pair: (B, A) probabilities or logits,
+    and values (B,) or (B, 1).
     """
 
     def _decide(

@@ -72,24 +72,18 @@ def _stack(items: Sequence[Any], dtype: torch.dtype | None) -> Any:
 
 
 def _stack_tensors(items: Sequence[Any], dtype: torch.dtype | None) -> torch.Tensor:
-    if len(items) == 1:
-        tensor: torch.Tensor = items[0][None]
-    else:
-        try:
-            tensor = torch.stack(list(items))
-        except RuntimeError as error:
-            raise _explain(items) or error from error
+    try:
+        tensor = torch.stack(list(items))
+    except RuntimeError as error:
+        raise _explain(items) or error from error
     return tensor if dtype is None else tensor.to(dtype)
 
 
 def _to_tensor(array: NDArray[Any], dtype: torch.dtype | None) -> torch.Tensor:
     # torch warns about read-only arrays and refuses negative strides and foreign byte orders.
-    if array.flags.writeable:
-        try:
-            tensor = torch.from_numpy(array)
-        except (TypeError, ValueError):
-            tensor = _copy_to_tensor(array)
-    else:
+    try:
+        tensor = torch.from_numpy(array) if array.flags.writeable else _copy_to_tensor(array)
+    except (TypeError, ValueError):
         tensor = _copy_to_tensor(array)
     return tensor if dtype is None else tensor.to(dtype)
 

@@ -22,11 +22,10 @@ except ModuleNotFoundError as error:
         'ptan.ignite needs PyTorch Ignite: pip install "ptan[ignite]"', name=error.name
     ) from error
 
-from ptan.ignite.episodes import EndOfEpisodeHandler
+from ptan.ignite.episodes import EndOfEpisodeHandler, EpisodeSource
 from ptan.ignite.events import EpisodeEvents, PeriodEvents, PeriodicEvents
 from ptan.ignite.setup import setup_ignite
 from ptan.ignite.speed import EpisodeFPSHandler
-from ptan.training.loop import EpisodeSource
 
 __all__ = [
     "EndOfEpisodeHandler",

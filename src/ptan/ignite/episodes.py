@@ -1,14 +1,20 @@
 """From a source's finished episodes to the engine's state, metrics and events."""
 
-import math
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 from weakref import WeakKeyDictionary
 
 from ignite.engine import Engine, EventEnum, Events
 
-from ptan.ignite.events import EpisodeEvents, check_share, move_last, register
-from ptan.training.loop import EpisodeSource
+from ptan.common.checks import check_finite, unit_interval, whole_number
+from ptan.ignite.events import EpisodeEvents, move_last, register
+
+
+class EpisodeSource(Protocol):
+    """Anything that knows which episodes have finished: a source, a collector."""
+
+    def pop_rewards_steps(self) -> list[tuple[float, int]]:
+        """Undiscounted reward and number of steps of the episodes finished since the last call."""
 
 
 class _Episode(NamedTuple):
@@ -24,12 +30,8 @@ class _Episode(NamedTuple):
     def show(self, engine: Engine) -> None:
         state = engine.state
         state.episode, state.episode_reward, state.episode_steps = self[:3]
-        state.metrics.update(
-            reward=self.reward,
-            steps=self.steps,
-            avg_reward=self.avg_reward,
-            avg_steps=self.avg_steps,
-        )
+        names = ("reward", "steps", "avg_reward", "avg_steps")
+        state.metrics.update(zip(names, self[1:5], strict=True))
 
 
 @dataclass
@@ -59,15 +61,15 @@ class EndOfEpisodeHandler:
     and the episode count go on when the engine runs again.
 
     Args:
-        exp_source: An experience source, or anything else with `pop_rewards_steps()`.
+        exp_source: An experience source, a collector, or anything else with `pop_rewards_steps()`.
         alpha: Share of the old average that one episode keeps, in [0, 1].
         bound_avg_reward: The bound, a reward per episode; None never fires its event.
         subsample_end_of_episode: Fire `EPISODE_COMPLETED` only for every k-th episode; None for
             all. The other two events are not subsampled.
 
     Raises:
-        TypeError: If `exp_source` has no `pop_rewards_steps`.
-        ValueError: If a number is outside its range.
+        TypeError: `exp_source` has no `pop_rewards_steps`, or a value is no number.
+        ValueError: a number is outside its range.
     """
 
     def __init__(
@@ -79,21 +81,13 @@ class EndOfEpisodeHandler:
     ) -> None:
         if not callable(getattr(exp_source, "pop_rewards_steps", None)):
             raise TypeError(f"exp_source must have pop_rewards_steps(), got {type(exp_source)}")
-        check_share("alpha", alpha)
-        if bound_avg_reward is not None and not math.isfinite(bound_avg_reward):
-            raise ValueError(f"bound_avg_reward must be finite or None, got {bound_avg_reward}")
-        if subsample_end_of_episode is not None and (
-            subsample_end_of_episode < 1
-            or subsample_end_of_episode != int(subsample_end_of_episode)
-        ):
-            raise ValueError(
-                "subsample_end_of_episode must be a whole number of at least 1 or None, "
-                f"got {subsample_end_of_episode}"
-            )
+        if bound_avg_reward is not None:
+            check_finite("bound_avg_reward", bound_avg_reward)
+        every = 1 if subsample_end_of_episode is None else subsample_end_of_episode
         self._exp_source = exp_source
-        self._alpha = alpha
+        self._alpha = unit_interval("alpha", alpha)
         self._bound = bound_avg_reward
-        self._every = int(subsample_end_of_episode or 1)
+        self._every = whole_number("subsample_end_of_episode", every)
         self._progress: WeakKeyDictionary[Engine, _Progress] = WeakKeyDictionary()
 
     def attach(self, engine: Engine) -> None:
@@ -116,10 +110,10 @@ class EndOfEpisodeHandler:
 
     def _advance(self, engine: Engine, progress: _Progress, reward: float, steps: int) -> _Episode:
         """Number the episode, move the averages and decide which events it fires."""
-        avg_reward, avg_steps, counted = reward, float(steps), 0
+        alpha, avg_reward, avg_steps, counted = self._alpha, reward, float(steps), 0
         if (before := progress.latest) is not None:
-            avg_reward = self._alpha * before.avg_reward + (1 - self._alpha) * reward
-            avg_steps = self._alpha * before.avg_steps + (1 - self._alpha) * steps
+            avg_reward = alpha * before.avg_reward + (1 - alpha) * reward
+            avg_steps = alpha * before.avg_steps + (1 - alpha) * steps
             counted = before.number
         # Another source's handler may count on this engine; a fresh State would start at 0 again.
         number = max(engine.state.episode, counted) + 1

@@ -23,15 +23,6 @@ class PeriodEvents(EventEnum):  # type: ignore[misc]  # Ignite's modules are not
     ITERS_100000_COMPLETED = "iterations_100000_completed"
 
 
-_PERIODS = {
-    10: PeriodEvents.ITERS_10_COMPLETED,
-    100: PeriodEvents.ITERS_100_COMPLETED,
-    1_000: PeriodEvents.ITERS_1000_COMPLETED,
-    10_000: PeriodEvents.ITERS_10000_COMPLETED,
-    100_000: PeriodEvents.ITERS_100000_COMPLETED,
-}
-
-
 class PeriodicEvents:
     """Fire `PeriodEvents` every 10, 100, 1000, 10000 and 100000 iterations of an engine."""
 
@@ -49,9 +40,8 @@ class PeriodicEvents:
 
 
 def _fire_periods(engine: Engine) -> None:
-    iteration = engine.state.iteration
-    for period, event in _PERIODS.items():
-        if iteration % period == 0:
+    for power, event in enumerate(PeriodEvents, start=1):
+        if engine.state.iteration % 10**power == 0:
             engine.fire_event(event)
 
 
@@ -66,9 +56,3 @@ def move_last(engine: Engine, event: EventEnum, handler: Callable[..., None]) ->
     if engine.has_event_handler(handler, event):
         engine.remove_event_handler(handler, event)
         engine.add_event_handler(event, handler)
-
-
-def check_share(name: str, value: float) -> None:
-    """Raise `ValueError` unless `value` is in [0, 1]."""
-    if not 0.0 <= value <= 1.0:
-        raise ValueError(f"{name} must be in [0, 1], got {value}")

@@ -15,10 +15,9 @@ from ignite.handlers.tensorboard_logger import OutputHandler, TensorboardLogger
 from ignite.metrics import RunningAverage
 from ignite.metrics.metric import MetricUsage
 
-from ptan.ignite.episodes import EndOfEpisodeHandler
+from ptan.ignite.episodes import EndOfEpisodeHandler, EpisodeSource
 from ptan.ignite.events import EpisodeEvents, PeriodEvents, PeriodicEvents, move_last
 from ptan.ignite.speed import EpisodeFPSHandler
-from ptan.training.loop import EpisodeSource
 
 _log = logging.getLogger(__name__)
 
@@ -44,7 +43,7 @@ def setup_ignite(
 
     Args:
         engine: The training engine.
-        exp_source: An experience source, or anything else with `pop_rewards_steps()`.
+        exp_source: An experience source, a collector, or anything else with `pop_rewards_steps()`.
         run_name: Names the run; characters that do not fit a folder name become `_`.
         stop_reward: Smoothed reward per episode (`avg_reward`) at which the run prints that it is
             solved, and stops. None: never.
@@ -56,9 +55,9 @@ def setup_ignite(
         The logger, to attach more handlers to; its `writer.log_dir` is the run's folder.
 
     Raises:
-        ImportError: If TensorBoard is not installed.
-        TypeError: If `exp_source` has no `pop_rewards_steps`, or `extra_metrics` is one string.
-        ValueError: If `run_name` is empty or `stop_reward` is not finite.
+        ImportError: TensorBoard is not installed.
+        TypeError: `exp_source` has no `pop_rewards_steps`, or `extra_metrics` is one string.
+        ValueError: `run_name` is empty or `stop_reward` is not finite.
     """
     if isinstance(extra_metrics, str):
         raise TypeError(f"extra_metrics must be several names, got the string {extra_metrics!r}")
@@ -89,13 +88,13 @@ def _open_logger(log_dir: Path, run_name: str) -> TensorboardLogger:
         raise ValueError(f"run_name must not be empty, got {run_name!r}")
     log_dir.mkdir(parents=True, exist_ok=True)
     stem = f"{datetime.now().strftime('%Y-%m-%dT%H-%M-%S')}-{name}"
-    for attempt in count(1):
-        folder = log_dir / (stem if attempt == 1 else f"{stem}-{attempt}")
+    folder = log_dir / stem
+    for attempt in count(2):
         try:
             folder.mkdir()
-        except FileExistsError:
-            continue  # another run of this name began in the same second
-        break
+            break
+        except FileExistsError:  # another run of this name began in the same second
+            folder = log_dir / f"{stem}-{attempt}"
     try:
         return TensorboardLogger(log_dir=str(folder))
     except ModuleNotFoundError as error:

@@ -1,13 +1,12 @@
 """How fast an engine trains."""
 
-import math
 import time
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
 from ignite.engine import Engine, Events
 
-from ptan.ignite.events import check_share
+from ptan.common.checks import check_above_zero, unit_interval
 
 
 @dataclass
@@ -40,11 +39,9 @@ class EpisodeFPSHandler:
     """
 
     def __init__(self, fps_mul: float = 1.0, fps_smooth_alpha: float = 0.98) -> None:
-        if not (math.isfinite(fps_mul) and fps_mul > 0):
-            raise ValueError(f"fps_mul must be above 0 and finite, got {fps_mul}")
-        check_share("fps_smooth_alpha", fps_smooth_alpha)
+        check_above_zero("fps_mul", fps_mul)
         self._fps_mul = fps_mul
-        self._alpha = fps_smooth_alpha
+        self._alpha = unit_interval("fps_smooth_alpha", fps_smooth_alpha)
         self._constructed_at = time.perf_counter()
         self._speeds: WeakKeyDictionary[Engine, _Speed] = WeakKeyDictionary()
 
