@@ -16,33 +16,17 @@ import torch
 from ignite.engine import Engine, Events
 from ignite.handlers import ProgressBar, tensorboard_logger
 from ignite.metrics import RunningAverage
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from ignite_scripts import ScriptedSource, scalars
 
 import ptan
 from ptan.ignite import EpisodeEvents, PeriodEvents, setup_ignite
 
 
-class ScriptedSource:
-    """Finishes episodes of given rewards, one every `period` iterations, each of seven steps."""
-
-    def __init__(self, *rewards, period=1):
-        self._rewards, self._period, self._calls = iter(rewards), period, 0
-
-    def pop_rewards_steps(self):
-        self._calls += 1
-        if self._calls % self._period:
-            return []
-        return [(reward, 7) for reward in [next(self._rewards, None)] if reward is not None]
-
-
-def scalars(folder):
-    """All scalars of a TensorBoard folder: tag -> [(step, value)]."""
-    events = EventAccumulator(str(folder))
-    events.Reload()
-    return {
-        tag: [(event.step, pytest.approx(event.value, rel=1e-5)) for event in events.Scalars(tag)]
-        for tag in events.Tags()["scalars"]
-    }
+def scripted(*rewards, period=1):
+    """Episodes of seven steps with these rewards, one every `period` iterations."""
+    return ScriptedSource(
+        *[part for reward in rewards for part in ([[]] * (period - 1) + [[(reward, 7)]])]
+    )
 
 
 def steps_of(scalars):
@@ -55,7 +39,7 @@ def constant_loss(engine, batch):
 
 def test_logs_episodes_and_training_at_their_steps(tmp_path):
     engine = Engine(constant_loss)
-    source = ScriptedSource(1.0, 3.0, 5.0, period=90)
+    source = scripted(1.0, 3.0, 5.0, period=90)
 
     @engine.on(Events.ITERATION_COMPLETED)
     def values(engine):
@@ -90,7 +74,7 @@ def test_prints_one_line_per_episode(tmp_path, capsys, monkeypatch):
         now[0] += 30
 
     engine = Engine(half_a_minute)
-    setup_ignite(engine, ScriptedSource(-21.0, 0.25), "test", log_dir=tmp_path)
+    setup_ignite(engine, scripted(-21.0, 0.25), "test", log_dir=tmp_path)
     engine.run(range(3))
     assert capsys.readouterr().out.splitlines() == [
         "Episode 1: reward=-21, steps=7, speed=0.0 f/s, elapsed=0:00:30",
@@ -100,7 +84,7 @@ def test_prints_one_line_per_episode(tmp_path, capsys, monkeypatch):
 
 def test_stops_when_solved_and_says_so(tmp_path, capsys):
     engine = Engine(constant_loss)
-    source = ScriptedSource(*[10.0] * 3, *[1000.0] * 97, period=2)
+    source = scripted(*[10.0] * 3, *[1000.0] * 97, period=2)
     setup_ignite(engine, source, "test", stop_reward=25.0, log_dir=tmp_path)
     state = engine.run(range(500))
     assert (state.iteration, state.episode) == (8, 4)
@@ -113,7 +97,7 @@ def test_stops_when_solved_and_says_so(tmp_path, capsys):
 
 def test_without_a_stop_reward_it_runs_to_the_end(tmp_path, capsys):
     engine = Engine(constant_loss)
-    setup_ignite(engine, ScriptedSource(1e9), "test", log_dir=tmp_path)
+    setup_ignite(engine, scripted(1e9), "test", log_dir=tmp_path)
     assert engine.run(range(5)).iteration == 5
     assert "solved" not in capsys.readouterr().out
 
@@ -127,7 +111,7 @@ def test_without_a_stop_reward_it_runs_to_the_end(tmp_path, capsys):
 def test_the_loss_may_be_a_number_or_a_tensor_alone_or_in_a_mapping(loss, key, tmp_path):
     output = {key: loss, "other": "x"} if key else loss
     engine = Engine(lambda engine, batch: output)
-    setup_ignite(engine, ScriptedSource(), "test", log_dir=tmp_path)
+    setup_ignite(engine, scripted(), "test", log_dir=tmp_path)
     engine.run(range(100))
     [folder] = tmp_path.iterdir()
     assert scalars(folder)["train/avg_loss"] == [(100, 2.0)]
@@ -136,23 +120,21 @@ def test_the_loss_may_be_a_number_or_a_tensor_alone_or_in_a_mapping(loss, key, t
 def test_iterations_without_a_loss_do_not_count(tmp_path):
     script = [None, {"loss": 1.0}, {}, {"loss": None}, {"loss": 2.0}, {"other": 5.0}]
     engine = Engine(lambda engine, batch: batch)
-    setup_ignite(engine, ScriptedSource(), "test", log_dir=tmp_path)
+    setup_ignite(engine, scripted(), "test", log_dir=tmp_path)
     assert engine.run(script).metrics["avg_loss"] == pytest.approx(0.98 * 1.0 + 0.02 * 2.0)
 
 
 @pytest.mark.parametrize("output", [(1.0, 2.0), "0.5", {"loss": torch.zeros(3)}])
 def test_an_output_that_is_no_loss_raises(output, tmp_path):
     engine = Engine(lambda engine, batch: output)
-    setup_ignite(engine, ScriptedSource(), "test", log_dir=tmp_path)
+    setup_ignite(engine, scripted(), "test", log_dir=tmp_path)
     with pytest.raises(TypeError, match=r"engine's output must be .* or None, got"):
         engine.run(range(2))
 
 
 def test_a_metric_that_comes_late_is_reported_once_and_logged_from_then_on(tmp_path, caplog):
     engine = Engine(constant_loss)
-    setup_ignite(
-        engine, ScriptedSource(), "test", extra_metrics=("values", "never"), log_dir=tmp_path
-    )
+    setup_ignite(engine, scripted(), "test", extra_metrics=("values", "never"), log_dir=tmp_path)
 
     # Attached after the logger, as scripts do: what it sets at iteration 300 is logged there.
     @engine.on(PeriodEvents.ITERS_100_COMPLETED)
@@ -172,7 +154,7 @@ def test_a_metric_that_comes_late_is_reported_once_and_logged_from_then_on(tmp_p
 
 def test_a_second_run_goes_on_in_the_same_folder(tmp_path):
     engine = Engine(constant_loss)
-    setup_ignite(engine, ScriptedSource(1.0, 2.0, 3.0), "test", log_dir=tmp_path)
+    setup_ignite(engine, scripted(1.0, 2.0, 3.0), "test", log_dir=tmp_path)
     engine.run(range(2))
     engine.run(range(2))
     [folder] = tmp_path.iterdir()
@@ -188,7 +170,7 @@ def test_two_runs_of_one_name_get_folders_of_their_own(tmp_path, monkeypatch):
     monkeypatch.setattr("ptan.ignite.setup.datetime", Frozen)
     engines = [Engine(constant_loss) for _ in range(3)]
     for reward, engine in enumerate(engines):
-        setup_ignite(engine, ScriptedSource(float(reward)), "a/b: c", log_dir=tmp_path / "new")
+        setup_ignite(engine, scripted(float(reward)), "a/b: c", log_dir=tmp_path / "new")
     for engine in engines:
         engine.run(range(1))
     names = ["2026-01-02T03-04-05-a_b__c" + suffix for suffix in ("", "-2", "-3")]
@@ -208,7 +190,7 @@ def test_an_exception_closes_the_file_and_goes_on(error, tmp_path):
             raise error("broken")
 
     engine = Engine(fail)
-    logger = setup_ignite(engine, ScriptedSource(1.0, 2.0), "test", log_dir=tmp_path)
+    logger = setup_ignite(engine, scripted(1.0, 2.0), "test", log_dir=tmp_path)
     with pytest.raises(error, match="broken"):
         engine.run(range(10))
     assert logger.writer.file_writer is None
@@ -228,7 +210,7 @@ def test_a_users_exception_handler_decides_about_the_exception(user_first, tmp_p
 
     if user_first:
         engine.add_event_handler(Events.EXCEPTION_RAISED, keep)
-    logger = setup_ignite(engine, ScriptedSource(), "test", log_dir=tmp_path)
+    logger = setup_ignite(engine, scripted(), "test", log_dir=tmp_path)
     if not user_first:
         engine.add_event_handler(Events.EXCEPTION_RAISED, keep)
     engine.run(range(1))
@@ -239,7 +221,7 @@ def test_a_users_exception_handler_decides_about_the_exception(user_first, tmp_p
 @pytest.mark.parametrize("end", ["terminate", "interrupt", None])
 def test_the_file_is_closed_after_the_users_last_words(end, tmp_path):
     engine = Engine(constant_loss)
-    logger = setup_ignite(engine, ScriptedSource(1.0), "test", log_dir=tmp_path)
+    logger = setup_ignite(engine, scripted(1.0), "test", log_dir=tmp_path)
     for event in (Events.TERMINATE, Events.INTERRUPT, Events.COMPLETED):
         engine.add_event_handler(event, lambda: logger.writer.add_scalar("end", 1.0, 0))
     if end:
@@ -252,7 +234,7 @@ def test_the_file_is_closed_after_the_users_last_words(end, tmp_path):
 
 def test_an_interrupted_engine_can_be_deleted(tmp_path, caplog):
     engine = Engine(constant_loss)
-    setup_ignite(engine, ScriptedSource(), "test", log_dir=tmp_path)
+    setup_ignite(engine, scripted(), "test", log_dir=tmp_path)
     engine.add_event_handler(Events.ITERATION_COMPLETED(once=1), lambda engine: engine.interrupt())
     engine.run(range(3))
     reference = weakref.ref(engine)
@@ -273,7 +255,7 @@ def test_an_interrupted_engine_can_be_deleted(tmp_path, caplog):
 )
 def test_bad_arguments_raise_and_leave_nothing(change, error, message, tmp_path):
     engine = Engine(constant_loss)
-    arguments = {"exp_source": ScriptedSource(), "run_name": "test", "log_dir": tmp_path / "runs"}
+    arguments = {"exp_source": scripted(), "run_name": "test", "log_dir": tmp_path / "runs"}
     with pytest.raises(error, match=message):
         setup_ignite(engine, **(arguments | change))
     assert not (tmp_path / "runs").exists()
@@ -284,7 +266,7 @@ def test_missing_tensorboard_names_the_extra(tmp_path, monkeypatch):
     for name in ("tensorboardX", "torch.utils.tensorboard"):
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(ImportError, match=re.escape('pip install "ptan[ignite]"')):
-        setup_ignite(Engine(constant_loss), ScriptedSource(), "test", log_dir=tmp_path)
+        setup_ignite(Engine(constant_loss), scripted(), "test", log_dir=tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -306,7 +288,7 @@ def test_ptan_ignite_is_loaded_on_first_use_and_is_ours():
 
 def test_the_textbook_script_runs(tmp_path, capsys):
     engine = Engine(lambda engine, batch: {"loss": 1.0, "epsilon": 0.5})
-    exp_source = ScriptedSource(*[float(reward) for reward in range(300)])
+    exp_source = scripted(*[float(reward) for reward in range(300)])
 
     ptan.ignite.EndOfEpisodeHandler(
         exp_source, bound_avg_reward=17.0, subsample_end_of_episode=10
@@ -388,7 +370,7 @@ def test_the_progress_bar_shows_our_metrics(monkeypatch):
 
     engine = Engine(constant_loss)
     ProgressBar().attach(engine, ["avg_fps", "time_passed"])
-    ptan.ignite.EndOfEpisodeHandler(ScriptedSource(4.0)).attach(engine)
+    ptan.ignite.EndOfEpisodeHandler(scripted(4.0)).attach(engine)
     ptan.ignite.EpisodeFPSHandler().attach(engine)
     ProgressBar().attach(engine, ["avg_reward"])
     engine.run(range(2))

@@ -1,13 +1,10 @@
 """The speed handler on real Ignite engines, with a fake clock."""
 
 import pytest
-from ignite.engine import Engine, Events
+from ignite.engine import Events
+from ignite_scripts import make_engine
 
 import ptan
-
-
-def make_engine():
-    return Engine(lambda engine, batch: None)
 
 
 @pytest.fixture
