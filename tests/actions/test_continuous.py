@@ -1,5 +1,7 @@
 """Noise and bounds against their equations and known distributions."""
 
+import pickle
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,6 +13,7 @@ from ptan.actions import (
     GaussianNoise,
     OrnsteinUhlenbeckProcess,
 )
+from refusals import NAN, assert_tells, table
 
 
 def test_bounds_clip_and_stretch_by_hand():
@@ -135,3 +138,22 @@ def test_ou_states_that_do_not_fit_raise():
         process.step([None] * 3, (2, 1))
     with pytest.raises(ValueError, match=r"noise state 1 has shape \(1,\)"):
         process.step([None, np.zeros(1)], (2, 4))
+
+
+def test_noise_repeats_with_its_seed_and_pickles_with_its_generator():
+    actions = np.zeros((50, 3))
+    first, twin = GaussianNoise(0.5, -1, 1, rng=4), GaussianNoise(0.5, -1, 1, rng=np.int64(4))
+    assert np.array_equal(first(actions), twin(actions))
+    assert np.array_equal(pickle.loads(pickle.dumps(first))(actions), twin(actions))
+    assert not np.array_equal(GaussianNoise(0.5)(actions), GaussianNoise(0.5)(actions))
+
+
+@table(
+    ("sigma-text", lambda: GaussianNoise("a"), TypeError, "sigma", "'a'", "a number"),
+    ("sigma-shape", lambda: GaussianNoise(np.ones(3))(np.zeros((2, 2))), ValueError, "sigma",
+     r"got shape \(3,\)", r"shape \(2, 2\)"),
+    ("action-nan", lambda: GaussianNoise(1)(np.array([[0.0], [NAN]])), ValueError, "actions",
+     r"\[nan\] in row 1", "must not be NaN"),
+)  # fmt: skip
+def test_noise_refuses(case):
+    assert_tells(case)

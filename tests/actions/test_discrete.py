@@ -1,5 +1,7 @@
 """Selectors against hand-computed choices, naive samplers and chi-square tests."""
 
+import copy
+import pickle
 from collections import Counter
 
 import numpy as np
@@ -14,8 +16,18 @@ from ptan.actions import (
     EpsilonGreedyActionSelector,
     ProbabilityActionSelector,
 )
+from refusals import assert_tells, table
 
-from .statistics import CHI2_999, chi_square
+# Upper 0.1 % points of the chi-square distribution by degrees of freedom.
+CHI2_999 = {1: 10.83, 2: 13.82, 3: 16.27, 4: 18.47, 5: 20.52}
+
+
+def chi_square(actions, expected):
+    counts = np.bincount(actions, minlength=len(expected))
+    wanted = np.asarray(expected, dtype=float) * len(actions)
+    used = wanted > 0
+    assert counts[~used].sum() == 0
+    return ((counts[used] - wanted[used]) ** 2 / wanted[used]).sum()
 
 
 class FirstAction(ActionSelector):
@@ -292,3 +304,67 @@ def test_float32_rows_of_many_actions_are_fine():
     rows = np.exp(logits)
     rows /= rows.sum(axis=1, keepdims=True, dtype=np.float32)
     assert ProbabilityActionSelector(rng=0)(rows).shape == (64,)
+
+
+ARGMAX, PROBABILITY = ArgmaxActionSelector(), ProbabilityActionSelector(rng=0)
+
+
+@table(
+    ("argmax-none", lambda: ARGMAX(None), ValueError, "scores", r"got \(\)", r"\(batch, actions\)"),
+    ("argmax-text", lambda: ARGMAX(np.array([["a", "b"]])), TypeError, "scores", "'a'",
+     "must be numbers"),
+    ("argmax-objects", lambda: ARGMAX(np.array([[1, None]])), TypeError, "scores", "None",
+     "must be numbers"),
+    ("argmax-ragged", lambda: ARGMAX([[1, 2], [3]]), ValueError, "scores", r"\[\[1, 2\], \[3\]\]",
+     "one length"),
+    ("greedy-inner-no-callable", lambda: EpsilonGreedyActionSelector(0.1, 3), TypeError,
+     "selector", "got 3", "callable"),
+    ("probabilities-text", lambda: PROBABILITY(np.array([["a"]])), TypeError, "probabilities",
+     "'a'", "must be numbers"),
+)  # fmt: skip
+def test_selectors_refuse(case):
+    assert_tells(case)
+    scores = np.array([[0.0, 1.0], [1.0, 0.0]])
+    assert ARGMAX(scores).tolist() == PROBABILITY(scores).tolist() == [1, 0]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda rng: EpsilonGreedyActionSelector(0.5, rng=rng),
+        lambda rng: ProbabilityActionSelector(rng=rng),
+    ],
+)
+def test_a_seed_repeats_a_run_and_default_generators_differ(make):
+    scores = np.full((100, 4), 0.25)
+    first, second, other = (make(seed)(scores) for seed in (3, np.int64(3), 4))
+    assert np.array_equal(first, second)
+    assert not np.array_equal(first, other)
+    a, b = make(None), make(None)
+    assert a.rng is not b.rng
+    assert not np.array_equal(a(scores), b(scores))
+
+
+def test_default_inner_selectors_are_not_shared():
+    assert EpsilonGreedyActionSelector().selector is not EpsilonGreedyActionSelector().selector
+
+
+def test_the_global_generator_is_left_alone():
+    before = np.random.get_state()[1].tolist()  # noqa: NPY002
+    EpsilonGreedyActionSelector(1.0)(np.zeros((4, 2)))
+    ProbabilityActionSelector()(np.full((4, 2), 0.5))
+    assert np.random.get_state()[1].tolist() == before  # noqa: NPY002
+
+
+@pytest.mark.parametrize(
+    "selector",
+    [
+        ArgmaxActionSelector(),
+        EpsilonGreedyActionSelector(0.5, ProbabilityActionSelector(rng=1), rng=2),
+        ProbabilityActionSelector(rng=3),
+    ],
+)
+def test_selectors_pickle_with_their_generators(selector):
+    scores = np.full((50, 3), 1 / 3)
+    twin = pickle.loads(pickle.dumps(selector))
+    assert np.array_equal(twin(scores), copy.deepcopy(selector)(scores))

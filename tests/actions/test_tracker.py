@@ -5,10 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ptan.actions import (
-    EpsilonGreedyActionSelector,
-    EpsilonTracker,
-)
+from ptan.actions import ArgmaxActionSelector, EpsilonGreedyActionSelector, EpsilonTracker
+from refusals import NAN, assert_tells, table
 
 
 def test_the_tracker_draws_a_line_and_reaches_its_end_exactly():
@@ -55,15 +53,9 @@ def test_a_tracker_with_impossible_settings_raises_and_leaves_epsilon(values, na
     assert selector.epsilon == 0.5
 
 
-@pytest.mark.parametrize("frame", [-1, float("nan")])
-def test_a_negative_frame_raises(frame):
-    tracker = EpsilonTracker(EpsilonGreedyActionSelector(), 1.0, 0.5, 10)
-    with pytest.raises(ValueError, match="frame must be at least 0"):
-        tracker.frame(frame)
-    assert tracker.selector.epsilon == 1.0
-
-
-@pytest.mark.parametrize("values", [(True, 0.1, 10), (1.0, "0.1", 10), (1.0, 0.1, True)])
+@pytest.mark.parametrize(
+    "values", [(True, 0.1, 10), (1.0, "0.1", 10), (1.0, 0.1, True), (1.0, 0.1, "10")]
+)
 def test_tracker_settings_must_be_numbers(values):
     with pytest.raises(TypeError, match="must be a number"):
         EpsilonTracker(EpsilonGreedyActionSelector(), *values)
@@ -72,3 +64,27 @@ def test_tracker_settings_must_be_numbers(values):
 def test_frames_written_as_a_float_are_counted():
     selector = EpsilonGreedyActionSelector()
     assert EpsilonTracker(selector, 1.0, 0.0, 1e5).eps_frames == 100_000
+
+
+def moved(frame):
+    """A tracker at frame 5, asked for an impossible frame."""
+    selector = EpsilonGreedyActionSelector()
+    tracker = EpsilonTracker(selector, 1.0, 0.0, 10)
+    tracker.frame(5)
+    try:
+        tracker.frame(frame)
+    finally:
+        assert selector.epsilon == 0.5
+
+
+@table(
+    ("selector-none", lambda: EpsilonTracker(None, 1, 0.1, 10), TypeError, "selector", "None",
+     "settable epsilon"),
+    ("selector-without-epsilon", lambda: EpsilonTracker(ArgmaxActionSelector(), 1, 0.1, 10),
+     TypeError, "selector", "ArgmaxActionSelector", "settable epsilon"),
+    ("frame-negative", lambda: moved(-1), ValueError, "frame", "got -1", "at least 0"),
+    ("frame-nan", lambda: moved(NAN), ValueError, "frame", "got nan", "at least 0"),
+    ("frame-none", lambda: moved(None), TypeError, "frame", "got None", "a number"),
+)  # fmt: skip
+def test_epsilon_trackers_refuse(case):
+    assert_tells(case)

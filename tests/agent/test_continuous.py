@@ -4,6 +4,7 @@ import copy
 
 import numpy as np
 import pytest
+import torch
 
 from ptan.actions import (
     GaussianNoise,
@@ -13,6 +14,7 @@ from ptan.agent import (
     DDPGAgent,
     SACAgent,
 )
+from refusals import assert_tells, table
 
 from .models import LOGITS, Pair, Table, rows
 
@@ -124,3 +126,24 @@ def test_sac_refuses_infinite_bounds_and_unequal_parts():
         SACAgent(Pair(), low=-np.inf)
     with pytest.raises(ValueError, match=r"one shape, got \(2, 3\) and \(2, 1\)"):
         SACAgent(lambda x: (x, x[:, :1]))(LOGITS)
+
+
+TWO, ONES = [np.zeros(3, np.float32)] * 2, torch.ones(2, 1)
+
+
+def gives(output):
+    return lambda states: output
+
+
+@table(
+    ("ddpg-states", lambda: DDPGAgent(gives(ONES))(TWO, [None]), ValueError, "states", "got 1",
+     "2 environments"),
+    ("ddpg-noise", lambda: DDPGAgent(gives(ONES), noise=0.1), TypeError, "noise", "got 0.1",
+     "callable"),
+    ("ddpg-bounds", lambda: DDPGAgent(gives(ONES), low=1, high=1), ValueError, "low", "high=1",
+     "below high"),
+    ("sac-one-output", lambda: SACAgent(gives(torch.ones(2, 2)))(TWO), TypeError, "the model",
+     "got tensor", r"pair \(mean, log_std\)"),
+)  # fmt: skip
+def test_agents_refuse(case):
+    assert_tells(case)

@@ -21,6 +21,7 @@ from ptan.agent import (
     PolicyAgent,
     float32_preprocessor,
 )
+from refusals import NAN, assert_tells, table
 
 from .models import LOGITS, Table, TwoHeads, rows
 
@@ -236,3 +237,53 @@ def test_a_critic_says_its_values_without_choosing_actions():
     values = agent.values(np.stack(LOGITS), [None, None])
     assert values.tolist() == [0.0, -2.0]
     assert values.dtype == np.float32
+
+
+TWO = [np.zeros(3, np.float32)] * 2  # observations
+SCORES, ONES = torch.zeros(2, 3), torch.ones(2, 1)
+
+
+def gives(output):
+    return lambda states: output
+
+
+def dqn(output, selector=None):
+    return lambda: DQNAgent(gives(output), selector or ArgmaxActionSelector())(TWO)
+
+
+def policy(output, **settings):
+    return lambda: PolicyAgent(gives(output), **settings)(TWO)
+
+
+def critic(output):
+    return lambda: ActorCriticAgent(gives(output))(TWO)
+
+
+@table(
+    ("dqn-model", lambda: DQNAgent(3, ArgmaxActionSelector()), TypeError, "model", "got 3", "callable"),
+    ("dqn-selector", lambda: DQNAgent(gives(0), 3), TypeError, "action_selector", "got 3",
+     "callable"),
+    ("dqn-none", dqn(None), ValueError, "the model", "returned 0 rows", "one row per observation"),
+    ("dqn-pair", dqn((SCORES, torch.zeros(2))), TypeError, "the model", r"got \(tensor",
+     "a tensor or an array"),
+    ("dqn-one-number", dqn(SCORES, lambda scores: 0), ValueError, "the action selector",
+     r"shape \(\)", "one row per observation"),
+    ("dqn-no-actions", dqn(SCORES, lambda scores: None), ValueError, "the action selector",
+     "returned 0 rows", "one row per observation"),
+    ("policy-model", lambda: PolicyAgent(None), TypeError, "model", "got None", "callable"),
+    ("policy-selector", lambda: PolicyAgent(gives(0), 3), TypeError, "action_selector", "got 3",
+     "callable"),
+    ("policy-negative", policy(torch.tensor([[0.5, 0.5], [-1.0, 2.0]])), ValueError,
+     "row 1 of the probabilities", "-1.0", "must not be negative"),
+    ("policy-nan-logits", policy(torch.tensor([[0.0, 1.0], [NAN, 1.0]]), apply_softmax=True),
+     ValueError, "row 1 of the probabilities", "nan", r"\[0, 1\]"),
+    ("policy-actions", policy(ONES, action_selector=lambda p: [0, 0, 0]), ValueError,
+     "the action selector", "returned 3 rows", "one row per observation"),
+    ("critic-one-output", critic(torch.full((2, 2), 0.5)), TypeError, "the model", r"got tensor",
+     r"pair \(policy, values\)"),
+    ("critic-three-outputs", critic((ONES, ONES, ONES)), TypeError, "the model", r"got \(tensor",
+     r"pair \(policy, values\)"),
+    ("critic-none", critic(None), TypeError, "the model", "got None", r"pair \(policy, values\)"),
+)  # fmt: skip
+def test_agents_refuse(case):
+    assert_tells(case)

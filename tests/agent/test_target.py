@@ -120,13 +120,14 @@ def test_alpha_zero_and_one_are_exact_even_for_infinities():
     assert torch.equal(target.target_model.weight, net.weight)
 
 
-@pytest.mark.parametrize("alpha", [-0.1, 1.0001, float("nan"), float("inf")])
+@pytest.mark.parametrize("alpha", [-0.1, 1.0001, float("nan"), float("inf"), "0.5", None])
 def test_an_alpha_outside_its_range_raises_and_changes_nothing(alpha):
     net = nn.Linear(2, 2)
     target = TargetNet(net)
     before = copy.deepcopy(target.target_model.state_dict())
     randomise(net, 2)
-    with pytest.raises(ValueError, match=r"alpha must be in \[0, 1\]"):
+    error = ValueError if isinstance(alpha, float) else TypeError
+    with pytest.raises(error, match=r"alpha must be (a number )?in \[0, 1\], got"):
         target.alpha_sync(alpha)
     assert all(torch.equal(v, before[k]) for k, v in target.target_model.state_dict().items())
 

@@ -20,11 +20,11 @@ from ptan.actions.discrete import (
     ActionSelector,
     ArgmaxActionSelector,
     EpsilonGreedyActionSelector,
-    EpsilonTracker,
     ProbabilityActionSelector,
     Selector,
 )
 from ptan.actions.policy import Agent, Policy, PolicyStep, ValuePolicy
+from ptan.actions.tracker import EpsilonTracker
 from ptan.common.generators import as_generator
 
 __all__ = [
