@@ -260,7 +260,8 @@ def critic(output):
 
 
 @table(
-    ("dqn-model", lambda: DQNAgent(3, ArgmaxActionSelector()), TypeError, "model", "got 3", "callable"),
+    ("dqn-model", lambda: DQNAgent(3, ArgmaxActionSelector()), TypeError, "model", "got 3",
+     "callable"),
     ("dqn-selector", lambda: DQNAgent(gives(0), 3), TypeError, "action_selector", "got 3",
      "callable"),
     ("dqn-none", dqn(None), ValueError, "the model", "returned 0 rows", "one row per observation"),
