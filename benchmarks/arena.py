@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -78,14 +79,20 @@ def now() -> float:
 
 
 class Worker:
-    """A process that holds contestants of one question and runs a slice when told."""
+    """A process that holds contestants of one question and runs a slice when told.
 
-    def __init__(self, module: str, environment: str) -> None:
+    Args:
+        module: the question.
+        environment: where the contestants are installed.
+        root: the checkout whose benchmarks and library it runs.
+    """
+
+    def __init__(self, module: str, environment: str, root: Path = peers.ROOT) -> None:
         code = f"from benchmarks.arena import serve; serve({module!r})"
         self._process = subprocess.Popen(
             [peers.python(environment), "-W", "ignore", "-c", code],
-            cwd=peers.ROOT,
-            env={**os.environ, **THREADS},
+            cwd=root,
+            env={**os.environ, **THREADS, "PYTHONPATH": f"{root / 'src'}{os.pathsep}{root}"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
