@@ -1,0 +1,308 @@
+"""Episodes that can be repeated: from a seed of their own and the actions since the reset."""
+
+import copy
+import itertools
+import math
+import struct
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+from zlib import crc32
+
+import gymnasium
+import numpy as np
+
+from ptan.common.checks import whole_number
+from ptan.envs.states import load_env, save_env, saves
+
+__all__ = ["MadeAnew", "NotRepeated", "RepeatEpisodes"]
+
+AnyEnv = gymnasium.Env[Any, Any]
+Make = Callable[[], AnyEnv]
+
+_AS_GIVEN = (int, float, bool, np.int64, np.int32)  # actions that nothing can write into
+_PYTHON = (int, float, bool)
+_SCALARS = (float, int, np.float64, np.float32)  # rewards that make one float
+_pack_end = struct.Struct("<d??").pack
+
+
+class NotRepeated(ValueError):  # noqa: N818
+    """An episode went otherwise when it was repeated."""
+
+
+class RepeatEpisodes(gymnasium.Wrapper[Any, Any, Any, Any]):
+    """Seeds every episode and remembers its actions, so that another object can go on within it.
+
+    Episode k of environment i is reset with a seed made of (seed, i, k), whoever resets it and in
+    every auto-reset mode. `load_state_dict` resets with that seed, repeats the actions, and
+    compares a checksum of all observations, rewards and flags. An environment below that has
+    `state_dict()` and `load_state_dict(state)` itself is asked instead (see `ptan.envs.states`).
+
+    It must be the outermost wrapper: what is below it is repeated, what is above it is not saved.
+    A reset after a lost life (`info["life_loss"]`, see `wrap_dqn`) belongs to the episode.
+
+    Args:
+        env: the environment.
+        seed: at least 0; `reset(seed=s)` replaces it and counts episodes from 0 again.
+        index: number of the environment among those of one seed.
+        budget: most steps that are worth repeating. The state of a longer episode is marked
+            (`ptan.envs.states.within_budget`) and cannot be loaded; None for no limit.
+    """
+
+    def __init__(
+        self, env: AnyEnv, seed: int, index: int = 0, *, budget: int | None = None
+    ) -> None:
+        super().__init__(env)
+        self._seed = whole_number("seed", seed, 0)
+        self._index = whole_number("index", index, 0)
+        self._budget = math.inf if budget is None else whole_number("budget", budget, 0)
+        self.resume_from: dict[str, Any] | None = None
+        """A state to go on from at the next reset: how vector environments load theirs."""
+        self._episode = -1
+        self._forget({})
+
+    def _forget(self, options: dict[str, Any]) -> None:
+        self._options = options
+        self._actions: list[Any] = []
+        self._steps = 0
+        self._resets: list[int] = []  # steps of the episode after which a lost life was reset
+        self._checksum = 0
+        self._observation: Any = None
+        self._life_lost = self._over = self._reset_next = False
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Begin the next episode, or go on with a game after a lost life."""
+        if self.resume_from is not None:
+            state, self.resume_from = self.resume_from, None
+            return self._repeat(state)
+        if self._life_lost and seed is None and not options:
+            self._life_lost = False
+            self._resets.append(self._steps)
+            obs, info = self.env.reset()
+        else:
+            if seed is not None:
+                self._seed, self._episode = int(seed), -1
+            self._episode += 1
+            obs, info = self._begin(options or {})
+        self._observation = obs
+        self._checksum = checksum(obs, self._checksum)
+        return obs, info
+
+    def _begin(self, options: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        self._forget(options)
+        words = np.random.SeedSequence((self._seed, self._index, max(self._episode, 0)))
+        seed = int(words.generate_state(1)[0]) >> 1  # what fits any environment's int32
+        return self.env.reset(seed=seed, options=options) if options else self.env.reset(seed=seed)
+
+    def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
+        """One step, which is remembered."""
+        if self._reset_next:
+            obs, info = self.reset()
+            return obs, 0.0, False, False, info
+        # Before the step: an environment may write into its action.
+        kept = action if action.__class__ in _AS_GIVEN else _copied(action)
+        obs, reward, terminated, truncated, info = result = self.env.step(action)
+        self._steps += 1
+        if self._steps <= self._budget:
+            self._actions.append(kept)
+        else:
+            self._actions.clear()
+        self._observation = obs
+        if reward.__class__ in _SCALARS:
+            value = crc32(_pack_end(reward, terminated, truncated), self._checksum)
+        else:
+            value = checksum((reward, terminated, truncated), self._checksum)
+        self._checksum = checksum(obs, value)
+        if terminated or truncated:
+            lost = not truncated and isinstance(info, dict) and info.get("life_loss", False)
+            self._life_lost, self._over = bool(lost), not lost
+        else:
+            self._life_lost = self._over = False
+        return result
+
+    def state_dict(self) -> dict[str, Any]:
+        """Seed, episode number, actions and checksum: plain values and arrays.
+
+        `within_budget` is False if the episode is longer than the budget: then without actions.
+        """
+        state = {
+            "seed": self._seed,
+            "index": self._index,
+            "episode": self._episode,
+            "steps": self._steps,
+            "over": self._over,
+            "life_lost": self._life_lost,
+            "options": copy.deepcopy(self._options),
+            "within_budget": True,
+        }
+        if self._episode >= 0 and saves(self.env):
+            return {**state, "own": save_env(self.env), "observation": _plain(self._observation)}
+        return {
+            **state,
+            "within_budget": self._steps <= self._budget,
+            "actions": _columns(self._actions),
+            "resets": np.array(self._resets, np.int64),
+            "checksum": self._checksum,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on where the environment was whose state it is.
+
+        Args:
+            state: from `state_dict`, of an environment made in the same way; it is not changed.
+
+        Raises:
+            NotRepeated: observations, rewards or flags differ from those of that environment.
+            ValueError: it is no such state, or one whose episode passed its budget.
+        """
+        self.resume_from = state
+        try:
+            self.reset()
+        finally:
+            self.resume_from = None
+
+    def _repeat(self, state: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        if not state.get("within_budget", False):
+            raise ValueError(
+                f"state must be of an episode within its budget of steps, got one of "
+                f"{state.get('steps')} steps"
+            )
+        self._seed, self._index, self._episode = state["seed"], state["index"], state["episode"]
+        obs, info = self._begin(state["options"])
+        if self._episode < 0:
+            return obs, info
+        if "own" in state:
+            load_env(self.env, state["own"])
+            obs, self._steps = state["observation"], state["steps"]
+            self._over, self._life_lost = state["over"], state["life_lost"]
+        else:
+            self._checksum = checksum(obs, 0)
+            resets = set(np.asarray(state["resets"]).tolist())
+            for action in _rows(state["actions"]):
+                if self._steps in resets and self._life_lost:
+                    self.reset()
+                obs, _, _, _, info = self.step(action)
+            if self._steps in resets and self._life_lost:
+                obs, info = self.reset()
+            if (self._steps, self._checksum) != (state["steps"], state["checksum"]):
+                raise NotRepeated(
+                    f"{self} does not repeat its episode {self._episode}: observations, rewards or "
+                    f"flags of {state['steps']} steps differ from those of the saved one. Either "
+                    "it draws from something else than its seed, or it was made otherwise"
+                )
+        self._reset_next = state.get("reset_next", False)
+        self._observation = obs
+        return obs, info
+
+
+class MadeAnew(gymnasium.Wrapper[Any, Any, Any, Any]):
+    """Makes its environment anew at every reset with a seed: nothing before it has an effect.
+
+    For environments in which a reset leaves traces (BipedalWalker keeps its world), so that two
+    runs can be equal from a common point on.
+
+    Args:
+        make_env: makes the environment.
+    """
+
+    def __init__(self, make_env: Make) -> None:
+        super().__init__(make_env())
+        self._make_env = make_env
+        self._used = False
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Reset the environment, with a seed a new one."""
+        if seed is not None and self._used:
+            self.env.close()
+            self.env = self._make_env()
+        self._used = True
+        return self.env.reset(seed=seed, options=options)
+
+
+def checksum(value: Any, start: int = 0) -> int:
+    """A CRC-32 over a value as environments give them: nested, arrays, tensors, numbers, text."""
+    if isinstance(value, np.ndarray) and not value.dtype.hasobject:
+        try:
+            return crc32(value, start)  # type: ignore[arg-type]
+        except (BufferError, ValueError):  # not contiguous, or of a dtype without a buffer
+            return crc32(value.tobytes(), start)
+    if isinstance(value, dict):
+        parts = [part for key in sorted(value, key=str) for part in (str(key), value[key])]
+        return checksum(parts, start)
+    if hasattr(value, "detach"):
+        return checksum(value.detach().cpu().numpy(), start)
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    if isinstance(value, tuple | list):
+        for part in value:
+            start = checksum(part, start)
+        return crc32(str(len(value)).encode(), start)
+    text = repr(value)
+    if " at 0x" in text:  # an address, which is another one in another process
+        text = type(value).__qualname__
+    return crc32(text.encode(), start)
+
+
+def _copied(action: Any) -> Any:
+    return action.copy() if action.__class__ is np.ndarray else copy.deepcopy(action)
+
+
+def _plain(value: Any) -> Any:
+    """Nested observations or actions as dicts, lists and arrays of their own."""
+    if isinstance(value, dict):
+        return {key: _plain(part) for key, part in value.items()}
+    if isinstance(value, tuple):
+        return [_plain(part) for part in value]
+    return value if isinstance(value, str) else np.array(value)
+
+
+def _columns(actions: Sequence[Any]) -> list[dict[str, Any]]:
+    """Actions as columns, one group for every stretch of equal types, dtypes and shapes."""
+    groups = [list(group) for _, group in itertools.groupby(actions, key=_kind)]
+    return [
+        {
+            "count": len(group),
+            "python": type(group[0]) in _PYTHON,
+            "values": _stacked([_plain(action) for action in group]),
+        }
+        for group in groups
+    ]
+
+
+def _kind(action: Any) -> Any:
+    if isinstance(action, dict):
+        return [(key, _kind(part)) for key, part in action.items()]
+    if isinstance(action, tuple):
+        return [_kind(part) for part in action]
+    array = np.asarray(action)
+    return type(action) in _PYTHON, array.dtype, array.shape
+
+
+def _stacked(actions: list[Any]) -> Any:
+    first = actions[0]
+    if isinstance(first, str):
+        return actions
+    if isinstance(first, dict):
+        return {key: _stacked([action[key] for action in actions]) for key in first}
+    if isinstance(first, list):
+        return [_stacked(list(part)) for part in zip(*actions, strict=True)]
+    return np.stack(actions)
+
+
+def _rows(groups: Sequence[dict[str, Any]]) -> Iterator[Any]:
+    for group in groups:
+        for i in range(group["count"]):
+            action = _row(group["values"], i)
+            yield action.item() if group["python"] else action
+
+
+def _row(values: Any, i: int) -> Any:
+    if isinstance(values, dict):
+        return {key: _row(part, i) for key, part in values.items()}
+    if isinstance(values, list):
+        text = isinstance(values[0], str)
+        return values[i] if text else tuple(_row(part, i) for part in values)
+    return values[i].copy()
