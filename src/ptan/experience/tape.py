@@ -1,13 +1,12 @@
-"""The last steps of some environments, as arrays, and the windows cut from them."""
+"""The newest steps of some environments, as arrays."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from ptan.experience import _kernels
-from ptan.experience.flags import ENDED, INT_REWARD, TERMINATED
+from ptan.experience.flags import INT_REWARD
 from ptan.experience.layout import (
     SCALAR_REWARD,
     Array,
@@ -18,34 +17,14 @@ from ptan.experience.layout import (
     leaves_of,
     reward_leaf,
 )
-from ptan.experience.rows import Row
-from ptan.experience.transitions import Schema, Transitions
+from ptan.experience.observations import copied, reconciled
 
 _CHUNK_BYTES = 2**20
-_CHUNK_STEPS = 2048
+_MAX_ROOM = 2048
+_MIN_ROOM = 16
 _SMALL_BYTES = 2**14
 _FEW = 4  # up to so many actions, one by one through a view beats a slice assignment
-
-_Parts: TypeAlias = tuple[Array, Array, Array, Array, Array, Array]  # as `Transitions` takes them
-_Flaw: TypeAlias = tuple[int, int, str, Any]  # step, environment, what it is, the bad value
-
-
-@dataclass(frozen=True)
-class Cut:
-    """How a source cuts windows out of episodes.
-
-    row_class  class of the rows
-    joined     True: a window is one row with a discounted reward; False: a tuple of its steps
-    n          steps of a window
-    delta      distance between the starts of windows
-    gamma      discount per step; None where rewards are not joined
-    """
-
-    row_class: type[Row]
-    joined: bool
-    n: int
-    delta: int
-    gamma: float | None
+_NO_BLOCK = np.empty(0)
 
 
 class Tape:
@@ -58,68 +37,81 @@ class Tape:
     Args:
         layout: layout of an observation.
         count: number of environments N.
-        cut: how windows are cut.
+        kept: how many steps stay readable after a cut, for windows that are still open.
+        space: observation space of one environment, None where there is none. It settles dtypes on
+            which observations disagree.
+        action_dtype: dtype of the action space, None where it has none; likewise for actions.
     """
 
-    def __init__(self, layout: Layout, count: int, cut: Cut) -> None:
-        self.layout = layout
+    def __init__(
+        self, layout: Layout, count: int, kept: int, space: Any = None, action_dtype: Any = None
+    ) -> None:
         self.count = count
-        self.cut = cut
-        self.leaves = leaves = leaves_of(layout)
-        step_bytes = count * sum(leaf.dtype.itemsize * int(np.prod(leaf.shape)) for leaf in leaves)
+        self._space = space
+        self._action_dtype = action_dtype
         # The longest stretch of steps between two cuts; the ring also keeps the open windows.
-        self.room = max(1, min(_CHUNK_STEPS, _CHUNK_BYTES // max(1, step_bytes)))
-        self.ring = self.room + cut.n + 1
+        step_bytes = count * sum(_size(leaf) for leaf in leaves_of(layout))
+        self.room = min(_MAX_ROOM, max(_MIN_ROOM, _CHUNK_BYTES // max(1, step_bytes)))
+        self.ring = self.room + kept + 1
         size = self.ring * count
-        self.frames = [np.empty((2 * size, *leaf.shape), leaf.dtype) for leaf in leaves]
-        self._floats = [i for i, leaf in enumerate(leaves) if leaf.dtype.kind == "f"]
-        self._float_values = [self.frames[i].reshape(2 * size, -1) for i in self._floats]
-        # Compiled code knows no halves, long doubles or foreign byte orders.
-        self._common = all(leaves[i].dtype in (np.float32, np.float64) for i in self._floats)
-        # Several small arrays are written faster together than one by one.
-        self._observation_block = (count, *leaves[0].shape)
-        self.small = (
-            type(layout) is Leaf
-            and not (layout.scalar or layout.opaque)
-            and 1 < count < step_bytes <= _SMALL_BYTES
-        )
+        self.frames: list[Array] = []
+        self._set_layout(layout)
         self.flags = np.zeros(size, np.uint8)
         self.raw = np.zeros(size)
         # Single items are written through views: half the cost of NumPy's item assignment.
         self.flag_view: Any = memoryview(self.flags.data)
         self.raw_view: Any = memoryview(self.raw.data)
-        self.set_reward(SCALAR_REWARD)
+        self.action_leaf: Leaf | None = None
         self.actions = np.empty(0)
-        self._action_view: Any = None
-        rows = (self.room + cut.n) * count
-        width = 1 if cut.joined else cut.n
-        self._refs = np.empty((rows, width, 2), np.int32)
-        self._lengths = np.empty(rows, np.int32)
-        self._flags = np.empty(rows, np.uint8)
-        self._discounts = np.empty(rows)
-        self._episodes = np.empty((self.room * count, 3))
-        gamma = cut.gamma if cut.gamma is not None else 1.0
-        self._powers = np.array([gamma**k for k in range(cut.n + 1)])
-        self.rewind()
+        self.set_reward(SCALAR_REWARD)
+        self.t = 0
 
     def rewind(self) -> None:
         """Forget all steps: the next one begins new episodes everywhere."""
         self.t = 0
-        self._cut_to = 0
-        self._progress = np.zeros((3, self.count), np.int64)
-        self._returns = np.zeros(self.count)
-        self._schema: Schema | None = None
         # What a broken environment or agent gave first must not bind the next stream.
-        self.action_leaf: Leaf | None = None
+        self.action_leaf = None
         if self.reward_leaf.shape:
             self.set_reward(SCALAR_REWARD)
+        self._changed()
 
     @property
-    def open_steps(self) -> int:
-        """Steps that began windows which are not complete yet."""
-        return int(self._progress[0].sum())
+    def newest(self) -> slice:
+        """Where the step taken last lies in the columns, one entry per environment."""
+        base = (self.t - 1) % self.ring * self.count
+        return slice(base, base + self.count)
 
-    # Writing. Names of errors: environment e, step t.
+    def slots(self, begin: int, end: int) -> Array:
+        """Where the steps [begin, end) of all environments lie in the columns."""
+        steps = np.arange(begin, end) % self.ring * self.count
+        return (steps[:, None] + np.arange(self.count)).ravel()
+
+    def _changed(self) -> None:
+        # A new object whenever shapes or dtypes change: what was derived from the old one is stale.
+        self.leaves_of_steps = (self.layout, self.action_leaf, self.reward_leaf)
+
+    # Observations. Errors name environment e and step t.
+
+    def _set_layout(self, layout: Layout) -> None:
+        """Fix what observations look like; those on the tape are converted."""
+        size = 2 * self.ring * self.count
+        old, leaves = self.frames, leaves_of(layout)
+        self.layout = layout
+        self.leaves = leaves
+        if old:
+            self.frames = [_converted(f, leaf) for f, leaf in zip(old, leaves, strict=True)]
+        else:
+            self.frames = [np.empty((size, *leaf.shape), leaf.dtype) for leaf in leaves]
+        self.float_frames = [frames for frames in self.frames if frames.dtype.kind == "f"]
+        self.float_values = [frames.reshape(size, -1) for frames in self.float_frames]
+        # Several small arrays are written faster together than one by one.
+        first = leaves[0]
+        self._observation_block = (self.count, *first.shape)
+        self.small = (
+            isinstance(layout, Leaf)
+            and not (layout.scalar or layout.opaque)
+            and 1 < self.count < self.count * _size(first) <= _SMALL_BYTES
+        )
 
     def put(self, index: int, value: Any, what: str, env: int) -> None:
         """Write one observation.
@@ -128,28 +120,35 @@ class Tape:
             ValueError: it differs from the first one in shape, dtype or nesting.
         """
         layout = self.layout
-        if type(layout) is Leaf:
-            frames = self.frames[0]
-            if not (
-                value.__class__ is np.ndarray
-                and value.shape == layout.shape
-                and value.dtype == layout.dtype
-            ):
-                value = layout.convert(value, f"{what} of environment {env} at step {self.t}")
-            frames[index] = value
-        else:
-            name = f"{what} of environment {env} at step {self.t}"
-            for frames, part in zip(self.frames, flatten(layout, value, name), strict=True):
-                frames[index] = part
+        if (
+            value.__class__ is np.ndarray
+            and layout.__class__ is Leaf
+            and value.shape == layout.shape
+            and value.dtype == layout.dtype
+        ):
+            self.frames[0][index] = value
+            return
+        name = f"{what} of environment {env} at step {self.t}"
+        try:
+            parts = flatten(layout, value, name)
+        except ValueError:
+            layout, value = reconciled(layout, value, self._space, first=self.t == 0)
+            parts = flatten(layout, value, name)
+            if layout != self.layout:
+                self._set_layout(layout)
+                self._changed()
+        for frames, leaf, part in zip(self.frames, self.leaves, parts, strict=True):
+            frames[index] = copied(part) if leaf.opaque else part
 
-    def put_listed(self, index: int, observations: list[Any]) -> None:
+    def put_listed(self, index: int, observations: Sequence[Any]) -> None:
         """Write the observations of all environments, given one by one.
 
         Raises:
             ValueError: see `put`.
         """
         try:
-            block = np.array(observations)
+            arrays = self.small and observations[0].__class__ is np.ndarray
+            block = np.array(observations) if arrays else _NO_BLOCK
         except ValueError:  # of different shapes
             block = _NO_BLOCK
         frames = self.frames[0]
@@ -159,59 +158,69 @@ class Tape:
         for e, observation in enumerate(observations):
             self.put(index + e, observation, "observation", e)
 
-    def put_final(self, index: int, value: Any, env: int) -> None:
-        """Write the observation after the end of an episode or life at `index`."""
-        self.put(self.ring * self.count + index, value, "final observation", env)
+    def put_block(self, index: int, parts: Sequence[Any]) -> bool:
+        """Write the observations of all environments, given per leaf as (N, *shape).
 
-    def put_block(self, index: int, parts: Sequence[Any]) -> None:
-        """Write the observations of all environments, given per leaf as (N, *shape)."""
-        for leaf, frames, part in zip(self.leaves, self.frames, parts, strict=True):
+        Returns:
+            False if one of them is no such array, and they must be put one by one.
+
+        Raises:
+            ValueError: they are not of N environments.
+        """
+        for leaf, part in zip(self.leaves, parts, strict=True):
+            if leaf.opaque or part.__class__ is not np.ndarray or part.dtype != leaf.dtype:
+                return False
             expected = (self.count, *leaf.shape)
-            fits = leaf.opaque or (
-                part.__class__ is np.ndarray
-                and part.shape == expected
-                and (part.dtype == leaf.dtype or np.can_cast(part.dtype, leaf.dtype, "safe"))
-            )
-            if not fits:
+            if part.shape != expected:
                 raise ValueError(
                     f"observations at step {self.t} must be of shape {expected} and dtype "
                     f"{leaf.dtype}, like the first ones, got {part!r}"
                 )
+        for frames, part in zip(self.frames, parts, strict=True):
             frames[index : index + self.count] = part
+        return True
+
+    def put_final(self, index: int, value: Any, env: int) -> None:
+        """Write the observation after the end of an episode or life at `index`."""
+        self.put(self.ring * self.count + index, value, "final observation", env)
+
+    # Rewards and actions.
 
     def set_reward(self, leaf: Leaf) -> None:
         """Fix the shape of rewards, before the first step."""
         self.reward_leaf = leaf
-        width = int(np.prod(leaf.shape))
-        self.rewards = np.zeros((self.ring * self.count, width))
+        self.rewards = np.zeros((self.ring * self.count, int(np.prod(leaf.shape))))
         self.reward_view: Any = memoryview(self.rewards.reshape(-1).data)
-        self._joined_rewards = np.empty(((self.room + self.cut.n) * self.count, width))
+        self._changed()
 
     def put_reward(self, index: int, reward: Any, env: int) -> int:
         """Write a reward that is no Python float; returns its flag.
+
+        An array of one number counts as that number.
 
         Raises:
             TypeError, ValueError: it is no number, or of another shape than the first one.
         """
         name = f"reward of environment {env} at step {self.t}"
-        if getattr(reward, "shape", None) == ():  # a NumPy scalar, an array or tensor of one number
-            reward = reward.item()
         try:
             leaf = reward_leaf(reward)
         except TypeError:
             raise TypeError(
                 f"{name} must be a number or an array of numbers, got {reward!r}"
             ) from None
+        if leaf.shape in ((), (1,)) and not leaf.scalar:
+            reward, leaf = np.asarray(reward).item(), SCALAR_REWARD
         if leaf.shape != self.reward_leaf.shape:
             if self.t or self.reward_leaf.shape:
-                raise ValueError(f"{name} must be {self.reward_leaf}, got {reward!r}")
+                raise ValueError(
+                    f"{name} must be {self.reward_leaf}, like the first one, got {reward!r}"
+                )
             self.set_reward(leaf)
         elif leaf.dtype != self.reward_leaf.dtype:
             # A row that does not fit the first one's dtype widens all that come with and after it.
-            self.reward_leaf = replace(
-                leaf, dtype=np.result_type(leaf.dtype, self.reward_leaf.dtype)
-            )
-            self._schema = None
+            dtype = np.result_type(leaf.dtype, self.reward_leaf.dtype)
+            self.reward_leaf = replace(leaf, dtype=dtype)
+            self._changed()
         self.rewards[index] = np.ravel(reward)
         exact = isinstance(reward, (int, np.integer, np.bool_))
         return INT_REWARD if exact else 0
@@ -221,9 +230,10 @@ class Tape:
         self.action_leaf = leaf
         self.actions = np.zeros((self.ring * self.count, *leaf.shape), leaf.dtype)
         self._action_block = (self.count, *leaf.shape)
-        self._action_view = None
+        self._action_view: Any = None
         if leaf.scalar and leaf.dtype == np.int64 and self.count <= _FEW:
             self._action_view = memoryview(self.actions.data)
+        self._changed()
         return leaf
 
     def put_actions(self, actions: Any) -> None:
@@ -245,7 +255,7 @@ class Tape:
                 pass
         if leaf.opaque:
             for e, action in enumerate(actions):
-                self.actions[base + e] = action
+                self.actions[base + e] = copied(action)
             return
         try:
             array = actions if actions.__class__ is np.ndarray else np.asarray(actions)
@@ -256,145 +266,27 @@ class Tape:
         self.actions[base : base + self.count] = array
 
     def _check_actions(self, array: Array, leaf: Leaf, given: Any) -> None:
-        """Raise ValueError unless the actions fit the column without loss."""
-        fits = array.shape == self._action_block and np.can_cast(array.dtype, leaf.dtype, "safe")
-        if not fits:
-            if not self.t:  # these are the first ones: other ones may follow
-                self.action_leaf = None
-            raise ValueError(f"actions must be {leaf} each, like the first one, got {given!r}")
-
-    # Reading.
-
-    def first_flaw(self) -> str | None:
-        """What is not finite in the steps since the last cut, or None.
-
-        Steps from the flawed one on are forgotten, so that no window holds it.
-        """
-        begin, end = self._cut_to, self.t
-        if self._common and self._all_finite(begin, end):
-            return None
-        flaws = self._flaws(self.rewards, "reward", begin, end)
-        for i in self._floats:
-            found = self._flaws(self.frames[i], "observation", begin + 1, end + 1)
-            flaws += [(t - 1, e, what, got) for t, e, what, got in found]
-            flaws += self._flaws(self.frames[i], "final observation", begin, end, finals=True)
-        if not flaws:
-            return None
-        self.t, e, what, got = min(flaws, key=lambda flaw: flaw[:2])
-        return f"{what} of environment {e} at step {self.t} must be finite, got {got}"
-
-    def _all_finite(self, begin: int, end: int) -> bool:
-        """True if there is no flaw in the steps [begin, end): the usual case, at little cost."""
-        finite, flags, ring = _kernels.steps_finite, self.flags, self.ring
-        for values in self._float_values:
-            if not finite(values, flags, begin, end, ring, 1):
-                return False
-        return bool(finite(self.rewards, flags, begin, end, ring, 0))
-
-    def _flaws(
-        self, column: Array, what: str, begin: int, end: int, *, finals: bool = False
-    ) -> list[_Flaw]:
-        """The first value in a column, or of the places after an end, that is not finite."""
-        for step, part in self._spans(begin, end):
-            places = np.ones(part.stop - part.start) if not finals else self.flags[part] & ENDED
-            numbers = np.flatnonzero(places)
-            values = column[finals * self.ring * self.count + part.start + numbers]
-            finite = np.isfinite(values).all(axis=tuple(range(1, values.ndim)))
-            if not finite.all():
-                row = int(finite.argmin())
-                steps, env = divmod(int(numbers[row]), self.count)
-                return [(step + steps, env, what, values[row])]
-        return []
-
-    def _spans(self, begin: int, end: int) -> list[tuple[int, slice]]:
-        """The steps [begin, end) as slices of the ring, each with its first step."""
-        count, first = self.count, begin % self.ring
-        head = min(end - begin, self.ring - first)
-        spans = [(begin, slice(first * count, (first + head) * count))]
-        if begin + head < end:
-            spans.append((begin + head, slice(0, (end - begin - head) * count)))
-        return spans
-
-    def check_reset(self) -> None:
-        """Raise ValueError if an observation that the first step acts on is not finite."""
-        for i in self._floats:
-            for _, e, _, got in self._flaws(self.frames[i], "observation", 0, 1):
-                raise ValueError(
-                    f"observation of environment {e} after its reset must be finite, got {got}"
-                )
-
-    def cut_rows(self) -> tuple[Transitions | None, Array]:
-        """The rows that the steps since the last cut complete, and the episodes they finish.
-
-        Returns:
-            The rows, whose arrays are valid until the next cut (None: not one), and an array
-            (episodes, 3): return, steps, and how many of the rows come before its end.
-        """
-        cut = self.cut
-        rows, finished = _kernels.cut_windows(
-            (self._cut_to, self.t, self.ring),
-            (cut.n, cut.delta, cut.joined),
-            self._powers,
-            self.flags,
-            self.rewards,
-            self.raw,
-            self._progress,
-            self._returns,
-            self._refs,
-            self._lengths,
-            self._joined_rewards,
-            self._discounts,
-            self._flags,
-            self._episodes,
-        )
-        self._cut_to = self.t
-        return (self._transitions(rows) if rows else None), self._episodes[:finished]
-
-    def _transitions(self, rows: int) -> Transitions:
-        if self._schema is None:
-            self._schema = self._make_schema()
-        parts = self._joined(rows) if self.cut.joined else self._windows(rows)
-        return Transitions(self._schema, *parts, {}, self._refs[:rows], self.frames)
-
-    def _joined(self, rows: int) -> _Parts:
-        """The columns of rows that are a window each, as `Transitions` takes them."""
-        rewards = self._joined_rewards[:rows].reshape(rows, *self.reward_leaf.shape)
-        return (
-            self.actions.take(self._refs[:rows, 0, 0], axis=0),
-            self._exact(rewards),
-            self._discounts[:rows],
-            self._lengths[:rows],
-            self._flags[:rows],
-            _NO_LENGTHS,
+        """Raise ValueError unless the actions fit the column, without loss or as the space says."""
+        casting = "safe" if self._action_dtype is None else "same_kind"
+        if array.shape == self._action_block and np.can_cast(array.dtype, leaf.dtype, casting):
+            return
+        if not self.t:  # these are the first ones: other ones may follow
+            self.action_leaf = None
+        raise ValueError(
+            f"actions at step {self.t} must be {leaf} each, like the first one, "
+            f"got {given!r} of dtype {array.dtype}"
         )
 
-    def _windows(self, rows: int) -> _Parts:
-        """The columns of windows that stay sequences of steps, zero beyond their ends."""
-        slots = self._refs[:rows, :, 0]
-        beyond = slots < 0
-        actions = self.actions.take(slots, axis=0)
-        rewards = self.rewards.take(slots, axis=0).reshape(*slots.shape, *self.reward_leaf.shape)
-        ends = self.flags.take(slots) & (ENDED | INT_REWARD)
-        discounts = np.where(ends & TERMINATED, 0.0, np.nan)
-        for column in (actions, rewards, discounts, ends):
-            column[beyond] = 0
-        steps = (~beyond).astype(np.int32)
-        return actions, self._exact(rewards), discounts, steps, ends, self._lengths[:rows]
 
-    def _exact(self, rewards: Array) -> Array:
-        """Rewards in the dtype of the environment's own."""
-        dtype = self._schema.reward.dtype if self._schema is not None else rewards.dtype
-        return rewards if rewards.dtype == dtype else rewards.astype(dtype)
-
-    def _make_schema(self) -> Schema:
-        if self.action_leaf is None:
-            raise RuntimeError("no step was taken yet")
-        reward = self.reward_leaf
-        if self.cut.joined and self.cut.n > 1 and reward.dtype.kind != "f":
-            reward = Leaf(reward.shape, np.dtype(np.float64))
-        windows = not self.cut.joined
-        return Schema(self.cut.row_class, windows, self.layout, self.action_leaf, reward)
+def _size(leaf: Leaf) -> int:
+    return leaf.dtype.itemsize * int(np.prod(leaf.shape))
 
 
-_NO_BLOCK = np.empty(0)
-_NO_LENGTHS = np.empty(0, np.int32)
+def _converted(frames: Array, leaf: Leaf) -> Array:
+    """Stored observations in the dtype of another leaf, as single objects where that is opaque."""
+    if leaf.opaque and frames.dtype != leaf.dtype:
+        out = np.empty(len(frames), leaf.dtype)
+        out[:] = list(frames.copy())
+        return out
+    with np.errstate(all="ignore"):  # places that were never written hold anything
+        return frames.astype(leaf.dtype, copy=False)

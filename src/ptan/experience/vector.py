@@ -1,10 +1,10 @@
-"""Stepping a Gymnasium `VectorEnv` in any auto-reset mode, and writing what happens to a tape."""
+"""Stepping a Gymnasium `VectorEnv` in any auto-reset mode."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from gymnasium import spaces
-from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv
 from gymnasium.vector.utils import concatenate, create_empty_array
 
 from ptan.experience.answers import (
@@ -16,9 +16,10 @@ from ptan.experience.answers import (
     vector_step_parts,
 )
 from ptan.experience.flags import INT_REWARD, NO_TRANSITION, RAW_REWARD
-from ptan.experience.layout import Leaf
-from ptan.experience.stepping import Stepper
-from ptan.experience.tape import Cut, Tape
+from ptan.experience.layout import Array
+from ptan.experience.observations import batch_parts, one_of, some_of
+from ptan.experience.stepper import Stepper
+from ptan.experience.windows import WindowSpec
 
 
 class VectorStepper(Stepper):
@@ -28,94 +29,142 @@ class VectorStepper(Stepper):
     already the next episode's, the final one is in `info`. DISABLED: resetting is up to us.
     """
 
-    def __init__(self, env: VectorEnv[Any, Any, Any], agent: Any, cut: Cut, **options: Any) -> None:
-        super().__init__(agent, env.num_envs, cut, **options)
-        self.env = env
+    envs: VectorEnv[Any, Any, Any]
+    _values: ClassVar[tuple[str, ...]] = (
+        *Stepper._values,
+        "_resetting",
+        "_leftover",
+        "_held",
+        "_lives",
+    )
+
+    def __init__(
+        self, env: VectorEnv[Any, Any, Any], agent: Any, spec: WindowSpec, **options: Any
+    ) -> None:
+        super().__init__(agent, env.num_envs, spec, **options)
+        self.envs = env
         self.mode = autoreset_mode(env)
+        kind = type(env.unwrapped)
         # This environment goes on after a lost life; in others the auto-reset follows any end.
-        self._plays_on = type(env.unwrapped).__name__ == "AtariVectorEnv"
+        self._plays_on = kind.__name__ == "AtariVectorEnv"
+        self._resets_single = (
+            self._plays_on
+            or self.mode == AutoresetMode.DISABLED
+            or issubclass(kind, (SyncVectorEnv, AsyncVectorEnv))
+        )
         self._resetting: list[int] = []  # environments whose next step is a reset
+        self._leftover: list[int] = []  # those that must first end an episode nobody learns from
         self._held: dict[int, Any] = {}  # agent states over a reset step within a game
         self._lives: Any = None
-
-    def reset(self) -> Any:
-        observations, info = vector_reset_parts(
-            self.env.reset() if self.seed is None else self.env.reset(seed=self.seed)
-        )
-        self.seed = None  # only now: a reset that failed is tried again, seeded
-        if np.any(info.get("life_loss", False)):
-            observations, info = vector_reset_parts(self.env.reset())
-        self._resetting = []
-        self._held = {}
-        self._lives = info.get("lives")
-        return observations
-
-    def progress(self) -> dict[str, Any]:
-        waiting = {"resetting": self._resetting, "held": self._held, "lives": self._lives}
-        return {**super().progress(), **waiting}
-
-    def go_on(self, progress: dict[str, Any], tape: Tape | None) -> None:
-        super().go_on(progress, tape)
-        self._resetting = progress["resetting"]
-        self._held = progress["held"]
-        self._lives = progress["lives"]
 
     def kind(self) -> str:
         return f"a vector of {self.count} in mode {self.mode.value}"
 
-    def environments(self) -> tuple[list[Any], list[str]]:
-        return [self.env], [""]
+    def space(self, what: str) -> Any:
+        return getattr(self.envs, f"single_{what}_space", None)
+
+    def reseed(self, env_seed: int | None) -> None:
+        self.seed = env_seed
+
+    # Resets.
+
+    def reset(self) -> Any:
+        observations, info = self._answer(**({} if self.seed is None else {"seed": self.seed}))
+        self.seed = None  # only now: a reset that failed is tried again, seeded
+        if np.any(info.get("life_loss", False)):
+            observations, info = self._answer()
+        self._resetting, self._leftover, self._held = [], [], {}
+        self._lives = info.get("lives")
+        return observations
+
+    def _answer(self, **options: Any) -> tuple[Any, dict[str, Any]]:
+        try:
+            result = self.envs.reset(**options)
+        except Exception as error:
+            error.add_note("reset of env")
+            raise
+        return vector_reset_parts(result)
+
+    def _reset_some(self, envs: Array | list[int], *, whole: bool) -> None:
+        """Reset some environments alone; `whole`: to new games, also where a life was lost."""
+        mask = np.zeros(self.count, np.bool_)
+        mask[envs] = True
+        self.observations, info = self._answer(options={"reset_mask": mask})
+        if whole and (paused := [e for e in envs if entry(info, "life_loss", e)]):
+            self._reset_some(paused, whole=False)
+
+    def begin_anew(self, envs: Array) -> None:
+        if self._resets_single:
+            self._reset_some(envs, whole=True)
+            self._resetting = [e for e in self._resetting if e not in envs]
+        elif len(envs) == self.count:
+            self.observations = self.reset()
+        else:
+            self._leftover += envs.tolist()
+        self.put_observations(self.tape.t % self.tape.ring * self.count)
+
+    # Observations.
+
+    def observations_of(self, envs: Array) -> Any:
+        return some_of(self.observations, envs, self.space("observation"))
 
     def one_observation(self, env: int) -> Any:
-        return _one(self.observations, env)
+        return one_of(self.observations, env, self.space("observation"))
 
-    def put_observations(self, tape: Tape, index: int) -> None:
-        if type(tape.layout) is Leaf:
-            tape.put_block(index, [self.observations])
-        else:
-            tape.put_block(index, _block_parts(tape.layout, self.observations))
+    def put_observations(self, index: int) -> None:
+        tape = self.tape
+        if not tape.put_block(index, batch_parts(tape.layout, self.observations)):
+            for e in range(self.count):
+                tape.put(index + e, self.one_observation(e), "observation", e)
+
+    # Steps.
 
     def step(self) -> None:
-        tape = self.tape
-        assert tape is not None
         actions = self.act()
-        tape.put_actions(actions)
+        tape = self.tape
         base = tape.t % tape.ring * self.count
-        self.torn = True
+        self.needs_reset = True  # until the step is on the tape
         if actions.__class__ is not np.ndarray:
             actions = self._batched(actions)
-        self.observations, rewards, terminated, truncated, info = vector_step_parts(
-            self.env.step(actions), tape.t
-        )
-        self.agent_states = self.given_states
-        self._put_rewards(tape, base, np.asarray(rewards), info)
-        done = flags_of(terminated, "terminated", self.count, tape.t)
-        done = done | flags_of(truncated, "truncated", self.count, tape.t)
-        if self._resetting or done.any():
-            self._put_ends(tape, base, terminated, truncated, info)
-        self.put_observations(tape, (tape.t + 1) % tape.ring * self.count)
+        try:
+            result = self.envs.step(actions)
+        except Exception as error:
+            error.add_note(f"step {tape.t} of env")
+            raise
+        self.observations, rewards, terminated, truncated, info = vector_step_parts(result, tape.t)
+        self.agent_states = self._decision.states
+        self._put_rewards(base, np.asarray(rewards), info)
+        terminated = flags_of(terminated, "terminated", self.count, tape.t)
+        truncated = flags_of(truncated, "truncated", self.count, tape.t)
+        ended = terminated | truncated
+        skipped = 0
+        if self._resetting or self._players is not None or self._leftover or ended.any():
+            skipped = self._put_ends(base, terminated, truncated, info)
+        if self.max_steps is not None:
+            self._cap(base)
+        self.put_observations((tape.t + 1) % tape.ring * self.count)
         if self._lives is not None:
             self._lives = info.get("lives")
         tape.t += 1
-        self.torn = False
+        self.transitions += self.count - skipped
+        self.needs_reset = False
 
-    def _put_rewards(self, tape: Tape, base: int, rewards: Any, info: dict[str, Any]) -> None:
-        part = slice(base, base + self.count)
-        if rewards.shape != (self.count,) or tape.reward_leaf.shape:
-            if rewards.shape[:1] != (self.count,):
-                raise ValueError(
-                    f"rewards must hold one per environment ({self.count}), got {rewards!r} "
-                    f"at step {tape.t}"
-                )
-            flags = 0
-            for e in range(self.count):
-                flags = tape.put_reward(base + e, rewards[e], e)
-        else:
+    def _put_rewards(self, base: int, rewards: Array, info: dict[str, Any]) -> None:
+        tape, count = self.tape, self.count
+        part = slice(base, base + count)
+        if rewards.shape[:1] != (count,):
+            raise ValueError(
+                f"rewards must hold one per environment ({count}), got {rewards!r} "
+                f"at step {tape.t}"
+            )
+        if rewards.shape == (count,) and not tape.reward_leaf.shape:
             if rewards.dtype.kind not in "biuf":
                 raise TypeError(f"rewards must be numbers, got {rewards!r} at step {tape.t}")
             tape.rewards[part, 0] = rewards
-            flags = INT_REWARD if rewards.dtype.kind in "biu" else 0
-        tape.flags[part] = flags
+            tape.flags[part] = INT_REWARD if rewards.dtype.kind in "biu" else 0
+        else:
+            for e in range(count):
+                tape.flags[base + e] = tape.put_reward(base + e, rewards[e], e)
         try:
             raw = info.get("raw_reward")
             if raw is not None:
@@ -126,14 +175,20 @@ class VectorStepper(Stepper):
             raise bad_info(info, f" at step {tape.t}") from None
 
     def _put_ends(
-        self, tape: Tape, base: int, terminated: Any, truncated: Any, info: dict[str, Any]
-    ) -> None:
-        """Flags, final observations and agent states of environments that ended or were reset."""
+        self, base: int, terminated: Array, truncated: Array, info: dict[str, Any]
+    ) -> int:
+        """What happens to environments that ended, were reset or wait; how many made no transition.
+
+        That is their flags, final observations and agent states.
+        """
+        tape = self.tape
         states = self.agent_states = list(self.agent_states)
         waits = self.mode == AutoresetMode.NEXT_STEP  # the reset comes in a step of its own
         was_resetting, self._resetting = self._resetting, []
-        for e in was_resetting:
+        idle = {*was_resetting, *self._leftover, *np.flatnonzero(self.waiting).tolist()}
+        for e in idle:
             tape.flag_view[base + e] = NO_TRANSITION
+        for e in was_resetting:
             states[e] = self._held.pop(e) if e in self._held else self.initial_state()
         has_lives = self._plays_on or "life_loss" in info or "final_info" in info
         for e in np.flatnonzero(terminated | truncated).tolist():
@@ -142,27 +197,27 @@ class VectorStepper(Stepper):
             cut_off = bool(truncated[e])
             life_loss = has_lives and not cut_off and self._lost_life(e, info)
             plays_on = life_loss and self._plays_on
-            flags = self.end_flags(bool(terminated[e]), cut_off, not life_loss)
-            tape.flag_view[base + e] |= flags
-            self._put_final(tape, base, e, info, plays_on)
+            if e not in idle:
+                flags = self.end_flags(bool(terminated[e]), cut_off, not life_loss)
+                tape.flag_view[base + e] |= flags
+                self._put_final(base, e, info, plays_on)
             if not plays_on:
                 self._resetting.append(e)
-            if not life_loss and not waits:
-                states[e] = self.initial_state()
-            elif life_loss and waits and not plays_on:
+            if not life_loss:
+                self._leftover = [other for other in self._leftover if other != e]
+                if not waits:
+                    states[e] = self.initial_state()
+            elif waits and not plays_on:
                 self._held[e] = states[e]
         if self._resetting and self.mode == AutoresetMode.DISABLED:
-            mask = np.zeros(self.count, np.bool_)
-            mask[self._resetting] = True
-            self.observations, _ = self.env.reset(options={"reset_mask": mask})
+            self._reset_some(self._resetting, whole=False)
         if not waits:
             self._resetting = []
+        return len(idle)
 
-    def _put_final(
-        self, tape: Tape, base: int, env: int, info: dict[str, Any], plays_on: bool
-    ) -> None:
+    def _put_final(self, base: int, env: int, info: dict[str, Any], plays_on: bool) -> None:
         """The true final observation, and the raw reward, of an environment that ended."""
-        final = _one(self.observations, env)
+        tape = self.tape
         if self.mode == AutoresetMode.SAME_STEP and not plays_on:
             # `observations` holds the next episode's already.
             final = entry(info, "final_obs", env)
@@ -170,6 +225,8 @@ class VectorStepper(Stepper):
             if raw is not None:
                 tape.raw[base + env] = raw
                 tape.flags[base + env] |= RAW_REWARD
+        else:
+            final = self.one_observation(env)
         tape.put_final(base + env, final, env)
 
     def _lost_life(self, env: int, info: dict[str, Any]) -> bool:
@@ -180,27 +237,22 @@ class VectorStepper(Stepper):
             lost = 0 < info["lives"][env] < self._lives[env]
         return bool(lost)
 
+    def _cap(self, base: int) -> None:
+        """Truncate the episodes that have reached the limit of steps."""
+        capped = self.too_long(base)
+        for e in capped:
+            self.tape.flag_view[base + e] |= self.end_flags(False, True, True)
+            self.tape.put_final(base + e, self.one_observation(e), e)
+            self._set_state(e, self.initial_state())
+        if capped and self._resets_single:
+            self._reset_some(capped, whole=True)
+        else:
+            self._leftover += capped
+
     def _batched(self, actions: Any) -> Any:
         """A list of actions as the vector environment takes them."""
-        space = self.env.single_action_space
+        space = self.space("action")
         if isinstance(space, (spaces.Dict, spaces.Tuple)):
             out: Any = create_empty_array(space, self.count)
             return concatenate(space, actions, out)
         return np.asarray(actions)
-
-
-def _one(batched: Any, env: int) -> Any:
-    """One environment's part of batched observations."""
-    if isinstance(batched, dict):
-        return {key: _one(part, env) for key, part in batched.items()}
-    if isinstance(batched, tuple):
-        return tuple(_one(part, env) for part in batched)
-    return batched[env]
-
-
-def _block_parts(layout: Any, batched: Any) -> list[Any]:
-    """The batched leaves of nested observations, in the order of the layout."""
-    if isinstance(layout, Leaf):
-        return [batched]
-    keys = layout if isinstance(layout, dict) else range(len(layout))
-    return [part for key in keys for part in _block_parts(layout[key], batched[key])]

@@ -1,0 +1,138 @@
+"""Observations as environments give them, on their way to the tape.
+
+* `layout_in`: their layout, as their space and the first of them say
+* `copied`: those that are kept as objects, with memory of their own
+* `reconciled`: layout and observation brought together where they disagree on a dtype
+* `one_of`, `some_of`: parts of a batch of them
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+from torch import Tensor
+
+from ptan.experience.layout import OPAQUE, Array, Layout, Leaf, layout_of, leaf_of
+
+# Observations of these spaces have no fixed shape: they are kept as given, as single objects.
+_SHAPELESS = (spaces.Text, spaces.Graph, spaces.Sequence, spaces.OneOf)
+
+
+def copied(value: Any) -> Any:
+    """`value` as it is now, whatever an environment writes to its arrays and lists later."""
+    if isinstance(value, np.ndarray):
+        return value.copy()
+    if isinstance(value, Tensor):
+        return value.detach().clone()
+    if isinstance(value, dict):
+        return {key: copied(part) for key, part in value.items()}
+    if isinstance(value, tuple):
+        parts = map(copied, value)
+        return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
+    return [copied(part) for part in value] if isinstance(value, list) else value
+
+
+def layout_in(space: Any, value: Any) -> Layout:
+    """The layout of observations of a space (None: not known) the first of which is `value`."""
+    if isinstance(space, _SHAPELESS) or isinstance(value, spaces.GraphInstance):
+        return OPAQUE
+    if isinstance(value, dict):
+        return {key: layout_in(_part(space, key), part) for key, part in value.items()}
+    if isinstance(value, tuple):
+        return tuple(layout_in(_part(space, i), part) for i, part in enumerate(value))
+    return layout_of(value)
+
+
+def _part(space: Any, key: Any) -> Any:
+    """The space of one part of a nested space; None where it is not known."""
+    try:
+        return space.spaces[key]
+    except (AttributeError, KeyError, IndexError, TypeError):
+        return None
+
+
+def reconciled(layout: Layout, value: Any, space: Any, *, first: bool) -> tuple[Layout, Any]:
+    """Layout and observation, brought together where they disagree on a dtype or a shape.
+
+    Where the space has a dtype, the observation is cast to that of the layout, if both are of one
+    kind. The first step may also change the layout to the dtype of the space: what a reset returns
+    is often less exact. Where no space is known, arrays of varying shape are kept as objects.
+
+    Args:
+        layout: what observations looked like so far.
+        value: an observation that does not fit.
+        space: its space, None where it is not known.
+        first: True if no step was taken with this layout yet.
+    """
+    if isinstance(layout, dict):
+        if not isinstance(value, dict) or value.keys() != layout.keys():
+            return layout, value
+        parts = {k: reconciled(layout[k], value[k], _part(space, k), first=first) for k in layout}
+        return {k: p[0] for k, p in parts.items()}, {k: p[1] for k, p in parts.items()}
+    if isinstance(layout, tuple):
+        if not isinstance(value, tuple) or len(value) != len(layout):
+            return layout, value
+        pairs = [
+            reconciled(part, value[i], _part(space, i), first=first)
+            for i, part in enumerate(layout)
+        ]
+        return tuple(p[0] for p in pairs), tuple(p[1] for p in pairs)
+    return _reconciled_leaf(layout, value, space, first)
+
+
+def _reconciled_leaf(layout: Leaf, value: Any, space: Any, first: bool) -> tuple[Leaf, Any]:
+    found = leaf_of(value)
+    if found.opaque or layout.opaque or found.scalar != layout.scalar:
+        return layout, value
+    if found.shape != layout.shape:
+        return (OPAQUE, value) if space is None else (layout, value)
+    dtype = getattr(space, "dtype", None)
+    if dtype is None:
+        return layout, value
+    target = layout.dtype
+    if first:
+        target = leaf_of(dtype.type()).dtype if layout.scalar else dtype
+    if not (_of_one_kind(found.dtype, target) and _of_one_kind(layout.dtype, target)):
+        return layout, value
+    cast = np.asarray(found.convert(value, "observation")).astype(target)
+    return replace(layout, dtype=target), cast.item() if layout.scalar else cast
+
+
+def _of_one_kind(one: np.dtype[Any], other: np.dtype[Any]) -> bool:
+    return np.can_cast(one, other, "same_kind")
+
+
+# Batches of observations, as vector environments give them.
+
+
+def one_of(batch: Any, env: int, space: Any) -> Any:
+    """One environment's part of a batch."""
+    return _map(lambda part: part[env], batch, space)
+
+
+def some_of(batch: Any, envs: Array, space: Any) -> Any:
+    """The parts of some environments, as a batch."""
+    return _map(
+        lambda part: tuple(part[e] for e in envs) if isinstance(part, tuple) else part[envs],
+        batch,
+        space,
+    )
+
+
+def _map(take: Any, batch: Any, space: Any) -> Any:
+    if isinstance(batch, dict):
+        return {key: _map(take, part, _part(space, key)) for key, part in batch.items()}
+    # A tuple is a batch of objects, such as text, unless the space is one of parts.
+    if isinstance(batch, tuple) and (space is None or isinstance(space, spaces.Tuple)):
+        return tuple(_map(take, part, _part(space, i)) for i, part in enumerate(batch))
+    return take(batch)
+
+
+def batch_parts(layout: Layout, batch: Any) -> list[Any]:
+    """The leaves of a batch, in the order of the layout."""
+    if isinstance(layout, Leaf):
+        return [batch]
+    keys: Sequence[Any] = list(layout) if isinstance(layout, dict) else range(len(layout))
+    return [part for key in keys for part in batch_parts(layout[key], batch[key])]

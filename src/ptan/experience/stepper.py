@@ -1,0 +1,390 @@
+"""What steppers of all kinds share: the agent, the tape, episodes that begin and wait."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+from gymnasium.vector import VectorEnv
+from torch import Tensor
+
+from ptan.actions.policy import PolicyStep
+from ptan.common.checks import checked_callable
+from ptan.experience.flags import EPISODE_OVER, NO_TRANSITION, TERMINATED, TRUNCATED
+from ptan.experience.layout import Array, Layout
+from ptan.experience.observations import layout_in, one_of
+from ptan.experience.state import load_envs, plain, restored_tape, save_envs, tape_state
+from ptan.experience.tape import Tape
+from ptan.experience.transitions import Transitions
+from ptan.experience.windows import WindowCutter, WindowSpec
+
+
+class Stepper(ABC):
+    """Some environments, the agent that acts in them, and the tape of their newest steps.
+
+    count         number of environments N
+    envs          a list of them, or one vector environment
+    agent         who acts; another agent acts from the next step on
+    observations  the current ones, as the agent gets them
+    agent_states  the agent's states that go with them
+    waiting       (N,) bool: environments that do not play; see `wait`
+    transitions   made so far; reset steps and steps of environments that wait are none
+    needs_reset   True before the first step, and after an exception left environments half stepped
+    tape, windows the newest steps, and what is cut from them; there after the first `begin`
+
+    Args:
+        agent: called as `agent(observations, agent_states)`; its own `step` where it has one.
+        count: number of environments.
+        spec: how windows are cut.
+        seed: environment i gets `seed + i` at its first reset.
+        terminal: True treats a truncation as a termination.
+        check_finite: True raises on NaN and infinite observations and rewards.
+        max_steps: episodes are truncated after so many steps; None for no limit.
+    """
+
+    envs: list[Any] | VectorEnv[Any, Any, Any]
+    tape: Tape
+    windows: WindowCutter
+    # Part of the state, under these names.
+    _values: ClassVar[tuple[str, ...]] = (
+        "observations",
+        "agent_states",
+        "seed",
+        "waiting",
+        "transitions",
+        "needs_reset",
+        "_lengths",
+    )
+
+    def __init__(
+        self,
+        agent: Any,
+        count: int,
+        spec: WindowSpec,
+        *,
+        seed: int | None = None,
+        terminal: bool = False,
+        check_finite: bool = True,
+        max_steps: int | None = None,
+    ) -> None:
+        self.agent = agent
+        self.count = count
+        self.spec = spec
+        self.seed = seed
+        self.terminal = terminal
+        self.check_finite = check_finite
+        self.max_steps = max_steps
+        self.observations: Any = None
+        self.agent_states: list[Any] = []
+        self.waiting = np.zeros(count, np.bool_)
+        self.transitions = 0
+        self.needs_reset = True
+        self._begun = False
+        self._players: Array | None = None  # where some environments wait: those that play
+        self._lengths = np.zeros(count, np.int64)  # of the episodes under way, under `max_steps`
+        self._decision = PolicyStep(None, None, [], {})
+
+    @property
+    def agent(self) -> Any:
+        """Who acts; another agent acts from the next step on."""
+        return self._agent
+
+    @agent.setter
+    def agent(self, agent: Any) -> None:
+        self._agent = checked_callable("agent", agent)
+        self._policy_step = _policy_step(agent)
+
+    @property
+    def last(self) -> PolicyStep:
+        """The agent's decision in the last step; what it holds for waiting environments is void."""
+        return self._decision
+
+    @property
+    def over(self) -> Array:
+        """(N,) bool: environments whose episode ended with the last step."""
+        return self.tape.flags[self.tape.newest] & EPISODE_OVER != 0
+
+    # Beginnings.
+
+    def begin(self) -> None:
+        """Begin new episodes everywhere: reset environments, agent states, tape and windows."""
+        self.needs_reset = True
+        self._let_all_play()
+        self._lengths[:] = 0
+        self.observations = self.reset()
+        layout = layout_in(self.space("observation"), self.one_observation(0))
+        if not self._begun or self.tape.layout != layout:
+            self.tape = self._new_tape(layout)
+            self.windows = WindowCutter(self.tape, self.spec)
+            self._begun = True
+        self.tape.rewind()
+        self.windows.rewind()
+        self.put_observations(0)
+        if self.check_finite:
+            self.windows.check_reset()
+        self.agent_states = [self.initial_state() for _ in range(self.count)]
+        self.needs_reset = False
+
+    def restart(self, env_seed: int | None) -> None:
+        """Begin new episodes everywhere with new seeds; windows in progress are dropped."""
+        self.reseed(env_seed)
+        self.begin()
+
+    def initial_state(self) -> Any:
+        """The agent's state at the start of an episode; None for agents that know none."""
+        make = getattr(self.agent, "initial_state", None)
+        return None if make is None else make()
+
+    # Fixed shares of episodes.
+
+    def wait(self, env: int) -> None:
+        """Let an environment whose episode ended wait: its steps are no transitions any more.
+
+        Raises:
+            ValueError: it is in the middle of an episode.
+        """
+        tape = self.tape
+        flags = tape.flags[tape.newest][env] if tape.t else EPISODE_OVER
+        if not flags & (EPISODE_OVER | NO_TRANSITION):
+            raise ValueError(f"env must have ended its episode, and {env} is in the middle of one")
+        self.waiting[env] = True
+        self._players = np.flatnonzero(~self.waiting)
+
+    def play_all(self) -> None:
+        """Let the environments that wait begin new episodes, too."""
+        waited = np.flatnonzero(self.waiting)
+        self._let_all_play()
+        if len(waited):
+            self.begin_anew(waited)
+            for e in waited.tolist():
+                self._set_state(e, self.initial_state())
+
+    def _let_all_play(self) -> None:
+        self.waiting[:] = False
+        self._players = None
+
+    # Acting.
+
+    def act(self) -> Any:
+        """Ask the agent, note its decision, and write the actions; returns those of environments.
+
+        Raises:
+            TypeError, ValueError: it returned something else than an action and a state for each.
+        """
+        observations, states, players = self.observations, self.agent_states, self._players
+        if players is not None:
+            if not len(players):
+                raise RuntimeError("all environments wait: call play_all() to go on")
+            observations = self.observations_of(players)
+            states = [states[e] for e in players]
+        if self._policy_step is None:
+            result = self._agent(observations, states)
+            decision = self._checked(result, len(states))
+        else:
+            result = self._policy_step(observations, states)
+            decision = self._checked_step(result, len(states))
+        if players is not None:
+            decision = self._spread(decision, players)
+        self._decision = decision
+        self.tape.put_actions(decision.actions)
+        return decision.env_actions
+
+    def _checked(self, result: Any, count: int) -> PolicyStep:
+        try:
+            actions, states = result
+            actions = _per_environment(actions, count)
+            states = [None] * len(actions) if states is None else states
+            if len(actions) == len(states) == count:
+                return PolicyStep(actions, actions, states, {})
+        except (TypeError, ValueError):
+            raise TypeError(
+                f"agent must return (actions, agent states), a batch of each, got {result!r}"
+            ) from None
+        raise ValueError(
+            f"agent must return one action and one state per observation ({count}), "
+            f"got {len(actions)} actions and {len(states)} states"
+        )
+
+    def _checked_step(self, result: Any, count: int) -> PolicyStep:
+        if not isinstance(result, PolicyStep):
+            raise TypeError(f"step of agent must return a PolicyStep, got {result!r}")
+        actions, env_actions, states, columns = result
+        decision = self._checked((actions, states), count)
+        if env_actions is not actions:
+            env_actions = self._checked((env_actions, None), count).actions
+        else:
+            env_actions = decision.actions
+        return PolicyStep(decision.actions, env_actions, decision.states, columns)
+
+    def _spread(self, decision: PolicyStep, players: Array) -> PolicyStep:
+        """A decision for those that play as one for all: waiting ones repeat the first."""
+        places = np.zeros(self.count, np.int64)
+        places[players] = np.arange(len(players))
+
+        def spread(values: Any) -> Any:
+            return values[places] if isinstance(values, np.ndarray) else [values[i] for i in places]
+
+        states = list(self.agent_states)
+        for e, state in zip(players.tolist(), decision.states, strict=True):
+            states[e] = state
+        columns = {name: spread(column) for name, column in decision.columns.items()}
+        return PolicyStep(spread(decision.actions), spread(decision.env_actions), states, columns)
+
+    def _set_state(self, env: int, state: Any) -> None:
+        if self.agent_states is self._decision.states:
+            self.agent_states = list(self.agent_states)  # the agent may keep its own
+        self.agent_states[env] = state
+
+    # What a step means.
+
+    def first_flaw(self) -> str | None:
+        """What is not finite in the new steps, which are forgotten from there on; None if nothing."""
+        flaw = self.windows.first_flaw() if self.check_finite else None
+        self.needs_reset |= flaw is not None
+        return flaw
+
+    def cut(self) -> tuple[Transitions | None, Array]:
+        """Rows and episodes that the new steps complete; see `WindowCutter.cut`."""
+        return self.windows.cut()
+
+    def end_flags(self, terminated: bool, truncated: bool, over: bool) -> int:
+        """The tape's flags for a step that ended an episode or a life."""
+        if self.terminal and truncated:
+            terminated = True
+        return TERMINATED * terminated | TRUNCATED * truncated | EPISODE_OVER * over
+
+    def too_long(self, base: int) -> list[int]:
+        """Environments whose episode reached `max_steps` in the step at `base` and goes on."""
+        flags = self.tape.flags[base : base + self.count]
+        self._lengths += flags & NO_TRANSITION == 0
+        self._lengths[flags & EPISODE_OVER != 0] = 0
+        reached = np.flatnonzero(self._lengths >= self.max_steps)
+        self._lengths[reached] = 0
+        return reached.tolist()
+
+    def advance(self, steps: int) -> None:
+        """Take some steps in every environment that plays.
+
+        Raises:
+            RuntimeError: all of them wait.
+        """
+        for _ in range(steps):
+            self.step()
+
+    # State.
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that the steps to come depend on, except the agent's weights and randomness.
+
+        Returns:
+            A state tree (nested dicts, lists and tuples of plain values and arrays) that shares no
+            memory with the stepper.
+
+        Raises:
+            CannotSave: an environment, named by its number, or an agent state cannot be saved.
+        """
+        return {
+            "made": self._made(),
+            "environments": save_envs(self.envs),
+            "values": {name: plain(getattr(self, name), name) for name in self._values},
+            "tape": tape_state(self.tape, self.windows) if self._begun else None,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where the stepper was whose state it is; the state is not changed.
+
+        Raises:
+            ValueError: it is of another stepper, or of other environments. Nothing is changed.
+        """
+        try:
+            for name, value in self._made().items():
+                if (saved := state["made"][name]) != value:
+                    raise ValueError(f"state must be of a source with {name}={value!r}, got {saved!r}")
+            values = {name: plain(state["values"][name], name) for name in self._values}
+            restored = None
+            if state["tape"] is not None:
+                restored = restored_tape(state["tape"], self._new_tape, self.spec)
+            environments = state["environments"]
+        except (KeyError, IndexError, TypeError, AttributeError) as error:
+            raise ValueError(f"state is no state of a source: {error!r}") from error
+        load_envs(self.envs, environments)
+        for name, value in values.items():
+            setattr(self, name, value)
+        self._begun = restored is not None
+        if restored is not None:
+            self.tape, self.windows = restored
+        self._players = np.flatnonzero(~self.waiting) if self.waiting.any() else None
+
+    def _made(self) -> dict[str, Any]:
+        """The arguments that must be equal for a state to fit."""
+        spec = self.spec
+        return {
+            "environments": self.kind(),
+            "n_step": spec.n_step,
+            "delta": spec.delta,
+            "gamma": spec.gamma,
+            "rows": spec.row_class.__name__,
+            "truncation": "terminal" if self.terminal else "bootstrap",
+            "max_steps": self.max_steps,
+        }
+
+    def _new_tape(self, layout: Layout) -> Tape:
+        dtype = getattr(self.space("action"), "dtype", None)
+        return Tape(layout, self.count, self.spec.n_step, self.space("observation"), dtype)
+
+    # What lists and vector environments do in ways of their own.
+
+    @abstractmethod
+    def kind(self) -> str:
+        """What is stepped, in words: states of one kind fit each other."""
+
+    @abstractmethod
+    def space(self, what: str) -> Any:
+        """The "observation" or "action" space of one environment; None where there is none."""
+
+    @abstractmethod
+    def reseed(self, env_seed: int | None) -> None:
+        """Seed the next reset of every environment."""
+
+    @abstractmethod
+    def reset(self) -> Any:
+        """Reset the environments and return their observations, as the agent gets them."""
+
+    @abstractmethod
+    def begin_anew(self, envs: Array) -> None:
+        """Begin new episodes in environments that waited."""
+
+    @abstractmethod
+    def observations_of(self, envs: Array) -> Any:
+        """The current observations of some environments, as the agent gets them."""
+
+    @abstractmethod
+    def one_observation(self, env: int) -> Any:
+        """The current observation of one environment."""
+
+    @abstractmethod
+    def put_observations(self, index: int) -> None:
+        """Write all current observations to the tape."""
+
+    @abstractmethod
+    def step(self) -> None:
+        """One step in every environment that plays."""
+
+
+def _policy_step(agent: Any) -> Callable[[Any, Any], PolicyStep] | None:
+    """The agent's own `step`, unless a class further down says by `__call__` how it acts."""
+    for cls in type(agent).__mro__:
+        if "step" in vars(cls):
+            return agent.step  # type: ignore[no-any-return]
+        if "__call__" in vars(cls):
+            break
+    return None
+
+
+def _per_environment(actions: Any, count: int) -> Any:
+    """Actions one by one: a batch of dicts is taken apart."""
+    if isinstance(actions, Tensor):
+        return actions.numpy(force=True)
+    if isinstance(actions, dict):
+        return [one_of(actions, e, None) for e in range(count)]
+    return actions

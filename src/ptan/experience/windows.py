@@ -1,0 +1,220 @@
+"""Windows of up to n steps, cut from a tape as soon as its steps complete them."""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+
+from ptan.experience import _kernels
+from ptan.experience.flags import ENDED, INT_REWARD, TERMINATED
+from ptan.experience.layout import Array, Leaf
+from ptan.experience.rows import ExperienceFirstLast, Row
+from ptan.experience.tape import Tape
+from ptan.experience.transitions import Schema, Transitions
+
+# Batches hold rewards in float32: what is larger becomes infinite there.
+_REWARD_LIMIT = float(np.finfo(np.float32).max)
+_VALUE_LIMIT = float(np.finfo(np.float64).max)
+_NO_LENGTHS = np.empty(0, np.int32)
+
+_Parts: TypeAlias = tuple[Array, Array, Array, Array, Array, Array]  # as `Transitions` takes them
+_Flaw: TypeAlias = tuple[int, int, str, Array]  # step, environment, what it is, the bad value
+
+
+@dataclass(frozen=True)
+class WindowSpec:
+    """How windows are cut out of episodes.
+
+    n_step     steps of a window
+    delta      distance between the starts of windows
+    gamma      discount per step; None where rewards are not joined
+    row_class  class of the rows
+    joined     True: a window is one row with a discounted reward; False: a tuple of its steps
+    """
+
+    n_step: int = 1
+    delta: int = 1
+    gamma: float | None = None
+    row_class: type[Row] = ExperienceFirstLast
+    joined: bool = True
+
+
+class WindowCutter:
+    """Checks the new steps of a tape, and cuts the windows that they complete.
+
+    Args:
+        tape: the tape; it keeps the steps of open windows.
+        spec: how windows are cut.
+    """
+
+    def __init__(self, tape: Tape, spec: WindowSpec) -> None:
+        self.tape = tape
+        self.spec = spec
+        rows = (tape.room + spec.n_step) * tape.count
+        width = 1 if spec.joined else spec.n_step
+        self._refs = np.empty((rows, width, 2), np.int32)
+        self._lengths = np.empty(rows, np.int32)
+        self._flags = np.empty(rows, np.uint8)
+        self._discounts = np.empty(rows)
+        self._rewards = np.empty((rows, 1))
+        self._episodes = np.empty((tape.room * tape.count, 3))
+        gamma = 1.0 if spec.gamma is None else spec.gamma
+        self._powers = np.array([gamma**k for k in range(spec.n_step + 1)])
+        self._schema: Schema | None = None
+        self.rewind()
+
+    def rewind(self) -> None:
+        """Forget all open windows: the tape begins anew."""
+        self.cut_to = self.tape.t
+        # Per environment: steps of open windows, steps since the last end, steps of the episode.
+        self.progress = np.zeros((3, self.tape.count), np.int64)
+        self.returns = np.zeros(self.tape.count)
+
+    @property
+    def open_steps(self) -> int:
+        """Steps that began windows which are not complete yet."""
+        return int(self.progress[0].sum())
+
+    @property
+    def schema(self) -> Schema:
+        """What the rows that are cut look like; known after the first step."""
+        schema, leaves = self._schema, self.tape.leaves_of_steps
+        if schema is None or self._schema_leaves is not leaves:
+            schema = self._schema = self._make_schema()
+            self._schema_leaves = leaves
+        return schema
+
+    def _make_schema(self) -> Schema:
+        tape, spec = self.tape, self.spec
+        if tape.action_leaf is None:
+            raise RuntimeError("no step was taken yet")
+        reward = tape.reward_leaf
+        if spec.joined and spec.n_step > 1 and reward.dtype.kind != "f":
+            reward = Leaf(reward.shape, np.dtype(np.float64))
+        return Schema(spec.row_class, not spec.joined, tape.layout, tape.action_leaf, reward)
+
+    def cut(self) -> tuple[Transitions | None, Array]:
+        """The rows that the steps since the last cut complete, and the episodes they finish.
+
+        Returns:
+            The rows, whose arrays are valid until the next cut (None: not one), and an array
+            (episodes, 3): return, steps, and how many of the rows come before its end.
+        """
+        tape, spec = self.tape, self.spec
+        if self._rewards.shape[1] != tape.rewards.shape[1]:
+            self._rewards = np.empty((len(self._refs), tape.rewards.shape[1]))
+        rows, finished = _kernels.cut_windows(
+            (self.cut_to, tape.t, tape.ring),
+            (spec.n_step, spec.delta, spec.joined),
+            self._powers,
+            tape.flags,
+            tape.rewards,
+            tape.raw,
+            self.progress,
+            self.returns,
+            self._refs,
+            self._lengths,
+            self._rewards,
+            self._discounts,
+            self._flags,
+            self._episodes,
+        )
+        self.cut_to = tape.t
+        return (self._record(rows) if rows else None), self._episodes[:finished]
+
+    def _record(self, rows: int) -> Transitions:
+        parts = self._joined(rows) if self.spec.joined else self._sequences(rows)
+        return Transitions(self.schema, *parts, {}, self._refs[:rows], self.tape.frames)
+
+    def _joined(self, rows: int) -> _Parts:
+        """The columns of rows that are a window each, as `Transitions` takes them."""
+        return (
+            self.tape.actions.take(self._refs[:rows, 0, 0], axis=0),
+            self._exact(self._rewards[:rows].reshape(rows, *self.tape.reward_leaf.shape)),
+            self._discounts[:rows],
+            self._lengths[:rows],
+            self._flags[:rows],
+            _NO_LENGTHS,
+        )
+
+    def _sequences(self, rows: int) -> _Parts:
+        """The columns of windows that stay sequences of steps, zero beyond their ends."""
+        tape, slots = self.tape, self._refs[:rows, :, 0]
+        beyond = slots < 0
+        actions = tape.actions.take(slots, axis=0)
+        rewards = tape.rewards.take(slots, axis=0).reshape(*slots.shape, *tape.reward_leaf.shape)
+        flags = tape.flags.take(slots) & (ENDED | INT_REWARD)
+        discounts = np.where(flags & TERMINATED, 0.0, np.nan)
+        for column in (actions, rewards, discounts, flags):
+            column[beyond] = 0
+        steps = (~beyond).astype(np.int32)
+        return actions, self._exact(rewards), discounts, steps, flags, self._lengths[:rows]
+
+    def _exact(self, rewards: Array) -> Array:
+        """Rewards in the dtype of the environment's own."""
+        dtype = self.schema.reward.dtype
+        return rewards if rewards.dtype == dtype else rewards.astype(dtype)
+
+    # Finiteness.
+
+    def first_flaw(self) -> str | None:
+        """What is not finite in the steps since the last cut, or None.
+
+        Steps from the flawed one on are forgotten, so that no window holds it.
+        """
+        tape, begin, end = self.tape, self.cut_to, self.tape.t
+        if self._all_finite(begin, end):
+            return None
+        flaws = self._flaws(tape.rewards, "reward", begin, end, limit=_REWARD_LIMIT)
+        for frames in tape.float_frames:
+            found = self._flaws(frames, "observation", begin + 1, end + 1)
+            flaws += [(t - 1, e, what, got) for t, e, what, got in found]
+            flaws += self._flaws(frames, "final observation", begin, end, finals=True)
+        if not flaws:
+            return None
+        tape.t, e, what, got = min(flaws, key=lambda flaw: flaw[:2])
+        right = "finite, also in float32" if what == "reward" else "finite"
+        value = got.item() if got.size == 1 else got
+        return f"{what} of environment {e} at step {tape.t} must be {right}, got {value}"
+
+    def check_reset(self) -> None:
+        """Raise ValueError if an observation that the first step acts on is not finite."""
+        for frames in self.tape.float_frames:
+            for _, e, _, got in self._flaws(frames, "observation", self.tape.t, self.tape.t + 1):
+                raise ValueError(
+                    f"observation of environment {e} after its reset must be finite, got {got}"
+                )
+
+    def _all_finite(self, begin: int, end: int) -> bool:
+        """True if there is no flaw in the steps [begin, end): the usual case, at little cost."""
+        tape, finite = self.tape, _kernels.steps_finite
+        for values in tape.float_values:
+            # Compiled code knows no halves and no long doubles.
+            if values.dtype.itemsize not in (4, 8) or not finite(
+                values, tape.flags, begin, end, tape.ring, 1, _VALUE_LIMIT
+            ):
+                return False
+        return bool(finite(tape.rewards, tape.flags, begin, end, tape.ring, 0, _REWARD_LIMIT))
+
+    def _flaws(
+        self,
+        column: Array,
+        what: str,
+        begin: int,
+        end: int,
+        *,
+        finals: bool = False,
+        limit: float = np.inf,
+    ) -> list[_Flaw]:
+        """The first value in a column, or of the places after an end, that is not finite."""
+        tape = self.tape
+        steps = np.arange(begin, end)
+        slots = (steps % tape.ring)[:, None] * tape.count + np.arange(tape.count)
+        checked = tape.flags[slots] & ENDED != 0 if finals else np.ones(slots.shape, np.bool_)
+        values = column[slots[checked] + finals * tape.ring * tape.count]
+        fine = np.isfinite(values) & (np.abs(values) <= limit)
+        bad = np.flatnonzero(~fine.all(axis=tuple(range(1, values.ndim))))
+        if not len(bad):
+            return []
+        step, env = np.argwhere(checked)[bad[0]]
+        return [(begin + int(step), int(env), what, values[bad[0]])]
