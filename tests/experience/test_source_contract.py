@@ -227,10 +227,10 @@ class TestFiniteness:
 
     def test_large_finite_numbers_pass(self):
         env = SpoiledEnv(
-            lambda obs, reward, *rest: (obs * 0 + np.float32(3e38), 1e300, *rest), at=2
+            lambda obs, reward, *rest: (obs * 0 + np.float32(3e38), 3e38, *rest), at=2
         )
         rows = list(islice(ExperienceSourceFirstLast(env, DullAgent(1), 0.9), 3))
-        assert rows[1].reward == 1e300
+        assert rows[1].reward == 3e38
 
     @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.longdouble, ">f8"])
     def test_observations_of_every_float_dtype_are_checked(self, dtype):
@@ -245,7 +245,7 @@ class TestFiniteness:
 
         buffer = ExperienceReplayBuffer(ExperienceSourceFirstLast(Floats(), DullAgent(1), 0.9), 9)
         buffer.populate(2)
-        assert buffer.sample(3).states.dtype == dtype
+        assert buffer.sample(3).states.dtype == np.dtype(dtype).newbyteorder("=")
         with pytest.raises(ValueError, match="environment 0 at step 2 must be finite"):
             buffer.populate(1)
 

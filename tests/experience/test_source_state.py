@@ -201,8 +201,8 @@ def arguments(**changed: Any) -> dict[str, Any]:
     ("changed", "name"),
     [
         ({"gamma": 0.8}, "gamma"),
-        ({"steps_count": 3}, "steps_count"),
-        ({"steps_delta": 2}, "steps_delta"),
+        ({"steps_count": 3}, "n_step"),
+        ({"steps_delta": 2}, "delta"),
         ({"truncation": "terminal"}, "truncation"),
         ({"env": make_env("list", 3)}, "environments"),
         ({"env": make_env("next_step", 2)}, "environments"),
@@ -220,7 +220,7 @@ def test_a_state_of_another_source_is_refused(changed: dict[str, Any], name: str
     assert repr(other.state_dict()) == before
 
 
-@pytest.mark.parametrize("part", ["made", "environments", "run"])
+@pytest.mark.parametrize("part", ["stepper", "rows", "episodes", "finished"])
 def test_a_state_with_a_missing_part_is_refused(part: str) -> None:
     source = ExperienceSourceFirstLast(cart_pole(), Agent(), 0.9)
     next(iter(source))
@@ -246,7 +246,7 @@ def test_an_agent_state_that_is_no_plain_data_is_named() -> None:
 
     source = ExperienceSourceFirstLast(cart_pole(), agent, 0.9)
     next(iter(source))
-    with pytest.raises(CannotSave, match=r"agent_states'\]\[0\] is a object"):
+    with pytest.raises(CannotSave, match=r"agent_states\[0\] is a object"):
         source.state_dict()
 
 

@@ -4,7 +4,6 @@ Each kernel is plain Python under its decorator (`kernel.py_func`), which the te
 Compiled code is cached on disk: only the first use on a machine waits for the compiler.
 """
 
-import numpy as np
 from numba import njit
 
 from ptan.experience.flags import ENDED, EPISODE_OVER, NO_TRANSITION, RAW_REWARD, TERMINATED
@@ -12,8 +11,10 @@ from ptan.experience.layout import Array
 
 
 @njit(cache=True)
-def steps_finite(values: Array, flags: Array, begin: int, end: int, ring: int, after: int) -> bool:
-    """True if no value of the steps [begin, end) of a tape is NaN or infinite.
+def steps_finite(
+    values: Array, flags: Array, begin: int, end: int, ring: int, after: int, limit: float
+) -> bool:
+    """True if every value of the steps [begin, end) of a tape lies in [-limit, limit].
 
     Args:
         values: (ring·N, K) rewards, or (2·ring·N, K) observations.
@@ -21,18 +22,19 @@ def steps_finite(values: Array, flags: Array, begin: int, end: int, ring: int, a
         begin, end, ring: the steps, and the length of the ring.
         after: 0 reads the values of the steps themselves; 1 those that follow, and those beyond
             the ring where an episode ended: the observations that a step led to.
+        limit: finite; NaN lies outside of any limits.
     """
     envs = flags.shape[0] // ring
     for t in range(begin, end):
         for e in range(envs):
             row = (t + after) % ring * envs + e
             for k in range(values.shape[1]):
-                if not np.isfinite(values[row, k]):
+                if not abs(values[row, k]) <= limit:
                     return False
             slot = t % ring * envs + e
             if after and flags[slot] & ENDED:
                 for k in range(values.shape[1]):
-                    if not np.isfinite(values[ring * envs + slot, k]):
+                    if not abs(values[ring * envs + slot, k]) <= limit:
                         return False
     return True
 

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, VectorEnv
+from torch import Tensor
 
 from ptan.experience.layout import leaf_of
 
@@ -20,6 +21,10 @@ def reset_parts(env: Any, number: int, result: Any) -> tuple[Any, dict[str, Any]
         observation, info = result
         if not (info is None or isinstance(info, dict)):
             observation, info = result, None
+    if observation is None and result is not None:
+        raise TypeError(
+            f"observation of environment {number} after its reset must not be None, got {result!r}"
+        )
     in_box = isinstance(getattr(env, "observation_space", None), spaces.Box)
     if observation is None or (in_box and _is_no_array(observation)):
         raise TypeError(
@@ -45,7 +50,7 @@ def step_parts(result: Any, env: int, step: int) -> tuple[Any, Any, Any, Any, An
     if isinstance(result, (tuple, list)) and len(result) == 4:
         observation, reward, done, info = result
         done = done if done.__class__ is bool else flag_of(done, "done", env, step)
-        cut_off = bool(done and info and info.get("TimeLimit.truncated"))
+        cut_off = bool(done and isinstance(info, dict) and info.get("TimeLimit.truncated"))
         return observation, reward, done and not cut_off, cut_off, info
     raise TypeError(
         f"step of environment {env} must return (observation, reward, terminated, truncated, info)"
@@ -94,11 +99,13 @@ def vector_step_parts(result: Any, step: int) -> tuple[Any, Any, Any, Any, Any]:
 
 
 def flags_of(values: Any, name: str, count: int, step: int) -> Any:
-    """The flags of all environments of a vector.
+    """The flags of all environments of a vector; a tensor of them counts.
 
     Raises:
         TypeError: they are no array of `count` bools.
     """
+    if isinstance(values, Tensor):
+        values = values.numpy(force=True)
     if getattr(values, "dtype", None) != np.bool_ or values.shape != (count,):
         raise TypeError(f"{name} must be an array of {count} bools, got {values!r} at step {step}")
     return values

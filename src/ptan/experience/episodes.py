@@ -10,8 +10,9 @@ import numpy as np
 from ptan.common.checks import whole_number
 from ptan.common.generators import as_generator
 from ptan.experience.rows import Experience
-from ptan.experience.sources import EpisodeStatistics, Truncation
-from ptan.experience.stream import FinishedEpisodes, Seat
+from ptan.experience.sources import EpisodeStatistics
+from ptan.experience.stepping import Truncation, checked_truncation
+from ptan.experience.stream import Runs, SourceIterator
 
 
 class ExperienceSourceBuffer(EpisodeStatistics):
@@ -40,14 +41,11 @@ class ExperienceSourceBuffer(EpisodeStatistics):
         check_finite: bool = True,
         rng: np.random.Generator | int | None = None,
     ) -> None:
-        if truncation not in ("bootstrap", "terminal"):
-            raise ValueError(f"truncation must be 'bootstrap' or 'terminal', got {truncation!r}")
         self.steps_count = whole_number("steps_count", steps_count)
-        self.truncation = truncation
+        self.truncation = checked_truncation(truncation)
         self.check_finite = check_finite
         self.rng = as_generator(rng)
-        self._finished: FinishedEpisodes = []
-        self._seat = Seat()
+        self._runs = Runs(lambda: None)
         self.update_buffer(buffer)
 
     def update_buffer(self, buffer: Sequence[Sequence[Experience]]) -> None:
@@ -101,7 +99,10 @@ class ExperienceSourceBuffer(EpisodeStatistics):
             raise ValueError(f"state must hold the state of a generator: {error!r}") from error
 
     def __iter__(self) -> Iterator[tuple[Experience, ...]]:
-        return _EpisodeStream(self, self._seat)
+        return SourceIterator(self._runs, self._draw)
+
+    def pop_rewards_steps(self) -> list[tuple[float, int]]:  # noqa: D102
+        return []  # nothing is played here
 
     def _draw(self) -> tuple[Experience, ...]:
         episode = self._usable[self.rng.integers(len(self._usable))]
@@ -110,27 +111,6 @@ class ExperienceSourceBuffer(EpisodeStatistics):
         if self.truncation == "terminal":
             return tuple(_terminal(step) if step.truncated else step for step in steps)
         return tuple(steps)
-
-
-class _EpisodeStream(Iterator[tuple[Experience, ...]]):
-    def __init__(self, source: ExperienceSourceBuffer, seat: Seat) -> None:
-        self._source = source
-        self._seat = seat
-        self.seated = False
-
-    def __next__(self) -> tuple[Experience, ...]:
-        self._seat.claim(self)
-        return self._source._draw()
-
-    def close(self) -> None:
-        """Nothing is left to hand over."""
-
-    def progress(self) -> dict[str, Any]:
-        """Nothing lies between two draws."""
-        return {}
-
-    def go_on(self, progress: dict[str, Any]) -> None:
-        """Draw on."""
 
 
 def _terminal(step: Experience) -> Experience:

@@ -1,6 +1,6 @@
 """Rollouts of fixed length from many environments, for actor-critic methods."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,16 +10,11 @@ from ptan.common.checks import unit_interval, whole_number
 from ptan.experience.flags import ENDED, NO_TRANSITION, TRUNCATED
 from ptan.experience.layout import Array, row_values, unflatten
 from ptan.experience.rows import Experience
-from ptan.experience.source_state import ResumableSource
-from ptan.experience.sources import (
-    EpisodeStatistics,
-    Truncation,
-    checked_agent,
-    make_stepper,
-)
-from ptan.experience.stepping import Stepper
-from ptan.experience.stream import FinishedEpisodes, Seat
-from ptan.experience.tape import Cut, Tape
+from ptan.experience.sources import EpisodeStatistics
+from ptan.experience.state import plain
+from ptan.experience.stepping import Stepper, Truncation, WindowSpec, make_stepper
+from ptan.experience.stream import Runs, SourceIterator
+from ptan.experience.tape import Tape
 from ptan.experience.vector import VectorStepper
 
 
@@ -48,7 +43,7 @@ class Rollouts:
         return tuple(self)[index]
 
 
-class ExperienceSourceRollouts(ResumableSource, EpisodeStatistics):
+class ExperienceSourceRollouts(EpisodeStatistics):
     """Endless rollouts of `steps_count` steps per environment (Mnih et al. 2016, A3C).
 
         R_t = r_t + γ·R_{t+1},  R after the rollout = V(s), 0 after a termination
@@ -82,18 +77,18 @@ class ExperienceSourceRollouts(ResumableSource, EpisodeStatistics):
         self.gamma = unit_interval("gamma", gamma)
         self.steps_count = whole_number("steps_count", steps_count)
         # The tape only counts episodes here; a rollout is collected from its single steps.
-        cut = Cut(Experience, joined=True, n=1, delta=1, gamma=self.gamma)
+        spec = WindowSpec(row_class=Experience, gamma=self.gamma)
         self._stepper = make_stepper(
             env,
             agent,
-            cut,
+            spec,
             vectorized=vectorized,
             env_seed=env_seed,
             truncation=truncation,
             check_finite=check_finite,
         )
-        self._finished: FinishedEpisodes = []
-        self._seat = Seat()
+        self._stream = _RolloutStream(self._stepper, self.gamma, self.steps_count)
+        self._runs = Runs(self._stream.start)
 
     @property
     def agent(self) -> Any:
@@ -102,13 +97,31 @@ class ExperienceSourceRollouts(ResumableSource, EpisodeStatistics):
 
     @agent.setter
     def agent(self, agent: Any) -> None:
-        self._stepper.agent = checked_agent(agent)
+        self._stepper.agent = agent
 
     def __iter__(self) -> Iterator[Rollouts]:
-        return _RolloutStream(self)
+        return SourceIterator(self._runs, self._stream.next_rollouts)
 
-    def _made(self) -> dict[str, Any]:
-        return {**super()._made(), "items": "Rollouts", "steps_count": self.steps_count}
+    def pop_rewards_steps(self) -> list[tuple[float, int]]:  # noqa: D102
+        finished, self._stream.finished = self._stream.finished, []
+        return finished
+
+    def state_dict(self) -> dict[str, Any]:
+        """See `ExperienceSource.state_dict`."""
+        stream, stepper = self._stream.state_dict(), self._stepper.state_dict()
+        return {"steps_count": self.steps_count, "stepper": stepper, "stream": stream}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """See `ExperienceSource.load_state_dict`."""
+        try:
+            if state["steps_count"] != self.steps_count:
+                raise ValueError(f"state must be of a source with steps_count={self.steps_count}")
+            stream, stepper = plain(state["stream"], "state"), state["stepper"]
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"state is no state of a source: {error!r}") from error
+        self._stepper.load_state_dict(stepper)
+        self._stream.load_state_dict(stream)
+        self._runs.resume()
 
 
 @dataclass
@@ -127,79 +140,80 @@ class _Block:
     flags: Array
 
 
-class _RolloutStream(Iterator[Rollouts]):
+class _RolloutStream:
     """One run through a rollout source, from a fresh start.
 
     Environments may be uneven: a reset step of a NEXT_STEP vector environment is no transition. The
     others' surplus steps wait for the next rollout.
     """
 
-    def __init__(self, source: ExperienceSourceRollouts) -> None:
-        self._source = source
-        self._stepper = source._stepper
-        self.seated = False
-        self._begun = False
+    def __init__(self, stepper: Stepper, gamma: float, steps_count: int) -> None:
+        self._stepper, self._gamma, self._steps_count = stepper, gamma, steps_count
+        self.finished: list[tuple[float, int]] = []
+        self._pending: list[tuple[float, int]] = []
+        self.start()
+
+    def start(self) -> None:
+        """Begin new episodes everywhere before the next rollout."""
+        self._close()
         self._blocks: list[_Block] = []
         self._open = np.empty((0, self._stepper.count), np.bool_)  # steps not delivered yet
-        self._pending: FinishedEpisodes = []
+        self._stepper.needs_reset = True
 
-    def __next__(self) -> Rollouts:
-        source, stepper = self._source, self._stepper
-        source._seat.claim(self)
-        self.close()
-        if not self._begun or stepper.torn:
-            stepper.begin()
-            self._begun = True
+    def next_rollouts(self) -> Rollouts:
+        """The next steps of every environment."""
+        self._close()
+        if self._stepper.needs_reset:
+            self._stepper.begin()
             self._blocks, self._open = [], self._open[:0]
-        while not len(self._open) or self._open.sum(axis=0).min() < source.steps_count:
+        while not len(self._open) or self._open.sum(axis=0).min() < self._steps_count:
             self._step()
         return self._collect()
 
-    def progress(self) -> dict[str, Any]:
-        """What the rollouts to come depend on, beside the environments and the tape."""
-        return {
-            "begun": self._begun,
-            "blocks": list(self._blocks),
+    def state_dict(self) -> dict[str, Any]:
+        """What the rollouts to come depend on, beside the stepper."""
+        blocks = [vars(block) for block in self._blocks]
+        values = {
+            "blocks": blocks,
             "open": self._open,
-            "pending": list(self._pending),
+            "pending": self._pending,
+            "finished": self.finished,
         }
+        return {name: plain(value, name) for name, value in values.items()}
 
-    def go_on(self, progress: dict[str, Any]) -> None:
-        """Go on where another stream was; from a fresh start if nothing is said."""
-        self._begun = progress.get("begun", False)
-        self._blocks = progress.get("blocks", [])
-        self._open = progress.get("open", self._open[:0])
-        self._pending = progress.get("pending", [])
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where another stream was."""
+        self._blocks = [_Block(**block) for block in state["blocks"]]
+        self._open = state["open"]
+        self._pending, self.finished = list(state["pending"]), list(state["finished"])
 
-    def close(self) -> None:
-        """Show the finished episodes: somebody asks beyond them."""
-        self._source._finished.extend(self._pending)
+    def _close(self) -> None:
+        """Show the finished episodes: the rollout after them is asked for."""
+        self.finished.extend(self._pending)
         self._pending = []
 
     def _step(self) -> None:
-        stepper, tape = self._stepper, _tape(self._stepper)
+        stepper, tape = self._stepper, self._stepper.tape
         stepper.step()
-        stepper.torn = True  # until the step is kept: without it, all begin anew
-        flaw = tape.first_flaw() if stepper.check_finite else None
-        if flaw is not None:
+        stepper.needs_reset = True  # until the step is kept: without it, all begin anew
+        if (flaw := stepper.first_flaw()) is not None:
             raise ValueError(flaw)
-        _, episodes = tape.cut_rows()
+        _, episodes = stepper.cut()
         self._pending += [(total, int(steps)) for total, steps, _ in episodes.tolist()]
-        base = (tape.t - 1) % tape.ring * tape.count
-        part = slice(base, base + tape.count)
+        part = tape.newest
         flags = tape.flags[part].copy()
         self._blocks.append(
             _Block(
                 states=[frames[part].copy() for frames in tape.frames],
                 actions=tape.actions[part].copy(),
                 rewards=tape.rewards[part].sum(axis=1),
-                values=_values(stepper.given_states, tape.count),
-                final_values=self._final_values(tape, base, flags),
+                values=_values(stepper.last.states, tape.count),
+                final_values=self._final_values(tape, part.start, flags),
                 flags=flags,
             )
         )
         self._open = np.vstack([self._open, flags & NO_TRANSITION == 0])
-        stepper.torn = False
+        stepper.needs_reset = False
 
     def _final_values(self, tape: Tape, base: int, flags: Array) -> Array:
         """The agent's values of final observations, where an episode was truncated."""
@@ -212,13 +226,13 @@ class _RolloutStream(Iterator[Rollouts]):
             finals: Any = row_values(tape.layout, parts)
             if isinstance(stepper, VectorStepper):
                 finals = unflatten(tape.layout, parts)
-            values[cut_off] = _ask(stepper, finals, [stepper.given_states[e] for e in cut_off])
+            values[cut_off] = _ask(stepper, finals, [stepper.last.states[e] for e in cut_off])
         return values
 
     def _collect(self) -> Rollouts:
         """The oldest steps of each environment, as many as a rollout has."""
-        tape, blocks = _tape(self._stepper), self._blocks
-        length, gamma, envs = self._source.steps_count, self._source.gamma, np.arange(tape.count)
+        tape, blocks = self._stepper.tape, self._blocks
+        length, gamma, envs = self._steps_count, self._gamma, np.arange(tape.count)
         chosen = np.argsort(~self._open, axis=0, kind="stable")[:length]  # (T, N) block numbers
         self._open[chosen, envs] = False
         flags, rewards, values, finals = (
@@ -256,12 +270,6 @@ class _RolloutStream(Iterator[Rollouts]):
         for e in np.flatnonzero(self._open.any(axis=0)):  # these went on: their next step knows
             values[e] = self._blocks[int(np.argmax(self._open[:, e]))].values[e]
         return values
-
-
-def _tape(stepper: Stepper) -> Tape:
-    if stepper.tape is None:
-        raise RuntimeError("the environments were not reset yet")
-    return stepper.tape
 
 
 def _ask(stepper: Stepper, observations: Any, states: Any) -> Array:

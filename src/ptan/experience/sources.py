@@ -5,29 +5,20 @@
 * `VectorExperienceSourceFirstLast`: the same over a Gymnasium `VectorEnv`
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Literal
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-import numpy as np
 from gymnasium.vector import VectorEnv
 
-from ptan.common._caution import warn_user
 from ptan.common.checks import unit_interval, whole_number
-from ptan.envs.atari_settings import warn_if_clipped
-from ptan.experience.rows import Experience, ExperienceFirstLast
-from ptan.experience.source_state import ResumableSource
-from ptan.experience.stepping import ListStepper, Stepper
-from ptan.experience.stream import FinishedEpisodes, Seat, Stream
-from ptan.experience.tape import Cut
-from ptan.experience.vector import VectorStepper
-
-Truncation = Literal["bootstrap", "terminal"]
+from ptan.experience.rows import Experience
+from ptan.experience.stepping import Truncation, WindowSpec, make_stepper
+from ptan.experience.stream import RowIterator, Runs, SourceIterator, Stream
 
 
 class EpisodeStatistics:
     """What all sources tell about finished episodes."""
-
-    _finished: FinishedEpisodes
 
     def pop_total_rewards(self) -> list[float]:
         """Undiscounted returns of the episodes finished since the last call.
@@ -37,17 +28,16 @@ class EpisodeStatistics:
         """
         return [total for total, _ in self.pop_rewards_steps()]
 
+    @abstractmethod
     def pop_rewards_steps(self) -> list[tuple[float, int]]:
         """(return, steps) of the episodes finished since the last call.
 
-        An episode appears when the item after its last one is asked for.
+        An episode appears when the item after its last one is asked for; of lists of rows,
+        together with the list that holds its last row.
         """
-        episodes = list(self._finished)
-        del self._finished[: len(episodes)]
-        return episodes
 
 
-class ExperienceSource(ResumableSource, EpisodeStatistics):
+class ExperienceSource(EpisodeStatistics):
     """Endless sub-trajectories: tuples of up to `steps_count` `Experience` rows.
 
     They start at steps 0, d, 2d … of every episode; at its end the shorter tails follow. Ended
@@ -83,63 +73,77 @@ class ExperienceSource(ResumableSource, EpisodeStatistics):
         truncation: Truncation = "bootstrap",
         check_finite: bool = True,
     ) -> None:
+        spec = WindowSpec(
+            n_step=whole_number("steps_count", steps_count),
+            delta=whole_number("steps_delta", steps_delta),
+            row_class=Experience,
+            joined=False,
+        )
         self._set_up(
             env,
             agent,
-            Cut(
-                Experience,
-                joined=False,
-                n=whole_number("steps_count", steps_count),
-                delta=whole_number("steps_delta", steps_delta),
-                gamma=None,
-            ),
+            spec,
             vectorized=vectorized,
             env_seed=env_seed,
             truncation=truncation,
             check_finite=check_finite,
         )
 
-    def _set_up(
-        self,
-        env: Any,
-        agent: Any,
-        cut: Cut,
-        *,
-        vectorized: bool,
-        env_seed: int | None,
-        truncation: str,
-        check_finite: bool,
-    ) -> None:
+    def _set_up(self, env: Any, agent: Any, spec: WindowSpec, **options: Any) -> None:
         self.env = env
-        self.steps_count = cut.n
-        self.steps_delta = cut.delta
-        self.gamma = cut.gamma
-        self._stepper = make_stepper(
-            env,
-            agent,
-            cut,
-            vectorized=vectorized,
-            env_seed=env_seed,
-            truncation=truncation,
-            check_finite=check_finite,
-        )
-        self._finished: FinishedEpisodes = []
-        self._seat = Seat()
+        self.steps_count = spec.n_step
+        self.steps_delta = spec.delta
+        self.gamma = spec.gamma
+        self._stream = Stream(make_stepper(env, agent, spec, **options))
+        self._runs = Runs(self._stream.start)
 
     @property
     def agent(self) -> Any:
         """Who acts; another agent acts from the next step on."""
-        return self._stepper.agent
+        return self._stream.stepper.agent
 
     @agent.setter
     def agent(self, agent: Any) -> None:
-        self._stepper.agent = checked_agent(agent)
+        self._stream.stepper.agent = agent
 
     def __iter__(self) -> Iterator[Any]:
-        return self._new_stream()
+        return RowIterator(self._runs, self._stream)
 
-    def _new_stream(self) -> Stream:
-        return Stream(self._stepper, self._finished, self._seat)
+    def pop_rewards_steps(self) -> list[tuple[float, int]]:  # noqa: D102
+        return self._stream.pop_rewards_steps()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that the items to come depend on, except the agent's weights and randomness.
+
+        That is: the environments in the middle of their episodes, windows in progress, rows that
+        were cut and not asked for yet, observations and agent states, returns so far, and finished
+        episodes that were not popped.
+
+        Returns:
+            A state tree (nested dicts, lists and tuples of plain values and arrays) that shares no
+            memory with the source.
+
+        Raises:
+            CannotSave: an environment, named by its number, or an agent state cannot be saved.
+        """
+        return self._stream.state_dict()
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where the source whose state it is was stopped.
+
+        The iterator that began last goes on there; if none began yet, the first one that begins
+        does so. Any later one starts everything afresh, as ever. With an agent that acts equally,
+        the items are those that the other source would have given, to the bit.
+
+        Args:
+            state: from `state_dict` of a source with equal arguments and equally made environments;
+                it is not changed.
+
+        Raises:
+            ValueError: it is of another source, or of other environments. Nothing is changed.
+        """
+        self._stream.load_state_dict(state)
+        self._runs.resume()
 
 
 class ExperienceSourceFirstLast(ExperienceSource):
@@ -172,10 +176,8 @@ class ExperienceSourceFirstLast(ExperienceSource):
         self._set_up(
             env,
             agent,
-            Cut(
-                ExperienceFirstLast,
-                joined=True,
-                n=whole_number("steps_count", steps_count),
+            WindowSpec(
+                n_step=whole_number("steps_count", steps_count),
                 delta=whole_number("steps_delta", steps_delta),
                 gamma=unit_interval("gamma", gamma),
             ),
@@ -221,75 +223,6 @@ class VectorExperienceSourceFirstLast(ExperienceSourceFirstLast):
         self.unnest_data = unnest_data
 
     def __iter__(self) -> Iterator[Any]:
-        stream = self._new_stream()
-        return stream if self.unnest_data else _StepLists(stream.take_step)
-
-
-class _StepLists(Iterator[list[Any]]):
-    """The rows of a stream, a list per step of the environments."""
-
-    def __init__(self, take_step: Callable[[], list[Any]]) -> None:
-        self._take_step = take_step
-
-    def __next__(self) -> list[Any]:
-        return self._take_step()
-
-
-def make_stepper(
-    env: Any,
-    agent: Any,
-    cut: Cut,
-    *,
-    vectorized: bool,
-    env_seed: int | None,
-    truncation: str,
-    check_finite: bool,
-) -> Stepper:
-    """The stepper that fits the environment, after a check of what all sources are given."""
-    if truncation not in ("bootstrap", "terminal"):
-        raise ValueError(f"truncation must be 'bootstrap' or 'terminal', got {truncation!r}")
-    if env_seed is not None and (
-        isinstance(env_seed, bool) or not isinstance(env_seed, (int, np.integer)) or env_seed < 0
-    ):
-        raise ValueError(f"env_seed must be an int >= 0 or None, got {env_seed!r}")
-    options: dict[str, Any] = {
-        "seed": None if env_seed is None else int(env_seed),
-        "terminal": truncation == "terminal",
-        "check_finite": check_finite,
-    }
-    checked_agent(agent)
-    if isinstance(env, (list, tuple)) and len(env) == 1 and isinstance(env[0], VectorEnv):
-        env = env[0]
-    if isinstance(env, VectorEnv):
-        warn_if_clipped(env)
-        return VectorStepper(env, agent, cut, **options)
-    if vectorized:
-        raise TypeError(f"env must be a gymnasium VectorEnv when vectorized, got {env!r}")
-    return ListStepper(_listed(env), agent, cut, **options)
-
-
-def _listed(env: Any) -> Sequence[Any]:
-    envs = list(env) if isinstance(env, (list, tuple)) else [env]
-    if not envs:
-        raise ValueError("env must hold at least one environment, got an empty list")
-    for one in envs:
-        has_both = callable(getattr(one, "reset", None)) and callable(getattr(one, "step", None))
-        if isinstance(one, type) or not has_both:
-            raise TypeError(f"env must be an object with reset() and step(), got {one!r}")
-        if isinstance(one, VectorEnv):
-            raise TypeError(
-                f"env must be one VectorEnv or a list of single environments, got {env!r}"
-            )
-    if len({id(one) for one in envs}) < len(envs):
-        warn_user(
-            "env holds the same environment more than once: its steps are interleaved, so the rows "
-            "mix parts of one episode"
-        )
-    return envs
-
-
-def checked_agent(agent: Any) -> Any:
-    """The agent, if it can be called."""
-    if not callable(agent):
-        raise TypeError(f"agent must be callable, got {agent!r}")
-    return agent
+        if self.unnest_data:
+            return super().__iter__()
+        return SourceIterator(self._runs, self._stream.take_step)

@@ -102,7 +102,8 @@ class Stepper(ABC):
     @property
     def over(self) -> Array:
         """(N,) bool: environments whose episode ended with the last step."""
-        return self.tape.flags[self.tape.newest] & EPISODE_OVER != 0
+        ended: Array = self.tape.flags[self.tape.newest] & EPISODE_OVER != 0
+        return ended
 
     # Beginnings.
 
@@ -238,7 +239,7 @@ class Stepper(ABC):
     # What a step means.
 
     def first_flaw(self) -> str | None:
-        """What is not finite in the new steps, which are forgotten from there on; None if nothing."""
+        """What is not finite in the new steps; they are forgotten from there on."""
         flaw = self.windows.first_flaw() if self.check_finite else None
         self.needs_reset |= flaw is not None
         return flaw
@@ -258,7 +259,7 @@ class Stepper(ABC):
         flags = self.tape.flags[base : base + self.count]
         self._lengths += flags & NO_TRANSITION == 0
         self._lengths[flags & EPISODE_OVER != 0] = 0
-        reached = np.flatnonzero(self._lengths >= self.max_steps)
+        reached = np.flatnonzero(self._lengths == self.max_steps)
         self._lengths[reached] = 0
         return reached.tolist()
 
@@ -299,7 +300,9 @@ class Stepper(ABC):
         try:
             for name, value in self._made().items():
                 if (saved := state["made"][name]) != value:
-                    raise ValueError(f"state must be of a source with {name}={value!r}, got {saved!r}")
+                    raise ValueError(
+                        f"state must be of a source with {name}={value!r}, got {saved!r}"
+                    )
             values = {name: plain(state["values"][name], name) for name in self._values}
             restored = None
             if state["tape"] is not None:

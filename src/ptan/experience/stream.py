@@ -1,112 +1,59 @@
-"""One run through a source's environments: an iterator over rows, or over chunks of them."""
+"""The rows that come out of stepping environments, one after another.
+
+* `Stream`: rows and finished episodes of a stepper
+* `Runs`, `SourceIterator`, `RowIterator`: iterators of sources, of which the newest is alive
+"""
 
 from collections import deque
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Generic, TypeVar
 
 from ptan.experience.coding import decode
-from ptan.experience.stepping import Stepper
+from ptan.experience.state import restored_rows, rows_state
+from ptan.experience.stepper import Stepper
 from ptan.experience.transitions import Transitions, TransitionStream
 
-FinishedEpisodes = list[tuple[float, int]]
+T = TypeVar("T")
 
 
-class Seated(Protocol):
-    """A stream that lives until a newer one of the same source begins."""
-
-    seated: bool
-
-    def close(self) -> None:
-        """Hand over what is left: a newer stream takes the place."""
-
-    def progress(self) -> dict[str, Any]:
-        """What the items to come depend on, beside the environments."""
-
-    def go_on(self, progress: dict[str, Any]) -> None:
-        """Go on where another stream was; from a fresh start if nothing is said."""
-
-
-class Seat:
-    """Which stream of a source is the newest one that began."""
-
-    def __init__(self) -> None:
-        self.holder: Seated | None = None
-        self._waiting: dict[str, Any] = {}  # where the stream goes on that begins next
-
-    def claim(self, stream: Seated) -> None:
-        """Put a stream that begins in the place of the one before; nothing if it is there.
-
-        Raises:
-            RuntimeError: it had the place, and a newer one took it.
-        """
-        if self.holder is stream:
-            return
-        if stream.seated:
-            raise RuntimeError(
-                "this iterator is out of date: its source was iterated anew, which starts "
-                "everything afresh"
-            )
-        if self.holder is not None:
-            self.holder.close()
-        stream.seated = True
-        self.holder = stream
-        waiting, self._waiting = self._waiting, {}
-        if waiting:
-            stream.go_on(waiting)
-
-    def progress(self) -> dict[str, Any]:
-        """Where the newest stream is, or the one that begins next will go on."""
-        return self._waiting if self.holder is None else self.holder.progress()
-
-    def go_on(self, progress: dict[str, Any]) -> None:
-        """Let the newest stream go on there; where there is none yet, the one that begins next."""
-        if self.holder is None:
-            self._waiting = progress
-        else:
-            self.holder.go_on(progress)
-
-
-class Stream(TransitionStream):
-    """The rows of a source from a fresh start on.
+class Stream:
+    """The rows of a stepper in order, and the episodes that they finish.
 
     After an exception it goes on: rows that were complete come first; if the exception left the
     environments half stepped, they are all reset.
 
     Args:
         stepper: the environments and the agent.
-        finished: list that receives (return, steps) of finished episodes, each when the row after
-            its last one is asked for.
-        seat: held by the stream of the source that began last; the others are out of date.
     """
 
-    def __init__(self, stepper: Stepper, finished: FinishedEpisodes, seat: Seat) -> None:
-        self._stepper = stepper
-        self._finished = finished
-        self._seat = seat
-        self.seated = False
-        self.go_on({})
+    def __init__(self, stepper: Stepper) -> None:
+        self.stepper = stepper
+        self._finished: list[tuple[float, int]] = []
+        self._drop()
 
-    def progress(self) -> dict[str, Any]:
-        """What the rows to come depend on, beside the environments and the tape."""
-        return {
-            "begun": self._begun,
-            "rows": None if self._rows is None else self._rows[self._next :],
-            "cut": self._cut,
-            "asked": self._asked,
-            "episodes": list(self._episodes),
-        }
-
-    def go_on(self, progress: dict[str, Any]) -> None:
-        """Go on where another stream was; from a fresh start if nothing is said."""
-        self._begun = progress.get("begun", False)
-        # Cut and not yet delivered from `_next` on.
-        self._rows: Transitions | None = progress.get("rows")
+    def _drop(self) -> None:
+        self._rows: Transitions | None = None  # cut, and not delivered from `_next` on
         self._next = 0
-        self._items: list[Any] | None = None  # the same as objects
-        self._cut = progress.get("cut", 0)  # rows cut so far
-        self._asked = progress.get("asked", 0)  # rows asked for so far
-        self._episodes: deque[tuple[int, float, int]] = deque(progress.get("episodes", ()))
+        self._items: list[Any] | None = None  # the same rows as objects
+        self._cut = 0  # rows cut so far
+        # (rows that come before its end, return, steps) of episodes that are not shown yet
+        self._episodes: deque[tuple[int, float, int]] = deque()
 
-    def __next__(self) -> Any:
+    def start(self) -> None:
+        """Begin new episodes everywhere before the next row; what was not delivered is dropped."""
+        self._show(self._cut)
+        self._drop()
+        self.stepper.needs_reset = True
+
+    def restart(self, env_seed: int | None) -> None:
+        """Begin new episodes everywhere now, with new seeds."""
+        self.start()
+        self.stepper.restart(env_seed)
+
+    # Rows. An episode is shown when the row after its last one is asked for.
+
+    def next_row(self) -> Any:
+        """The next row, as an object."""
         rows = self._ready(1)
         if self._items is None:
             self._items = decode(rows)
@@ -115,82 +62,205 @@ class Stream(TransitionStream):
         return item
 
     def take(self, count: int) -> Transitions:
-        """At least one and at most `count` rows as columns, valid until the next call."""
+        """At least one and at most `count` rows, valid until the next call."""
         rows = self._ready(count)
-        begin, size = self._next, len(rows)
-        number = min(count, size - begin)
+        first, size = self._next, len(rows)
+        number = min(count, size - first)
         self._deliver(number)
-        return rows if number == size else rows[begin : begin + number]
+        return rows if number == size else rows[first : first + number]
 
     def take_step(self) -> list[Any]:
-        """All rows that come next out of one step of the environments, as objects."""
+        """All rows that come next out of one step, as objects. Their episodes are shown at once."""
         rows = self._ready(1)
         items = (self._items or decode(rows))[self._next :]
         self._deliver(len(items))
+        self._show(self._cut)
         return items
 
-    def close(self) -> None:
-        """Hand over the episodes that nobody asked beyond: a newer stream takes the place."""
-        self._asked = self._cut + 1
-        self._publish()
+    def advance(self, steps: int) -> Transitions | None:
+        """Take exactly so many steps in every environment.
 
-    def _deliver(self, number: int) -> None:
+        Rows that an exception left behind come alone, before any step is taken.
+
+        Args:
+            steps: at most `stepper.tape.room`, which is at least 16.
+
+        Returns:
+            The rows that are complete now, valid until the next call; None where there are none.
+            Their episodes are shown at once.
+        """
+        if self._rows is None:
+            self._begin()
+            self._step(steps)
         rows = self._rows
-        assert rows is not None
-        self._next += number
-        left = len(rows) - self._next
-        self._asked = self._cut - left
-        if not left:
-            self._rows = self._items = None
-            self._next = 0
-        self._publish()
+        if rows is not None:
+            rows = rows[self._next :]
+            self._deliver(len(rows))
+        self._show(self._cut)
+        return rows
+
+    def pop_rewards_steps(self) -> list[tuple[float, int]]:
+        """(return, steps) of the episodes shown since the last call."""
+        finished, self._finished = self._finished, []
+        return finished
 
     def _ready(self, wanted: int) -> Transitions:
         """Rows at hand, after as many steps as it takes to have one, towards `wanted`."""
-        if self._seat.holder is not self:
-            self._seat.claim(self)
-        if self._episodes and self._rows is None:
-            self._asked = self._cut + 1
-            self._publish()
+        if self._episodes:
+            self._show(self._delivered)
         while self._rows is None:
-            self._advance(wanted)
+            self._begin()
+            self._step(self._steps_towards(wanted))
         return self._rows
 
-    def _advance(self, wanted: int) -> None:
-        stepper = self._stepper
-        tape = stepper.tape
+    def _begin(self) -> None:
+        if self.stepper.needs_reset:
+            self.stepper.begin()
+
+    def _steps_towards(self, wanted: int) -> int:
+        # No more steps than are certain to be needed: each may complete one row per environment,
+        # and an end completes the windows that are open.
+        stepper = self.stepper
+        steps = -(-(wanted - stepper.windows.open_steps) // stepper.count)
+        return max(1, min(steps, stepper.tape.room))
+
+    def _step(self, steps: int) -> None:
         try:
-            if not self._begun or stepper.torn or tape is None:
-                tape = stepper.begin()
-                self._begun = True
-            # No more steps than are certain to be needed: each may complete one row per
-            # environment, and an end completes the windows that are open.
-            steps = -(-(wanted - tape.open_steps) // stepper.count)
-            stepper.advance(max(1, min(steps, tape.room)))
+            self.stepper.advance(steps)
         except BaseException as error:
-            if self._begun and tape is not None:
-                self._settle(error)
+            self._settle(error)
             raise
         self._settle(None)
 
     def _settle(self, cause: BaseException | None) -> None:
         """Cut the rows of the steps taken."""
-        stepper, tape = self._stepper, self._stepper.tape
-        assert tape is not None
-        flaw = tape.first_flaw() if stepper.check_finite else None
-        self._rows, episodes = tape.cut_rows()
-        self._next = 0
+        flaw = self.stepper.first_flaw()
+        self._rows, episodes = self.stepper.cut()
         for total, steps, rows in episodes.tolist():
             self._episodes.append((self._cut + int(rows), total, int(steps)))
         if self._rows is not None:
             self._cut += len(self._rows)
-        if self._episodes:
-            self._publish()
         if flaw is not None:
-            stepper.torn = True
             raise ValueError(flaw) from cause
 
-    def _publish(self) -> None:
-        """Show the episodes whose last row lies before the newest one asked for."""
-        while self._episodes and self._episodes[0][0] < self._asked:
+    @property
+    def _delivered(self) -> int:
+        return self._cut - (0 if self._rows is None else len(self._rows) - self._next)
+
+    def _deliver(self, number: int) -> None:
+        assert self._rows is not None
+        self._next += number
+        if self._next == len(self._rows):
+            self._rows = self._items = None
+            self._next = 0
+        if self._episodes:
+            self._show(self._delivered - 1)
+
+    def _show(self, rows: int) -> None:
+        """Show the episodes whose last row is among the first so many."""
+        while self._episodes and self._episodes[0][0] <= rows:
             self._finished.append(self._episodes.popleft()[1:])
+
+    # State.
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that the rows to come depend on, except the agent's weights and randomness.
+
+        Raises:
+            CannotSave: see `Stepper.state_dict`.
+        """
+        rows, delivered = self._rows, self._delivered
+        return {
+            "stepper": self.stepper.state_dict(),
+            "rows": None if rows is None else rows_state(rows[self._next :]),
+            "episodes": [(rows - delivered, *episode) for rows, *episode in self._episodes],
+            "finished": list(self._finished),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where the stream was whose state it is; the state is not changed.
+
+        Raises:
+            ValueError: it is of another stream, or of other environments. Nothing is changed.
+        """
+        try:
+            episodes = deque((rows, total, steps) for rows, total, steps in state["episodes"])
+            finished = [(total, steps) for total, steps in state["finished"]]
+            rows = state["rows"]
+            stepper = state["stepper"]
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"state is no state of a source: {error!r}") from error
+        self.stepper.load_state_dict(stepper)
+        self._drop()
+        self._episodes, self._finished = episodes, finished
+        if rows is not None:
+            self._rows = restored_rows(rows, self.stepper.windows)
+            self._cut = len(self._rows)
+
+
+class Runs:
+    """The iterators of one source, of which the one that began last is alive.
+
+    Args:
+        start: called when an iterator begins; what it gives starts afresh.
+    """
+
+    def __init__(self, start: Callable[[], None]) -> None:
+        self.newest: object = None
+        self._start = start
+        self._resumed = False
+
+    def enter(self, iterator: "SourceIterator[Any]") -> None:
+        """Let an iterator begin, or go on if none began after it.
+
+        Raises:
+            RuntimeError: a newer one began.
+        """
+        if self.newest is iterator:
+            return
+        if iterator.begun:
+            raise RuntimeError(
+                "this iterator is out of date: its source was iterated anew, which starts "
+                "everything afresh"
+            )
+        iterator.begun = True
+        self.newest = iterator
+        if not self._resumed:
+            self._start()
+        self._resumed = False
+
+    def resume(self) -> None:
+        """Let the newest iterator go on after a state was loaded; if there is none, the first."""
+        self._resumed = self.newest is None
+
+
+class SourceIterator(Iterator[T], Generic[T]):
+    """An iterator of a source.
+
+    Args:
+        runs: all iterators of the source.
+        next_item: gives the next item.
+    """
+
+    def __init__(self, runs: Runs, next_item: Callable[[], T]) -> None:
+        self.begun = False
+        self._runs = runs
+        self._next_item = next_item
+
+    def __next__(self) -> T:
+        if self._runs.newest is not self:
+            self._runs.enter(self)
+        return self._next_item()
+
+
+class RowIterator(SourceIterator[Any], TransitionStream):
+    """An iterator over the rows of a stream, which also gives them as columns."""
+
+    def __init__(self, runs: Runs, stream: Stream) -> None:
+        super().__init__(runs, stream.next_row)
+        self._stream = stream
+
+    def take(self, count: int) -> Transitions:
+        """At least one and at most `count` rows, valid until the next call."""
+        self._runs.enter(self)
+        return self._stream.take(count)

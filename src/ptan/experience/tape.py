@@ -267,8 +267,9 @@ class Tape:
 
     def _check_actions(self, array: Array, leaf: Leaf, given: Any) -> None:
         """Raise ValueError unless the actions fit the column, without loss or as the space says."""
-        casting = "safe" if self._action_dtype is None else "same_kind"
-        if array.shape == self._action_block and np.can_cast(array.dtype, leaf.dtype, casting):
+        settled = self._action_dtype is not None
+        castable = np.can_cast(array.dtype, leaf.dtype, "same_kind" if settled else "safe")
+        if array.shape == self._action_block and castable:
             return
         if not self.t:  # these are the first ones: other ones may follow
             self.action_leaf = None

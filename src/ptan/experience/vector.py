@@ -113,9 +113,17 @@ class VectorStepper(Stepper):
 
     def put_observations(self, index: int) -> None:
         tape = self.tape
-        if not tape.put_block(index, batch_parts(tape.layout, self.observations)):
-            for e in range(self.count):
-                tape.put(index + e, self.one_observation(e), "observation", e)
+        try:
+            if tape.put_block(index, batch_parts(tape.layout, self.observations)):
+                return
+            singles = [self.one_observation(e) for e in range(self.count)]
+        except (TypeError, KeyError, IndexError):
+            raise ValueError(
+                f"observations at step {tape.t} must hold one like the first per environment "
+                f"({self.count}), got {self.observations!r}"
+            ) from None
+        for e, observation in enumerate(singles):
+            tape.put(index + e, observation, "observation", e)
 
     # Steps.
 
@@ -154,8 +162,7 @@ class VectorStepper(Stepper):
         part = slice(base, base + count)
         if rewards.shape[:1] != (count,):
             raise ValueError(
-                f"rewards must hold one per environment ({count}), got {rewards!r} "
-                f"at step {tape.t}"
+                f"rewards must hold one per environment ({count}), got {rewards!r} at step {tape.t}"
             )
         if rewards.shape == (count,) and not tape.reward_leaf.shape:
             if rewards.dtype.kind not in "biuf":

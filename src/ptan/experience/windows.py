@@ -61,6 +61,7 @@ class WindowCutter:
         gamma = 1.0 if spec.gamma is None else spec.gamma
         self._powers = np.array([gamma**k for k in range(spec.n_step + 1)])
         self._schema: Schema | None = None
+        self._schema_leaves: object = None
         self.rewind()
 
     def rewind(self) -> None:
