@@ -226,9 +226,7 @@ class TestFiniteness:
         assert rows[1].reward == float("inf")
 
     def test_large_finite_numbers_pass(self):
-        env = SpoiledEnv(
-            lambda obs, reward, *rest: (obs * 0 + np.float32(3e38), 3e38, *rest), at=2
-        )
+        env = SpoiledEnv(lambda obs, reward, *rest: (obs * 0 + np.float32(3e38), 3e38, *rest), at=2)
         rows = list(islice(ExperienceSourceFirstLast(env, DullAgent(1), 0.9), 3))
         assert rows[1].reward == 3e38
 
