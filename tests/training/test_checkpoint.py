@@ -1,21 +1,29 @@
-"""Checkpoints of a run: versions, damage, other writers, full disks."""
+"""Trees on the disk, and checkpoints of a run: versions, damage, other writers, full disks."""
 
+import hashlib
 import itertools
 import json
 import os
 import re
 import resource
-import shutil
-import signal
+import struct
+import subprocess
+import tracemalloc
 from collections import OrderedDict
 from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.numpy
 import torch
 
-from ptan.training import durable
-from ptan.training.checkpoint import CheckpointError, Checkpoints, LoadedCheckpoint, save_tree
+from ptan.training.checkpoint import (
+    CheckpointError,
+    Checkpoints,
+    LoadedCheckpoint,
+    load_tree,
+    save_tree,
+)
 
 from .state_trees import assert_same
 
@@ -32,35 +40,148 @@ def saved(folder: Path, versions: int, keep: int = 2) -> Checkpoints:
 
 
 def names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir() if "step" in path.name)
+    return sorted(path.name for path in folder.iterdir())
+
+
+# Trees.
+
+
+def test_a_tree_is_json_and_safetensors_and_a_checksum_tool_agrees(tmp_path) -> None:
+    tree = {"a": np.arange(6, dtype=">u2").reshape(2, 3), "b": torch.ones(3), "c": (0, None)}
+    save_tree(tmp_path / "new" / "tree", tree)
+    folder = tmp_path / "new" / "tree"
+    assert json.loads((folder / "state.json").read_text()) == {
+        "format": "ptan.state_tree",
+        "version": 2,
+        "state": {
+            "a": {"$array": "uint16"},
+            "b": {"$tensor": "float32"},
+            "c": {"$tuple": [0, None]},
+        },
+    }
+    found = safetensors.numpy.load_file(folder / "tensors.safetensors")
+    assert_same(found["state['a']"], tree["a"])
+    assert_same(found["state['b']"], np.ones(3, np.float32))
+    subprocess.run(["sha256sum", "-c", "--strict", "--quiet", "SHA256SUMS"], cwd=folder, check=True)
+    assert_same(load_tree(folder), tree)
+
+
+def test_what_is_loaded_belongs_to_the_caller(tmp_path) -> None:
+    tree = {"a": np.zeros(3), "t": torch.zeros(3), "e": np.zeros((0, 2))}
+    save_tree(tmp_path / "tree", tree)
+    first = load_tree(tmp_path / "tree")
+    first["a"][:] = 1
+    first["t"] += 1
+    assert_same(load_tree(tmp_path / "tree"), tree)
+
+
+def test_an_existing_folder_is_never_touched(tmp_path) -> None:
+    save_tree(tmp_path / "tree", 1)
+    with pytest.raises(FileExistsError, match=re.escape(str(tmp_path / "tree"))):
+        save_tree(tmp_path / "tree", 2)
+    assert load_tree(tmp_path / "tree") == 1
+
+
+def memory(kind: str) -> int:
+    """Bytes of this process, as `/proc/self/status` has them."""
+    (line,) = re.findall(rf"{kind}:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    return 1024 * int(line)
+
+
+def test_saving_large_arrays_takes_no_memory(tmp_path) -> None:
+    """Measured in a process of its own, in which nothing else moves the peak."""
+    size, (reader, writer) = 1 << 26, os.pipe()
+    if os.fork() == 0:
+        try:
+            tree = {"a": np.ones(size, np.uint8), "b": torch.ones(size // 4)}
+            before = memory("RssAnon")
+            Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+            save_tree(tmp_path / "tree", tree)
+            peak = memory("VmHWM") - memory("RssFile") - before
+            os.write(writer, str(peak).encode())
+        finally:
+            os._exit(0)
+    os.wait()
+    assert int(os.read(reader, 100)) < size // 8
+    tracemalloc.start()
+    load_tree(tmp_path / "tree")
+    assert tracemalloc.get_traced_memory()[1] < 2 * size + (1 << 20)
+    tracemalloc.stop()
+
+
+# What is no such tree.
+
+
+def rewrite(folder: Path, state: object, tensors: bytes | None = None, **other: object) -> None:
+    """Put other content into a tree, with checksums that fit."""
+    document = {"format": "ptan.state_tree", "version": 2, "state": state} | other
+    text = json.dumps(document) if not isinstance(state, str) else state
+    (folder / "state.json").write_text(text)
+    if tensors is not None:
+        (folder / "tensors.safetensors").write_bytes(tensors)
+    files = ("state.json", "tensors.safetensors")
+    sums = [f"{hashlib.sha256((folder / f).read_bytes()).hexdigest()}  {f}\n" for f in files]
+    (folder / "SHA256SUMS").write_text("".join(sums))
+
+
+@pytest.mark.parametrize(
+    ("document", "other", "reason"),
+    [
+        ("[]", {}, "no state of the format ptan.state_tree"),
+        ('{"format": "ptan.state_tree", "version": 2}', {}, "no state of the format"),
+        (1, {"format": "other"}, "must be ptan.state_tree 2, got other 2"),
+        (1, {"version": 1}, "must be ptan.state_tree 2, got ptan.state_tree 1"),
+        (1, {"version": None}, "no state of the format"),
+        ("{", {}, "Expecting"),
+        ("[" * 100_000, {}, "recursion"),
+        ({"$pickle": "x"}, {}, "state is no value"),
+        ({"y": {"$array": "float32"}}, {}, r"state\['y'\] is no value"),
+    ],
+    ids=range(9),
+)
+def test_a_document_that_is_not_of_the_format_is_refused(tmp_path, document, other, reason) -> None:
+    folder = tmp_path / "tree"
+    save_tree(folder, {"x": np.zeros(2, "f4")})
+    rewrite(folder, document, **other)
+    with pytest.raises(CheckpointError, match=f"(?s)^{re.escape(str(folder))}: .*{reason}"):
+        load_tree(folder)
+
+
+@pytest.mark.parametrize("dtype", ["F32", "BF16", "F8_E4M3", "F4", "C64", "X"])
+@pytest.mark.parametrize("shape", [[0, 2**70], [0, 2**62, 8], [0, 2**63 - 1], [2**61], [5], [-1]])
+def test_headers_that_lie_are_refused(tmp_path, dtype, shape) -> None:
+    folder = tmp_path / "tree"
+    save_tree(folder, {})
+    entries = {"state": {"dtype": dtype, "shape": shape, "data_offsets": [0, 0]}}
+    text = json.dumps(entries).encode()
+    rewrite(folder, {"$array": "float32"}, struct.pack("<Q", len(text)) + text)
+    with pytest.raises(CheckpointError, match=f"^{re.escape(str(folder))}: "):
+        load_tree(folder)
+
+
+def test_a_missing_tree_is_named(tmp_path) -> None:
+    with pytest.raises(CheckpointError, match=re.escape(f"{tmp_path / 'no'}: the folder is")):
+        load_tree(tmp_path / "no")
 
 
 # Versions.
 
 
-def test_what_was_saved_last_is_loaded(tmp_path) -> None:
+def test_what_was_saved_last_is_loaded_whatever_its_step(tmp_path) -> None:
     checkpoints = Checkpoints(tmp_path / "a" / "b")
     assert checkpoints.load() is None
-    for version in (1, 2, 3):
-        path = checkpoints.save(state(version), step=10 * version)
+    for version, step in enumerate((50, 7, 7), start=1):
+        path = checkpoints.save(state(version), step)
         loaded = checkpoints.load()
         assert isinstance(loaded, LoadedCheckpoint)
         assert_same(loaded.state, state(version))
-        assert (loaded.step, loaded.path, loaded.warnings) == (10 * version, path, [])
+        assert (loaded.step, loaded.path, loaded.warnings) == (step, path, [])
         assert path.is_absolute()
 
 
 def test_an_empty_folder_has_no_checkpoint(tmp_path) -> None:
     assert Checkpoints(tmp_path).load() is None
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_the_last_save_counts_not_the_largest_step(tmp_path) -> None:
-    checkpoints = Checkpoints(tmp_path)
-    for version, step in enumerate((50, 7, 7), start=1):
-        checkpoints.save(state(version), step)
-        loaded = Checkpoints(tmp_path).load()
-        assert (loaded.state["version"], loaded.step) == (version, step)
+    assert names(tmp_path) == []
 
 
 @pytest.mark.parametrize("keep", [1, 2, 3])
@@ -85,12 +206,11 @@ def test_numbers_may_grow_beyond_their_digits(tmp_path) -> None:
 def test_what_killed_writers_left_is_removed_and_other_files_stay(tmp_path) -> None:
     (tmp_path / ".partial-000001-step-5").mkdir(parents=True)
     (tmp_path / ".partial-000001-step-5" / "tensors.safetensors").write_bytes(b"torn")
-    (tmp_path / ".partial-latest.json").write_bytes(b"{")
+    (tmp_path / ".partial-result.json").write_bytes(b"{")
     (tmp_path / "notes.txt").write_text("mine")
     assert Checkpoints(tmp_path).load() is None
     saved(tmp_path, 1)
-    found = sorted(path.name for path in tmp_path.iterdir())
-    assert found == [".lock", "000001-step-100", "latest.json", "notes.txt"]
+    assert names(tmp_path) == ["000001-step-100", "notes.txt"]
 
 
 def test_mappings_are_states_and_other_things_are_not(tmp_path) -> None:
@@ -103,7 +223,7 @@ def test_mappings_are_states_and_other_things_are_not(tmp_path) -> None:
         checkpoints.save({}, -1)
     with pytest.raises(TypeError, match="step must be an int"):
         checkpoints.save({}, 1.5)
-    assert list(tmp_path.iterdir()) == []
+    assert names(tmp_path) == []
     checkpoints.save(OrderedDict(a=1), np.int64(3))
     assert checkpoints.load().state == {"a": 1}
 
@@ -123,26 +243,6 @@ def test_keep_must_be_a_whole_number(tmp_path, keep) -> None:
 
 
 # Damage.
-
-
-@pytest.mark.parametrize("unreadable", ["latest.json", "SHA256SUMS"])
-def test_a_pointer_on_a_bad_sector_gives_way_to_the_names(
-    tmp_path, monkeypatch, unreadable
-) -> None:
-    checkpoints = saved(tmp_path, 2)
-    newest = checkpoints.load().path.name
-    read = Path.read_bytes
-
-    def failing(path: Path) -> bytes:
-        if path.name == unreadable and (unreadable == "latest.json" or newest in path.parts):
-            raise OSError(5, "Input/output error", str(path))
-        return read(path)
-
-    monkeypatch.setattr(Path, "read_bytes", failing)
-    loaded = Checkpoints(tmp_path).load()
-    assert loaded.state["version"] == (2 if unreadable == "latest.json" else 1)
-    assert any("Input/output error" in warning for warning in loaded.warnings)
-
 
 FILES = ("tensors.safetensors", "state.json", "SHA256SUMS")
 
@@ -181,10 +281,10 @@ def test_a_damaged_newest_gives_the_one_before_and_says_so(tmp_path, file, damag
     loaded = Checkpoints(tmp_path).load()
     assert_same(loaded.state, state(2))
     assert loaded.step == 200
-    text = "\n".join(loaded.warnings)
-    assert str(newest) in text
-    assert file in text
-    assert all(line.endswith("000002-step-200 is used instead") for line in loaded.warnings)
+    (warning,) = loaded.warnings
+    assert str(newest) in warning
+    assert file in warning
+    assert warning.endswith("; 000002-step-200 is used instead")
 
 
 @pytest.mark.parametrize("file", FILES)
@@ -192,75 +292,34 @@ def test_no_flipped_bit_goes_unnoticed(tmp_path, file) -> None:
     saved(tmp_path, 2)
     path = tmp_path / "000002-step-200" / file
     content = path.read_bytes()
-    for place in range(0, len(content), max(1, len(content) // 60)):
+    for place in range(len(content)):
         torn = bytearray(content)
         torn[place] ^= 1 << place % 8
         path.write_bytes(torn)
         loaded = Checkpoints(tmp_path).load()
         assert loaded.state["version"] == 1
-        assert loaded.warnings
+        assert len(loaded.warnings) == 1
+        assert "\n" not in loaded.warnings[0]
     path.write_bytes(content)
     assert Checkpoints(tmp_path).load().warnings == []
 
 
-def test_no_flipped_bit_of_the_pointer_loads_an_older_state_unnoticed(tmp_path) -> None:
-    saved(tmp_path, 3)
-    pointer = tmp_path / "latest.json"
-    content = pointer.read_bytes()
-    for place, bit in itertools.product(range(len(content)), (0, 1, 5)):
-        torn = bytearray(content)
-        torn[place] ^= 1 << bit
-        pointer.write_bytes(torn)
-        assert Checkpoints(tmp_path).load().state["version"] == 3
-
-
-POINTERS = {
-    "empty": (b"", "latest.json"),
-    "no JSON": (b"\xff\x00", "latest.json"),
-    "other JSON": (b"[1]", "not of the format ptan.checkpoints"),
-    "newer": (b'{"format": "ptan.checkpoints", "version": 2}', "version 2"),
-    "nothing named": (
-        b'{"format": "ptan.checkpoints", "version": 1, "latest": {"name": "../x", "sha256": ""}}',
-        "names no checkpoint",
-    ),
-    "missing folder": (
-        b'{"format": "ptan.checkpoints", "version": 1,'
-        b'"latest": {"name": "000009-step-5", "sha256": ""}}',
-        "000009-step-5, which is missing",
-    ),
-    "another": (
-        b'{"format": "ptan.checkpoints", "version": 1,'
-        b'"latest": {"name": "000001-step-100", "sha256": ""}}',
-        "does not fit 000001-step-100/SHA256SUMS",
-    ),
-}
-
-
-@pytest.mark.parametrize(("content", "reason"), POINTERS.values(), ids=POINTERS.keys())
-def test_a_damaged_pointer_is_told_and_the_newest_found(tmp_path, content, reason) -> None:
+def test_a_bad_sector_gives_the_one_before(tmp_path, monkeypatch) -> None:
     saved(tmp_path, 2)
-    (tmp_path / "latest.json").write_bytes(content)
+    read = Path.read_text
+
+    def failing(path: Path, *arguments) -> str:
+        if "000002-step-200" in path.parts:
+            raise OSError(5, "Input/output error", str(path))
+        return read(path, *arguments)
+
+    monkeypatch.setattr(Path, "read_text", failing)
     loaded = Checkpoints(tmp_path).load()
-    assert_same(loaded.state, state(2))
-    assert len(loaded.warnings) == 1
-    assert reason in loaded.warnings[0]
-    assert str(tmp_path) in loaded.warnings[0]
-    checkpoints = Checkpoints(tmp_path)
-    checkpoints.save(state(3), 300)
-    assert checkpoints.load().warnings == []
+    assert loaded.state["version"] == 1
+    assert "Input/output error" in loaded.warnings[0]
 
 
-def test_a_missing_pointer_is_told_and_the_newest_found(tmp_path) -> None:
-    saved(tmp_path, 2)
-    (tmp_path / "latest.json").unlink()
-    loaded = Checkpoints(tmp_path).load()
-    assert loaded.state["version"] == 2
-    assert loaded.warnings == [
-        f"{tmp_path}: latest.json is missing; 000002-step-200 is used instead"
-    ]
-
-
-def test_if_none_is_intact_all_reasons_are_told(tmp_path) -> None:
+def test_if_none_is_intact_all_reasons_are_told_in_one_line(tmp_path) -> None:
     saved(tmp_path, 2)
     truncate(tmp_path / "000001-step-100" / "tensors.safetensors")
     flip(tmp_path / "000002-step-200" / "state.json")
@@ -268,15 +327,9 @@ def test_if_none_is_intact_all_reasons_are_told(tmp_path) -> None:
         Checkpoints(tmp_path).load()
     text = str(error.value)
     assert text.startswith(f"{tmp_path} has no intact checkpoint: ")
-    assert f"{tmp_path}/000002-step-200: state.json does not fit its checksum" in text
-    assert re.search(r"000001-step-100: tensors.safetensors has \d+ bytes, expected \d+", text)
-
-
-def test_a_pointer_without_any_checkpoint_is_an_error(tmp_path) -> None:
-    saved(tmp_path, 1)
-    shutil.rmtree(tmp_path / "000001-step-100")
-    with pytest.raises(CheckpointError, match="000001-step-100, which is missing"):
-        Checkpoints(tmp_path).load()
+    assert f"{tmp_path}/000002-step-200: state.json does not fit the checksums" in text
+    assert "000001-step-100: tensors.safetensors does not fit the checksums" in text
+    assert "\n" not in text
 
 
 def test_damaged_ones_do_not_drive_out_intact_ones(tmp_path) -> None:
@@ -294,29 +347,6 @@ def test_damaged_ones_do_not_drive_out_intact_ones(tmp_path) -> None:
 
 
 # Other writers, and disks that do not take more.
-
-
-def test_another_process_that_is_saving_is_told(tmp_path) -> None:
-    checkpoints = saved(tmp_path, 1)
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        with durable.locked(tmp_path):
-            os.write(writer, b"locked")
-            signal.pause()
-        os._exit(0)
-    os.read(reader, 6)
-    try:
-        with pytest.raises(BlockingIOError, match=f"another process.*{re.escape(str(tmp_path))}"):
-            checkpoints.save(state(2), 200)
-        assert checkpoints.load().state["version"] == 1
-    finally:
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-        os.close(reader)
-        os.close(writer)
-    checkpoints.save(state(3), 300)  # the lock went with the process
-    assert checkpoints.load().state["version"] == 3
 
 
 def test_two_runs_cannot_share_a_folder_unnoticed(tmp_path) -> None:
@@ -357,16 +387,16 @@ def message_on_a_small_disk(action) -> str:
     return text.decode()
 
 
-def test_a_full_disk_is_named_and_leaves_what_was_saved(tmp_path) -> None:
+@pytest.mark.parametrize("large", [np.zeros(1000), "x" * 3000], ids=["tensors", "text"])
+def test_a_full_disk_is_named_and_leaves_what_was_saved(tmp_path, large) -> None:
     checkpoints = saved(tmp_path, 2)
     before = sorted(tmp_path.rglob("*"))
-    text = message_on_a_small_disk(lambda: checkpoints.save({"large": np.zeros(1000)}, 300))
-    assert re.search(r"OSError.*too large.*partial-000003-step-300/tensors.safetensors", text)
+    text = message_on_a_small_disk(lambda: checkpoints.save({"large": large}, 300))
+    assert re.search(r"OSError: .*000003-step-300 cannot be written: .*too large", text)
     assert sorted(tmp_path.rglob("*")) == before
     assert_same(checkpoints.load().state, state(2))
     assert message_on_a_small_disk(lambda: checkpoints.save(state(4), 400)) == "nothing"
     assert_same(checkpoints.load().state, state(4))
-    assert checkpoints.load().step == 400
 
 
 def test_a_failure_after_the_bytes_were_written_does_not_stop_the_next_save(
@@ -374,7 +404,7 @@ def test_a_failure_after_the_bytes_were_written_does_not_stop_the_next_save(
 ) -> None:
     checkpoints = saved(tmp_path, 1)
     with monkeypatch.context() as patch:
-        patch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(OSError(28, "full", "x")))
+        patch.setattr(Path, "rename", lambda *_: (_ for _ in ()).throw(OSError(28, "full", "x")))
         with pytest.raises(OSError, match="full"):
             checkpoints.save(state(2), 200)
     assert checkpoints.load().state["version"] == 1
@@ -386,41 +416,9 @@ def test_a_failure_after_the_bytes_were_written_does_not_stop_the_next_save(
 def test_places_that_cannot_be_written_are_named(tmp_path) -> None:
     (tmp_path / "file").write_text("x")
     for folder in (tmp_path / "file", tmp_path / "file" / "inside"):
-        with pytest.raises(
-            NotADirectoryError, match=f"in the way.*{re.escape(str(tmp_path))}/file"
-        ):
+        with pytest.raises(OSError, match=f"{re.escape(str(tmp_path))}/file"):
             Checkpoints(folder).save(state(1), 1)
     with pytest.raises(OSError, match="/proc/checkpoints"):
         Checkpoints(Path("/proc/checkpoints")).save(state(1), 1)
     with pytest.raises(NotADirectoryError, match=re.escape(str(tmp_path / "file"))):
         Checkpoints(tmp_path / "file").load()
-
-
-def test_a_disk_that_fails_to_sync_is_named(tmp_path, monkeypatch) -> None:
-    def fails(handle: int) -> None:
-        raise OSError(5, "Input/output error")
-
-    monkeypatch.setattr(os, "fsync", fails)
-    with pytest.raises(OSError, match=f"Input/output error.*{re.escape(str(tmp_path))}"):
-        save_tree(tmp_path / "tree", {})
-    assert not (tmp_path / "tree").exists()
-
-
-def test_file_systems_that_cannot_sync_folders_do(tmp_path, monkeypatch) -> None:
-    sync = os.fsync
-
-    def refuses_folders(handle: int) -> None:
-        if Path(f"/proc/self/fd/{handle}").is_dir():
-            raise OSError(22, "Invalid argument")
-        sync(handle)
-
-    monkeypatch.setattr(os, "fsync", refuses_folders)
-    assert saved(tmp_path, 2).load().state["version"] == 2
-
-
-def test_the_pointer_is_a_document_people_can_read(tmp_path) -> None:
-    saved(tmp_path, 1)
-    document = json.loads((tmp_path / "latest.json").read_text())
-    assert document["format"] == "ptan.checkpoints"
-    assert document["version"] == 1
-    assert document["latest"]["name"] == "000001-step-100"

@@ -8,18 +8,14 @@
 
 A folder of checkpoints:
 
-    latest.json                  which one is the newest, replaced atomically
-    000003-step-20000/           one complete state
+    000003-step-20000/           the newest; it got this name when all of it was on the disk
         tensors.safetensors      the numbers of all arrays and tensors
         state.json               everything else, and how it hangs together
         SHA256SUMS               checksums of both: `sha256sum -c SHA256SUMS` knows it
     000002-step-10000/           the one before
 
-Nothing in these files is run, and nothing in them can put a function or a class in the place of
-another one: of what the program has loaded, they name members of enums, and named tuples and
-dataclasses that are made without their constructors. But a stranger's numbers and texts reach all
-code that works with them: an environment that writes files writes where its attributes say, and
-compiled code that trusts a state, as Atari's emulator does, may crash on a bad one, or worse.
+These files are data: nothing in them is run, or looked up by name but dtypes. A stranger's numbers
+and texts still reach all code that works with them, such as an environment that restores its state.
 What a state may hold, and how it is written, stands in `ptan.training.state_tree`.
 """
 
@@ -33,29 +29,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
 from ptan.common.checks import whole_number
-from ptan.training.durable import (
-    PARTIAL,
-    locked,
-    make_folder,
-    remove,
-    replace_file,
-    sync_folder,
-    write_file,
-)
-from ptan.training.state_tree import Leaves, decode, encode
-from ptan.training.tensor_file import Leaf, read_tensors, write_tensors
+from ptan.training.durable import PARTIAL, make_folder, sync
+from ptan.training.state_tree import decode, encode
 
 __all__ = ["CheckpointError", "Checkpoints", "LoadedCheckpoint", "load_tree", "save_tree"]
 
-TREE, POINTER = "ptan.state_tree", "ptan.checkpoints"  # formats
-VERSION = 1  # of both; raised when older programs could not read what is written
-SUMS, STATE, TENSORS, LATEST = "SHA256SUMS", "state.json", "tensors.safetensors", "latest.json"
+FORMAT, VERSION = "ptan.state_tree", 2  # raised when older programs could not read what is written
+STATE, TENSORS, SUMS = "state.json", "tensors.safetensors", "SHA256SUMS"
 
 _NAME = re.compile(r"([0-9]{6,})-step-([0-9]+)")
-_SUMS = re.compile(
-    rf"([0-9a-f]{{64}})  {re.escape(STATE)}\n([0-9a-f]{{64}})  {re.escape(TENSORS)}\n"
-)
 
 
 class CheckpointError(RuntimeError):
@@ -80,13 +66,16 @@ class LoadedCheckpoint(NamedTuple):
 def save_tree(path: str | os.PathLike[str], tree: Any) -> None:
     """Write a state tree as a new folder, which is there whole or not at all.
 
+    Contiguous arrays and tensors on the CPU are written from where they lie: saving a buffer of
+    many gigabytes takes no memory.
+
     Args:
         path: Of the folder; those above it are made. Must not exist.
         tree: Dicts with keys that are str or int, lists and tuples, of None, bool, int, float, str,
-            NumPy arrays and scalars, and torch tensors. Other mappings become dicts, memory-mapped
-            arrays plain ones, Fortran order becomes C order, and tensors come back on the CPU and
-            without gradients; otherwise loading gives equal types, dtypes and bits. What is in the
-            tree twice is saved twice. It must not change before the call returns.
+            NumPy arrays and scalars, and torch tensors. Loading gives equal types, dtypes and bits,
+            except: other mappings become dicts, memory-mapped arrays plain ones, big-endian numbers
+            native ones, Fortran order C order, and tensors come back on the CPU and without
+            gradients. What is in the tree twice is saved twice. It must not change meanwhile.
 
     Raises:
         TypeError: something in it cannot be saved; names where, as in `state['optimizer'][3]`.
@@ -95,101 +84,88 @@ def save_tree(path: str | os.PathLike[str], tree: Any) -> None:
         OSError: it cannot be written; names the path.
     """
     folder = Path(path).absolute()
-    document, leaves = encode(tree)
+    document, arrays = encode(tree)
+    text = json.dumps({"format": FORMAT, "version": VERSION, "state": document}, allow_nan=False)
+    if folder.exists():
+        raise FileExistsError(errno.EEXIST, "exists already", str(folder))
     make_folder(folder.parent)
-    _write(folder, document, leaves)
+    partial = folder.with_name(PARTIAL + folder.name)
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir()
+    try:
+        save_file(arrays, partial / TENSORS)
+        (partial / STATE).write_text(text + "\n", "ascii")
+        (partial / SUMS).write_text("".join(_sums(partial)), "ascii")
+        for name in (TENSORS, STATE, SUMS, "."):
+            sync(partial / name)
+        partial.rename(folder)
+    except BaseException as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        if isinstance(error, SafetensorError) or (
+            isinstance(error, OSError) and error.filename is None
+        ):  # those of a write do not say where
+            raise OSError(f"{folder} cannot be written: {error}") from None
+        raise
+    sync(folder.parent)
 
 
 def load_tree(path: str | os.PathLike[str]) -> Any:
-    """Read a state tree that `save_tree` has written.
-
-    Every byte is compared with its checksum while it is read. Arrays and tensors are read into
-    their own memory, once, and belong to the caller.
+    """Read a state tree that `save_tree` has written, after comparing all bytes with checksums.
 
     Args:
         path: Of the folder.
 
     Returns:
-        The tree; tensors on the CPU.
+        The tree, in memory of its own; tensors on the CPU.
 
     Raises:
-        CheckpointError: the folder or a file in it is missing, damaged, or of another format or a
-            newer version; names the path and the reason.
+        CheckpointError: the folder or a file in it is missing, damaged, or of another format or
+            version; names the path and the reason.
         OSError: it cannot be read; names the path.
     """
     folder = Path(path).absolute()
     try:
-        sums = _SUMS.fullmatch((folder / SUMS).read_bytes().decode("ascii"))
-        if sums is None:
-            raise ValueError(f"{SUMS} does not hold the checksums of {STATE} and {TENSORS}")
-        text = (folder / STATE).read_bytes()
-        if hashlib.sha256(text).hexdigest() != sums[1]:
-            raise ValueError(f"{STATE} does not fit its checksum")
-        document = _unwrap(text, TREE, "state", STATE)
-        leaves: list[Leaf] = []
-        decode(document, leaves.append)
-        values = read_tensors(folder / TENSORS, leaves, sums[2])
-        return decode(document, values.__getitem__)
+        sums, lines = (folder / SUMS).read_text("ascii"), _sums(folder)
+        if sums != "".join(lines):
+            damaged = [line.split()[1] for line in lines if line not in sums] or [SUMS]
+            raise ValueError(f"{' and '.join(damaged)} does not fit the checksums in {SUMS}")
+        document = json.loads((folder / STATE).read_bytes())
+        match document:
+            case {"format": str(name), "version": int(version), "state": state}:
+                if (name, version) == (FORMAT, VERSION):
+                    return decode(state, load_file(folder / TENSORS))
+                raise ValueError(f"{STATE} must be {FORMAT} {VERSION}, got {name} {version}")
+        raise ValueError(f"{STATE} is no state of the format {FORMAT}")
     except (FileNotFoundError, NotADirectoryError) as error:
         missing = Path(error.filename).name if folder.is_dir() else "the folder"
         raise CheckpointError(f"{folder}: {missing} is missing") from None
-    except (ValueError, RuntimeError, OverflowError) as error:
+    except _DAMAGES as error:
         raise CheckpointError(f"{folder}: {error}") from None
 
 
-def _write(folder: Path, document: Any, leaves: Leaves) -> str:
-    """Write what `encode` returned; returns the checksum of the file with the checksums."""
-    if folder.exists():
-        raise FileExistsError(errno.EEXIST, "exists already", str(folder))
-    partial = folder.with_name(PARTIAL + folder.name)
-    if partial.exists():
-        remove(partial)
-    # Before the folder is made: a number or text that JSON refuses must leave nothing behind.
-    text = json.dumps({"format": TREE, "version": VERSION, "state": document}, allow_nan=False)
-    partial.mkdir()
-    try:
-        tensors = write_tensors(partial / TENSORS, leaves)
-        state = write_file(partial / STATE, [text.encode("ascii"), b"\n"])
-        sums = f"{state}  {STATE}\n{tensors}  {TENSORS}\n".encode("ascii")
-        checksum = write_file(partial / SUMS, [sums])
-        sync_folder(partial)
-        partial.rename(folder)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
-    sync_folder(folder.parent)
-    return checksum
+# What damaged or hostile files, with checksums that fit, make JSON, safetensors, NumPy and
+# PyTorch raise.
+_DAMAGES = (
+    *(ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError),
+    SafetensorError,
+)
 
 
-def _unwrap(text: bytes, name: str, entry: str, file: str) -> Any:
-    """Parse a file, and take what it is about out of the lines that say of which format it is."""
-    try:
-        document = json.loads(text, parse_constant=_refuse)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{file} cannot be read as JSON: {error}") from None
-    if not isinstance(document, dict) or document.get("format") != name:
-        raise ValueError(f"{file} is not of the format {name}")
-    if document.get("version") != VERSION:
-        raise ValueError(
-            f"{file} is of version {document.get('version')!r} of its format, and this program "
-            f"reads version {VERSION}"
-        )
-    if document.keys() != {"format", "version", entry}:
-        raise ValueError(f"{file} must have the entry {entry!r} and no other, got {[*document]}")
-    return document[entry]
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is none")
+def _sums(folder: Path) -> list[str]:
+    """The lines of the file of checksums."""
+    lines = []
+    for name in (STATE, TENSORS):
+        with (folder / name).open("rb") as file:
+            lines.append(f"{hashlib.file_digest(file, 'sha256').hexdigest()}  {name}\n")
+    return lines
 
 
 class Checkpoints:
     """The newest states of one run in a folder.
 
     A run that is killed while it saves, at whatever moment, leaves the checkpoint that it was
-    writing or the one before. Saving takes as much room on the disk as `keep` + 1 checkpoints,
-    and no memory beside the state but for one array at a time that is not contiguous or not on
-    the CPU. One process may save here at a time; any number may load.
+    writing or the one before. Saving takes as much room on the disk as `keep` + 1 checkpoints.
+    One process may save here; any number may load.
 
     Args:
         folder: Made when something is saved.
@@ -221,21 +197,22 @@ class Checkpoints:
                 `state['optimizer'][3]`. Nothing is written.
             ValueError, TypeError: step is no whole number of at least 0.
             CheckpointError: another process has saved here since this object did.
-            OSError: the folder cannot be written to, the disk is full, or another process is
-                saving here now; names the path. What was saved before is still there.
+            OSError: the folder cannot be written to, or the disk is full; names the path. What was
+                saved before is still there.
         """
         step = whole_number("step", step, least=0)
         if not isinstance(state, Mapping):
             raise TypeError(f"state must be a mapping, got {type(state).__name__}")
-        document, leaves = encode(state)
-        make_folder(self.folder)
-        with locked(self.folder):
-            self._remove_partial()
-            number = self._next_number()
-            path = self.folder / f"{number:06d}-step-{step}"
-            self._newest = number  # even if what follows fails half-way
-            self._publish(path.name, _write(path, document, leaves))
-            self._remove_old()
+        newest = max(map(_number, self._names()), default=0)
+        if self._newest is not None and newest > self._newest:
+            raise CheckpointError(
+                f"{self.folder}: another process has saved checkpoint {newest} here, where this "
+                f"one saved {self._newest}; every run needs a folder of its own"
+            )
+        self._newest = newest + 1  # even if what follows fails half-way
+        path = self.folder / f"{self._newest:06d}-step-{step}"
+        save_tree(path, state)
+        self._clean()
         return path
 
     def load(self) -> LoadedCheckpoint | None:
@@ -249,27 +226,23 @@ class Checkpoints:
                 is wrong with each.
             OSError: the folder cannot be read; names the path.
         """
-        names = self._names()
-        latest, complaint = self._read_pointer()
-        if not names and latest is None and complaint is None:
-            return None
-        complaints = [] if complaint is None else [complaint]
-        for name in dict.fromkeys([latest, *names] if latest is not None else names):
+        names, complaints = self._names(), []
+        for name in names:
             path = self.folder / name
             try:
                 state = load_tree(path)
-            except CheckpointError as error:
+            except (CheckpointError, OSError) as error:
                 self._damaged.add(name)
                 complaints.append(f"checkpoint {error}")
-            except OSError as error:
-                complaints.append(f"checkpoint {error}")
-            else:
-                self._newest = max(map(_number, [name, *names]))
-                warnings = [f"{line}; {name} is used instead" for line in complaints]
-                return LoadedCheckpoint(state, int(name.split("-")[2]), path, warnings)
-        raise CheckpointError(f"{self.folder} has no intact checkpoint: {'; '.join(complaints)}")
-
-    # Inside.
+                continue
+            self._newest = _number(names[0])
+            warnings = [f"{line}; {name} is used instead" for line in complaints]
+            return LoadedCheckpoint(state, int(name.split("-")[2]), path, warnings)
+        if complaints:
+            raise CheckpointError(
+                f"{self.folder} has no intact checkpoint: {'; '.join(complaints)}"
+            )
+        return None
 
     def _names(self) -> list[str]:
         """Of all that are there, newest first."""
@@ -278,53 +251,16 @@ class Checkpoints:
         names = [path.name for path in self.folder.iterdir() if _NAME.fullmatch(path.name)]
         return sorted(names, key=_number, reverse=True)
 
-    def _next_number(self) -> int:
-        newest = max(map(_number, self._names()), default=0)
-        if self._newest is not None and newest > self._newest:
-            raise CheckpointError(
-                f"{self.folder}: another process has saved checkpoint {newest} here, where this "
-                f"one saved {self._newest}; every run needs a folder of its own"
-            )
-        return newest + 1
-
-    def _publish(self, name: str, checksum: str) -> None:
-        latest = {"name": name, "sha256": checksum}
-        document = {"format": POINTER, "version": VERSION, "latest": latest}
-        replace_file(self.folder / LATEST, json.dumps(document).encode("ascii") + b"\n")
-
-    def _read_pointer(self) -> tuple[str | None, str | None]:
-        """Name of the newest checkpoint, or what is wrong with the file that says it."""
-        path = self.folder / LATEST
-        try:
-            latest = _unwrap(path.read_bytes(), POINTER, "latest", LATEST)
-            match latest:
-                case {"name": str(name), "sha256": str(checksum)} if _NAME.fullmatch(name):
-                    pass
-                case _:
-                    raise ValueError(f"{LATEST} names no checkpoint")
-            if not (self.folder / name).is_dir():
-                raise ValueError(f"{LATEST} names {name}, which is missing")
-            # A damaged name could be that of an older checkpoint; its checksum is another.
-            sums = self.folder / name / SUMS
-            if sums.is_file() and hashlib.sha256(sums.read_bytes()).hexdigest() != checksum:
-                raise ValueError(f"{LATEST} does not fit {name}/{SUMS}")
-        except FileNotFoundError:
-            return None, f"{self.folder}: {LATEST} is missing" if self._names() else None
-        except (OSError, ValueError) as error:
-            return None, f"{self.folder}: {error}"
-        return name, None
-
-    def _remove_partial(self) -> None:
-        """Clear away what killed processes left; whoever holds the lock is the only writer."""
-        for path in self.folder.glob(f"{PARTIAL}*"):
-            remove(path)
-
-    def _remove_old(self) -> None:
+    def _clean(self) -> None:
+        """Remove what is too old, and what killed processes left unfinished."""
         names = self._names()
         # One that is damaged takes no intact one's place.
         kept = [name for name in names if name not in self._damaged][: self.keep]
         for name in names[names.index(kept[-1]) + 1 :]:
-            remove(self.folder / name)
+            # Under another name first: a kill on the way leaves no part of it under this one.
+            (self.folder / name).rename(self.folder / f"{PARTIAL}removed-{name}")
+        for path in self.folder.glob(f"{PARTIAL}*"):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _number(name: str) -> int:

@@ -1,4 +1,4 @@
-"""State trees as JSON, and back to the bit.
+"""State trees as JSON and arrays, and back to the bit.
 
 A state tree is what every `state_dict` of the library returns: dicts with keys that are str or
 int, lists and tuples, of None, bool, int, float, str, NumPy arrays, NumPy scalars and torch
@@ -9,124 +9,113 @@ with one of these tags (`$` begins no other key):
 |---|---|
 | dict with a key that is an int or begins with `$` | `{"$dict": [[key, value], …]}` |
 | tuple | `{"$tuple": [value, …]}` |
-| int of more than 53 bits | `{"$int": "0x1f…"}` |
-| nan, inf | `{"$float": "7ff8000000000000"}`, the 64 bits |
-| NumPy scalar | `{"$scalar": "f4", "bytes": "0000803f"}`, little-endian |
-| NumPy array | `{"$array": "<f4", "shape": [2, 3]}` |
-| torch tensor | `{"$tensor": "float32", "shape": []}` |
+| nan, inf | `{"$float": "nan"}` |
+| NumPy array, NumPy scalar | `{"$array": "float32"}`, `{"$scalar": "int64"}` |
+| torch tensor | `{"$tensor": "bfloat16"}` |
 
-The numbers of arrays and tensors lie elsewhere, under the names of their leaves.
+The numbers of arrays and tensors lie elsewhere, under the place of each: `state['net']['0.bias']`.
 """
 
 import math
-import re
-import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ptan.training.tensor_file import ARRAYS, TENSORS, Leaf
+__all__ = ["Arrays", "Json", "decode", "encode"]
 
-__all__ = ["decode", "encode"]
+Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+Arrays = dict[str, NDArray[Any]]
+"""C-contiguous arrays in the byte order of the machine, by their place in the tree."""
 
-MAX_DEPTH = 100  # levels; JSON readers give up at some depth
-EXACT_BITS = 53  # of an int that every JSON reader takes over exactly
-
-_INT = re.compile(r"-?0x[0-9a-f]+")
-_BITS = re.compile(r"(?:[0-9a-f]{2})+")
-
-Leaves = dict[Leaf, NDArray[Any] | Tensor]
+_UNSIGNED = {1: torch.uint8, 2: torch.uint16}  # stand for the floats that NumPy lacks
 
 
-def encode(tree: Any) -> tuple[Any, Leaves]:
-    """Turn a state tree into what `json.dumps` takes.
-
-    Args:
-        tree: Is not copied. Mappings of any kind are taken for dicts.
-
-    Returns:
-        The JSON value, and the arrays and tensors with what is known of them.
+def encode(tree: Any) -> tuple[Json, Arrays]:
+    """Take a state tree apart. Arrays and tensors are not copied where they lie as they should.
 
     Raises:
-        TypeError: something in the tree cannot be saved; names where it is.
+        TypeError: something in the tree cannot be saved; names where, as in `state['a'][3]`.
     """
-    leaves: Leaves = {}
-    return _encode(tree, "state", leaves, 0), leaves
+    arrays: Arrays = {}
+    try:
+        return _encode(tree, "state", arrays), arrays
+    except RecursionError:
+        raise TypeError("state contains itself, or has too many levels, to be saved") from None
 
 
-def _encode(value: Any, path: str, leaves: Leaves, depth: int) -> Any:
-    if value is None or type(value) in (bool, str):
-        return value
-    if type(value) is int:
-        return value if value.bit_length() <= EXACT_BITS else {"$int": hex(value)}
-    if type(value) is float:
-        return value if math.isfinite(value) else {"$float": struct.pack(">d", value).hex()}
-    if isinstance(value, np.generic):
-        return _encode_scalar(value, path)
-    if isinstance(value, np.ndarray | Tensor):
-        leaf = Leaf.of(value, path)
-        leaves[leaf] = value
-        return {"$tensor" if leaf.is_tensor else "$array": leaf.dtype, "shape": [*leaf.shape]}
-    if depth == MAX_DEPTH:
-        raise TypeError(
-            f"{path[:200]}… cannot be saved: it contains itself, or more than {MAX_DEPTH} levels"
-        )
+def _encode(value: Any, path: str, arrays: Arrays) -> Json:
+    kind = type(value)
+    if value is None or kind in (bool, int, str):
+        plain: Json = value
+        return plain
+    if kind is float:
+        return value if math.isfinite(value) else {"$float": repr(value)}
     if isinstance(value, Mapping):
-        return _encode_dict(value, path, leaves, depth + 1)
-    if type(value) in (list, tuple):
-        items = [_encode(item, _inside(path, i), leaves, depth + 1) for i, item in enumerate(value)]
-        return items if type(value) is list else {"$tuple": items}
+        return _encode_dict(value, path, arrays)
+    if kind in (list, tuple):
+        items = [_encode(item, f"{path}[{i}]", arrays) for i, item in enumerate(value)]
+        return items if kind is list else {"$tuple": items}
+    if kind in (Tensor, torch.nn.Parameter):
+        arrays[path] = _numbers(value, path)
+        return {"$tensor": str(value.dtype).removeprefix("torch.")}
+    if kind in (np.ndarray, np.memmap) or isinstance(value, np.generic):
+        if value.dtype.kind not in "biuf" or value.dtype.itemsize > 8:
+            raise TypeError(
+                f"{path} is of NumPy's dtype {value.dtype}, which cannot be saved: it must be "
+                "boolean, integer or floating, of at most 64 bits"
+            )
+        arrays[path] = np.asarray(value, value.dtype.newbyteorder("="), order="C")
+        return {"$scalar" if isinstance(value, np.generic) else "$array": value.dtype.name}
     raise TypeError(
-        f"{path} is a {type(value).__module__}.{type(value).__qualname__}, which cannot be saved: "
-        "a state holds dicts, lists and tuples of None, bool, int, float, str, arrays and tensors"
+        f"{path} is a {kind.__module__}.{kind.__qualname__}, which cannot be saved: a state holds "
+        "dicts, lists and tuples of None, bool, int, float, str, plain arrays and tensors"
     )
 
 
-def _encode_scalar(value: np.generic, path: str) -> dict[str, str]:
-    code = value.dtype.str[1:]
-    if code not in ARRAYS:
-        raise TypeError(
-            f"{path} is a numpy.{type(value).__name__}, which cannot be saved: a NumPy scalar must "
-            "be boolean, integer, floating or complex, of at most 64 bits per number"
-        )
-    stored = np.asarray(value, value.dtype.newbyteorder("<"))
-    return {"$scalar": code, "bytes": stored.tobytes().hex()}
-
-
-def _encode_dict(value: Mapping[Any, Any], path: str, leaves: Leaves, depth: int) -> Any:
-    entries = {}
-    for key, item in value.items():
+def _encode_dict(value: Mapping[Any, Any], path: str, arrays: Arrays) -> Json:
+    for key in value:
         if type(key) not in (str, int):
             raise TypeError(
                 f"{path} has the key {key!r}, which cannot be saved: keys must be str or int, "
                 f"got {type(key).__name__}"
             )
-        entries[key] = _encode(item, _inside(path, key), leaves, depth)
+    entries = {key: _encode(item, f"{path}[{key!r}]", arrays) for key, item in value.items()}
     if all(type(key) is str and not key.startswith("$") for key in entries):
         return entries
-    return {"$dict": [[_encode(key, path, leaves, 0), item] for key, item in entries.items()]}
+    return {"$dict": [[key, item] for key, item in entries.items()]}
 
 
-def _inside(path: str, key: str | int) -> str:
-    # Python refuses to write out very large numbers in decimal.
-    if isinstance(key, int) and key.bit_length() > EXACT_BITS:
-        return f"{path}[{hex(key)}]"
-    return f"{path}[{key!r}]"
+def _numbers(tensor: Tensor, path: str) -> NDArray[Any]:
+    """The numbers of a tensor, in its own memory if it is contiguous and on the CPU."""
+    known = hasattr(np, str(tensor.dtype).removeprefix("torch."))
+    storable = not tensor.is_complex() and (known or tensor.is_floating_point())
+    if not storable or tensor.layout is not torch.strided or tensor.device.type == "meta":
+        raise TypeError(
+            f"{path} is a tensor of {tensor.dtype} with layout {tensor.layout} on "
+            f"{tensor.device}, which cannot be saved: it must be dense, have values, and be "
+            "boolean, integer or floating"
+        )
+    plain = tensor.detach().cpu().resolve_neg().contiguous()
+    if not known:
+        plain = plain.view(_UNSIGNED[plain.dtype.itemsize])
+    numbers: NDArray[Any] = plain.numpy()
+    return numbers
 
 
-def decode(node: Any, fill: Callable[[Leaf], Any], path: str = "state") -> Any:
-    """Turn JSON that `encode` has made back into the tree.
+def decode(node: Json, arrays: Mapping[str, NDArray[Any]], path: str = "state") -> Any:
+    """Put a tree together again. Nothing in it is run, imported or called by its name.
 
     Args:
-        node: What `json.loads` returned. Nothing in it is run, imported or looked up by name.
-        fill: Gives the array or tensor of a leaf; called in the order of `encode`.
-        path: Where the node is, for messages and the names of leaves.
+        node: What `json.loads` made of the JSON.
+        arrays: Those of `encode`; they become part of the tree, and the memory of its tensors.
+        path: Where the node is in the tree.
 
     Returns:
-        The tree.
+        The tree; tensors are on the CPU.
 
     Raises:
         ValueError: there is something that `encode` does not write; says where.
@@ -134,55 +123,37 @@ def decode(node: Any, fill: Callable[[Leaf], Any], path: str = "state") -> Any:
     if node is None or isinstance(node, bool | int | float | str):
         return node
     if isinstance(node, list):
-        return [decode(item, fill, _inside(path, i)) for i, item in enumerate(node)]
+        return [decode(item, arrays, f"{path}[{i}]") for i, item in enumerate(node)]
     if not any(key.startswith("$") for key in node):
-        return {key: decode(item, fill, _inside(path, key)) for key, item in node.items()}
-    match len(node), node:
-        case 1, {"$tuple": list(items)}:
-            return tuple(decode(items, fill, path))
-        case 1, {"$dict": list(pairs)}:
-            return _decode_dict(pairs, fill, path)
-        case 1, {"$int": str(digits)} if _INT.fullmatch(digits):
-            return int(digits, 16)
-        case 1, {"$float": str(bits)} if _BITS.fullmatch(bits) and len(bits) == 16:
-            return struct.unpack(">d", bytes.fromhex(bits))[0]
-        case 2, {"$scalar": str(code), "bytes": str(bits)} if _fits(code, bits):
-            return np.frombuffer(bytes.fromhex(bits), f"<{code}")[0]
-        case 2, {"$array": str(dtype), "shape": list(shape)} if _is_array_type(dtype):
-            return fill(Leaf(path, dtype, _shape(shape, path)))
-        case 2, {"$tensor": str(dtype), "shape": list(shape)} if dtype in TENSORS:
-            return fill(Leaf(path, dtype, _shape(shape, path)))
+        return {key: decode(item, arrays, f"{path}[{key!r}]") for key, item in node.items()}
+    match [*node.items()]:
+        case [("$tuple", list(items))]:
+            return tuple(decode(items, arrays, path))
+        case [("$float", "nan" | "inf" | "-inf" as name)]:
+            return float(name)
+        case [("$dict", list(pairs))]:
+            return dict(_decoded_item(pair, arrays, path) for pair in pairs)
+        case [("$array" | "$scalar" | "$tensor" as tag, str(dtype))] if path in arrays:
+            return _decoded_array(tag, dtype, arrays[path], path)
     raise ValueError(f"{path} is no value of this format: {str(node)[:100]}")
 
 
-def _decode_dict(pairs: list[Any], fill: Callable[[Leaf], Any], path: str) -> dict[Any, Any]:
-    entries: dict[Any, Any] = {}
-    for pair in pairs:
-        if not isinstance(pair, list) or len(pair) != 2:
-            raise ValueError(f"{path} has an entry that is no pair: {str(pair)[:100]}")
-        key = decode(pair[0], fill, path)
-        if type(key) not in (str, int) or key in entries:
-            raise ValueError(f"{path} has a key that is no new str or int: {str(pair[0])[:100]}")
-        entries[key] = decode(pair[1], fill, _inside(path, key))
-    return entries
+def _decoded_item(pair: Json, arrays: Mapping[str, NDArray[Any]], path: str) -> tuple[Any, Any]:
+    match pair:
+        case [int() | str() as key, item] if not isinstance(key, bool):
+            return key, decode(item, arrays, f"{path}[{key!r}]")
+    raise ValueError(f"{path} has no str or int, and a value, in {str(pair)[:100]}")
 
 
-def _fits(code: str, bits: str) -> bool:
-    """Whether these are the bytes of one NumPy scalar."""
-    storage = ARRAYS.get(code)
-    return (
-        storage is not None
-        and _BITS.fullmatch(bits) is not None
-        and len(bits) == 2 * storage.itemsize * storage.numbers
-    )
-
-
-def _is_array_type(dtype: str) -> bool:
-    storage = ARRAYS.get(dtype[1:])
-    return storage is not None and dtype[0] in ("|" if storage.itemsize == 1 else "<>")
-
-
-def _shape(sizes: list[Any], path: str) -> tuple[int, ...]:
-    if not all(type(size) is int and size >= 0 for size in sizes):
-        raise ValueError(f"{path} has a shape that is no list of sizes: {str(sizes)[:100]}")
-    return tuple(sizes)
+def _decoded_array(tag: str, dtype: str, array: NDArray[Any], path: str) -> Any:
+    if tag == "$tensor":
+        wanted = getattr(torch, dtype, None)
+        if array.dtype.name == dtype:
+            return torch.from_numpy(array)
+        if isinstance(wanted, torch.dtype) and wanted.is_floating_point:
+            stored = torch.from_numpy(array)
+            if stored.dtype is _UNSIGNED.get(wanted.itemsize):
+                return stored.view(wanted)
+    elif array.dtype.name == dtype and (tag == "$array" or array.ndim == 0):
+        return array if tag == "$array" else array[()]
+    raise ValueError(f"{path} must be {dtype[:30]}, got {array.dtype} of shape {array.shape}")

@@ -6,6 +6,8 @@ the tests do not depend on how the code under test is cut.
 """
 
 import os
+import re
+import shutil
 import signal
 import sys
 import warnings
@@ -15,12 +17,13 @@ import numpy as np
 import pytest
 import torch
 
-from ptan.training import durable
 from ptan.training.checkpoint import Checkpoints, load_tree, save_tree
+from ptan.training.durable import make_folder, replace_file, sync
 
 from .state_trees import assert_same
 
-CALLS = {"open", "write", "fsync", "mkdir", "rename", "replace", "unlink", "rmdir", "close"}
+CALLS = {"open", "write", "serialize_file", "fsync", "mkdir", "rename", "replace", "unlink",
+         "rmdir", "close"}  # fmt: skip
 
 
 def state(version: int) -> dict:
@@ -57,33 +60,26 @@ def killed_at(call: int, action) -> bool:
     return os.WIFSIGNALED(status)
 
 
-@pytest.fixture(autouse=True)
-def small_writes(monkeypatch) -> None:
-    """Several writes per file, so that kills tear files too."""
-    monkeypatch.setattr(durable, "CHUNK", 200)
-
-
 @pytest.mark.parametrize(("before", "keep"), [(0, 2), (1, 1), (3, 2)])
 def test_every_kill_leaves_the_old_checkpoint_or_the_new_one(tmp_path, before, keep) -> None:
-    seen = []
+    seen, new, origin = [], before + 1, tmp_path / "0"
+    origin.mkdir()
+    for version in range(1, new):
+        Checkpoints(origin, keep).save(state(version), 10 * version)
     for call in range(1, 1000):
-        folder = tmp_path / str(call)
-        for version in range(1, before + 1):
-            Checkpoints(folder, keep).save(state(version), 10 * version)
-        new = before + 1
+        folder = shutil.copytree(origin, tmp_path / str(call))
         killed = killed_at(call, lambda: Checkpoints(folder, keep).save(state(new), 10 * new))  # noqa: B023
         loaded = Checkpoints(folder, keep).load()
         version = 0 if loaded is None else loaded.state["version"]
         assert version in (before, new)
         if loaded is not None:
             assert_same(loaded.state, state(version))
-            assert loaded.step == 10 * version
-            assert loaded.warnings == [] or before == 0  # then there may be no pointer yet
+            assert (loaded.step, loaded.warnings) == (10 * version, [])
         seen.append(version)
         if not killed:
             break
         goes_on(folder, keep)
-    # Old ones first, new ones from the moment on when the pointer was replaced.
+    # Old ones first, new ones from the moment on when the folder got its name.
     assert seen == sorted(seen)
     assert seen[-1] == new
     assert seen.count(before) > 20
@@ -96,11 +92,9 @@ def goes_on(folder: Path, keep: int) -> None:
     checkpoints.load()
     path = checkpoints.save(state(77), 77)
     names = sorted(entry.name for entry in folder.iterdir())
-    assert not any("partial" in name for name in names)
-    kept = [name for name in names if "step" in name]
-    assert 1 <= len(kept) <= keep
-    assert kept[-1] == path.name
-    for name in kept:
+    assert 1 <= len(names) <= keep
+    assert names[-1] == path.name
+    for name in names:
         load_tree(folder / name)
     loaded = Checkpoints(folder).load()
     assert (loaded.step, loaded.path, loaded.warnings) == (77, path, [])
@@ -112,24 +106,34 @@ def test_a_killed_save_of_a_tree_leaves_it_whole_or_absent(tmp_path) -> None:
         path = tmp_path / str(call) / "tree"
         killed = killed_at(call, lambda: save_tree(path, state(1)))  # noqa: B023
         found.append(path.exists())
-        if path.exists():
-            assert_same(load_tree(path), state(1))
-        else:
-            save_tree(path, state(2))
-            assert_same(load_tree(path), state(2))
+        if not path.exists():
+            save_tree(path, state(1))
+        assert_same(load_tree(path), state(1))
         if not killed:
             break
     assert found == sorted(found)
     assert found.count(False) > 10
 
 
+def test_a_killed_replacement_leaves_the_old_file_or_the_new_one(tmp_path) -> None:
+    path, seen = tmp_path / "result.json", []
+    for call in range(1, 1000):
+        path.write_bytes(b"old")
+        killed = killed_at(call, lambda: replace_file(path, b"new content"))
+        seen.append(path.read_bytes())
+        if not killed:
+            break
+    assert seen == sorted(seen, reverse=True)
+    assert set(seen) == {b"old", b"new content"}
+
+
 def test_bytes_are_on_the_disk_before_their_names(tmp_path, monkeypatch) -> None:
     """What a power cut asks for: the order of syncs and renames, watched from outside."""
     events: list[tuple[str, int | str]] = []
-    sync, rename, replace = os.fsync, os.rename, os.replace
+    fsync, rename, replace = os.fsync, os.rename, os.replace
 
     def watched_sync(handle: int) -> None:
-        sync(handle)
+        fsync(handle)
         events.append(("sync", os.fstat(handle).st_ino))
 
     def watched(move):
@@ -146,17 +150,44 @@ def test_bytes_are_on_the_disk_before_their_names(tmp_path, monkeypatch) -> None
     path = Checkpoints(folder).save(state(1), 5)
 
     def when(kind: str, what: Path | str) -> int:
-        key = what if isinstance(what, str) else what.stat().st_ino
-        return events.index((kind, key))
+        return events.index((kind, what if isinstance(what, str) else what.stat().st_ino))
 
     named = when("name", path.name)
-    for file in path.iterdir():
-        assert when("sync", file) < named
-    assert when("sync", path) < named
-    pointed = when("name", "latest.json")
-    assert when("sync", folder / "latest.json") < pointed
-    of_folder = [i for i, event in enumerate(events) if event == ("sync", folder.stat().st_ino)]
-    assert any(named < i < pointed for i in of_folder)
-    assert of_folder[-1] > pointed
-    assert when("sync", tmp_path) < named
-    assert when("sync", folder.parent) < named
+    for part in (path, *path.iterdir(), tmp_path, folder.parent):
+        assert when("sync", part) < named
+    assert events[named + 1 :] == [("sync", folder.stat().st_ino)]
+
+    events.clear()
+    replace_file(folder / "result.json", b"{}")
+    kinds = ("sync", folder / "result.json"), ("name", "result.json"), ("sync", folder)
+    assert [when(*kind) for kind in kinds] == [0, 1, 2]
+
+
+def test_a_disk_that_fails_to_sync_is_named(tmp_path, monkeypatch) -> None:
+    def fails(handle: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", fails)
+    for action in (
+        lambda: save_tree(tmp_path / "tree", {}),
+        lambda: make_folder(tmp_path / "new"),
+        lambda: replace_file(tmp_path / "file", b""),
+    ):
+        with pytest.raises(OSError, match=f"Input/output error.*{re.escape(str(tmp_path))}"):
+            action()
+    assert not (tmp_path / "tree").exists()
+    assert not (tmp_path / "file").exists()
+
+
+def test_file_systems_that_cannot_sync_folders_do(tmp_path, monkeypatch) -> None:
+    fsync = os.fsync
+
+    def refuses_folders(handle: int) -> None:
+        if Path(f"/proc/self/fd/{handle}").is_dir():
+            raise OSError(22, "Invalid argument")
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", refuses_folders)
+    Checkpoints(tmp_path).save(state(2), 5)
+    sync(tmp_path)
+    assert Checkpoints(tmp_path).load().state["version"] == 2

@@ -1,0 +1,230 @@
+"""State trees taken apart and put together: what comes back, and what is refused."""
+
+import collections
+import enum
+import json
+import re
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, example, given, settings
+
+from ptan.training.state_tree import decode, encode
+
+from .state_trees import NUMPY, TORCH, TREES, assert_same
+
+
+def round_trip(tree):
+    document, arrays = encode(tree)
+    assert all(array.flags.c_contiguous and array.dtype.isnative for array in arrays.values())
+    copies = {name: array.copy() for name, array in arrays.items()}
+    return decode(json.loads(json.dumps(document, allow_nan=False)), copies)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(TREES)
+@example({1: "int", "1": "str", -(2**70): (), "$dict": [], "__metadata__": torch.ones(2)})
+@example([(), [], {}, ((1,), [1]), {"a": {}}, {"$int": 5}, {"$tuple": (1,)}, "\ud800é"])
+@example({"a": {"b": torch.ones(1)}, "a']['b": torch.zeros(1), "\ud800": np.zeros(2)})
+def test_a_tree_comes_back_to_the_bit(tree) -> None:
+    assert_same(round_trip(tree), tree)
+
+
+def test_the_json_looks_like_what_it_means() -> None:
+    tree = {"x": (1, -0.0, float("inf")), 7: 2**64, "t": torch.ones(2), "s": np.int16(3)}
+    document, arrays = encode(tree)
+    assert document == {
+        "$dict": [
+            ["x", {"$tuple": [1, -0.0, {"$float": "inf"}]}],
+            [7, 2**64],
+            ["t", {"$tensor": "float32"}],
+            ["s", {"$scalar": "int16"}],
+        ]
+    }
+    assert list(arrays) == ["state['t']", "state['s']"]
+
+
+def test_generator_states_come_back_and_draw_the_same() -> None:
+    rng, noise = np.random.default_rng(7), torch.Generator().manual_seed(9)
+    rng.random(5, np.float32)
+    tree = {"numpy": rng.bit_generator.state, "torch": noise.get_state()}
+    loaded = round_trip(tree)
+    assert_same(loaded, tree)
+    again = np.random.default_rng()
+    again.bit_generator.state = loaded["numpy"]
+    assert again.random(4).tolist() == rng.random(4).tolist()
+
+
+def test_an_optimizer_goes_on_as_before() -> None:
+    def step(net, optimizer):
+        optimizer.zero_grad()
+        net(torch.ones(4, 3)).square().sum().backward()
+        optimizer.step()
+
+    def parts():
+        net = torch.nn.Sequential(torch.nn.Linear(3, 5), torch.nn.BatchNorm1d(5))
+        return net, torch.optim.Adam(net.parameters(), betas=(0.8, 0.9), amsgrad=True)
+
+    net, optimizer = parts()
+    step(net, optimizer)
+    loaded = round_trip({"net": net.state_dict(), "optimizer": optimizer.state_dict()})
+    other, its_optimizer = parts()
+    other.load_state_dict(loaded["net"])
+    its_optimizer.load_state_dict(loaded["optimizer"])
+    for pair in ((net, optimizer), (other, its_optimizer)):
+        step(*pair)
+    assert_same(dict(other.state_dict()), dict(net.state_dict()))
+    assert_same(its_optimizer.state_dict(), optimizer.state_dict())
+
+
+@pytest.mark.parametrize("dtype", NUMPY, ids=str)
+def test_arrays_of_every_dtype_shape_and_layout(dtype) -> None:
+    numbers = np.frombuffer(np.random.default_rng(0).bytes(48 * 16), np.uint8) % 2
+    content = np.frombuffer(numbers.tobytes(), dtype)[:48].reshape(2, 4, 6)
+    tree = {
+        "plain": content,
+        "fortran": np.asfortranarray(content),
+        "strided": content[:, ::-2, 1::3],
+        "broadcast": np.broadcast_to(content[:, :1], (2, 4, 6)),
+        "0-d": content[0, 0, 0].reshape(()).astype(dtype),
+        "empty": content[:, :0],
+        "scalar": content[1, 2, 3],
+    }
+    assert_same(round_trip(tree), tree)
+
+
+@pytest.mark.parametrize("dtype", TORCH, ids=str)
+def test_tensors_of_every_dtype_shape_and_layout(dtype) -> None:
+    content = (torch.arange(48).reshape(2, 4, 6) % 2).to(dtype)
+    shared = content.clone().share_memory_()
+    tree = {
+        "plain": content,
+        "transposed": content.permute(2, 0, 1),
+        "expanded": content[:, :1].expand(2, 4, 6),
+        "part of another": content[1],
+        "0-d": content[1, 2, 3],
+        "empty": content[:, :0],
+        "shared": shared,
+        "the same": shared,
+    }
+    assert_same(round_trip(tree), tree)
+
+
+def test_what_has_a_plain_kind_beneath_becomes_that(tmp_path) -> None:
+    mapped = np.memmap(tmp_path / "map", np.int16, "w+", shape=(2, 3))
+    mapped[:] = [[1, 2, 3], [4, 5, 6]]
+    loaded = round_trip(
+        {
+            "map": mapped,
+            "dict": collections.OrderedDict(b=1, a=2),
+            "weight": torch.nn.Parameter(torch.ones(3, dtype=torch.bfloat16)),
+            "negative": torch.tensor([1 + 2j, 3 - 4j]).conj().imag,
+        }
+    )
+    weight = torch.ones(3, dtype=torch.bfloat16)
+    plain = {"map": np.array(mapped), "dict": {"b": 1, "a": 2}, "weight": weight}
+    assert_same(loaded, {**plain, "negative": torch.tensor([-2.0, 4.0])})
+    assert not loaded["weight"].requires_grad
+
+
+def test_nothing_contiguous_is_copied() -> None:
+    tree = {"a": np.zeros(9), "b": torch.zeros(9), "c": torch.zeros(9, dtype=torch.bfloat16)}
+    places = tree["a"].ctypes.data, tree["b"].data_ptr(), tree["c"].data_ptr()
+    document, arrays = encode(tree)
+    assert tuple(array.ctypes.data for array in arrays.values()) == places
+    loaded = decode(document, arrays)
+    assert (loaded["a"].ctypes.data, *(loaded[key].data_ptr() for key in "bc")) == places
+
+
+# What is refused.
+
+
+class Colour(enum.IntEnum):
+    RED = 1
+
+
+Pair = collections.namedtuple("Pair", "x y")
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (object(), "builtins.object"),
+        (b"bytes", "builtins.bytes"),
+        ({1, 2}, "builtins.set"),
+        (1j, "builtins.complex"),
+        (Colour.RED, "Colour"),
+        (Pair(1, 2), "Pair"),
+        (torch.Size([1]), "torch.Size"),
+        (collections.deque([1]), "collections.deque"),
+        (np.random.default_rng(), "Generator"),
+        (torch.float32, "torch.dtype"),
+        (np.array([None]), "dtype object"),
+        (np.array(["a"]), "dtype <U1"),
+        (np.zeros(2, [("a", "f4")]), "dtype \\[\\('a', '<f4'\\)\\]"),
+        (np.zeros(2, "datetime64[s]"), "datetime64"),
+        (np.zeros(2, "c8"), "complex64"),
+        (np.ones(2, np.longdouble), "float128"),
+        (np.longdouble(1), "float128"),
+        (np.ma.masked_array([1.0]), "numpy.ma.*MaskedArray"),
+        (np.datetime64("2020-01-01"), "datetime64"),
+        (np.str_("a"), "<U1"),
+        (torch.ones(2).to_sparse(), "layout torch.sparse_coo"),
+        (torch.ones(2, device="meta"), "on meta"),
+        (torch.zeros(2, dtype=torch.complex64), "complex64"),
+        (torch.zeros(4, dtype=torch.uint8).view(torch.bits8), "bits8"),
+        ({True: 1}, "key True"),
+        ({(1, 2): 1}, "key \\(1, 2\\)"),
+        ({2.0: 1}, "key 2.0"),
+        ({np.int64(2): 1}, "key .*2.*int64"),
+    ],
+    ids=lambda value: str(value)[:20] if isinstance(value, str) else type(value).__name__,
+)
+def test_other_values_are_refused_with_their_place(value, reason) -> None:
+    tree = {"optimizer": {"x": [0, 1, np.ones(2), (0, value)], 7: None}}
+    place = re.escape("state['optimizer']['x'][3][1]")
+    with pytest.raises(TypeError, match=f"^{place} .*{reason}"):
+        encode(tree)
+
+
+def test_trees_that_contain_themselves_are_refused() -> None:
+    tree: list = []
+    tree.append(tree)
+    with pytest.raises(TypeError, match="contains itself, or has too many levels"):
+        encode(tree)
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        {"$pickle": "x"},
+        [{"a": {"$tuple": [], "more": 1}}],
+        {"$tuple": {}},
+        {"$float": "1.0"},
+        {"$float": "__import__('os')"},
+        {"$dict": [[1.5, 2]]},
+        {"$dict": [[True, 2]]},
+        {"$dict": [[1]]},
+        {"$dict": [[[1], 2]]},
+        {"$dict": {}},
+        {"$array": "float32"},
+        {"x": {"$array": "object"}},
+        {"x": {"$array": "float64"}},
+        {"x": {"$scalar": "float32"}},
+        {"x": {"$tensor": "load"}},
+        {"x": {"$tensor": "Tensor"}},
+        {"x": {"$tensor": "float16"}},
+        {"x": {"$tensor": "qint32"}},
+        {"x": {"$tensor": "complex64"}},
+        {"y": {"$tensor": "bool"}},
+        {"y": {"$tensor": "qint8"}},
+        {"y": {"$tensor": "bfloat16"}},
+        {"y": {"$array": ["uint8"]}},
+    ],
+    ids=str,
+)
+def test_json_that_is_not_of_the_format_is_refused_with_its_place(node) -> None:
+    arrays = {"state['x']": np.zeros(2, np.float32), "state['y']": np.zeros(2, np.uint8)}
+    with pytest.raises(ValueError, match=r"^state.* (is no value of|has no str|must be)"):
+        decode(node, arrays)
