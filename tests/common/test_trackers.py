@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from ptan.common import trackers
 from ptan.common.utils import RewardTracker, SMAQueue, TBMeanTracker
+from refusals import NAN, assert_tells, table
 
 
 class Writer:
@@ -242,3 +243,55 @@ def test_tensorboard_writer_works(tmp_path):
         rewards.reward(1.0, 1)
         means.track("loss", torch.ones(3), 1)
     assert list(tmp_path.iterdir())
+
+
+class Untouched:
+    def add_scalar(self, name, value, step):
+        raise AssertionError("nothing must be written")
+
+    def close(self):
+        pass
+
+
+def added(value):
+    """Adds to a queue, which must stay as it was."""
+    queue = SMAQueue(3)
+    queue += [1.0, 2.0]
+    try:
+        queue += value
+    finally:
+        assert list(queue.queue) == [1.0, 2.0]
+
+
+def tracked(value):
+    tracker = TBMeanTracker(Untouched(), 2)
+    tracker.track("loss", 1.0, 0)
+    tracker.track("loss", value, 1)
+
+
+def rewarded(value):
+    tracker = RewardTracker(Untouched())
+    try:
+        tracker.reward(value, 1)
+    finally:
+        assert tracker.total_rewards == []
+
+
+@table(
+    ("queue-half", lambda: SMAQueue(1.5), TypeError, "size", "got 1.5", "an int"),
+    ("queue-text", lambda: SMAQueue("3"), TypeError, "size", "'3'", "an int"),
+    ("queue-none", lambda: added(None), TypeError, "value", "got None", "a float"),
+    ("queue-one-bad", lambda: added([3.0, "two"]), ValueError, "value", "'two'", "a float"),
+    ("mean-half", lambda: TBMeanTracker(Untouched(), 1.5), TypeError, "batch_size", "1.5",
+     "an int"),
+    ("mean-text", lambda: tracked("x"), TypeError, "value", "'x'", "a number or an array"),
+    ("mean-none", lambda: tracked(None), TypeError, "value", "None", "a number or an array"),
+    ("reward-stop", lambda: RewardTracker(Untouched(), "x"), ValueError, "stop_reward", "'x'",
+     "a number or None"),
+    ("reward-stop-nan", lambda: RewardTracker(Untouched(), NAN), ValueError, "stop_reward", "nan",
+     "a number or None"),
+    ("reward-text", lambda: rewarded("x"), ValueError, "value", "'x'", "a float"),
+    ("reward-none", lambda: rewarded(None), TypeError, "value", "None", "a float"),
+)  # fmt: skip
+def test_trackers_refuse(case):
+    assert_tells(case)

@@ -15,6 +15,7 @@ from ptan.experience import (
     ExperienceSourceFirstLast,
     unpack_batch,
 )
+from refusals import NAN, assert_tells, table
 
 from .fakes import BUFFERS, GAMMA, CycleAgent, RowKitchen, ScriptedEnv, make_buffer, numbered
 from .oracles import arrays_of, assert_columns, assert_rows, drawn, next_observation, same
@@ -271,3 +272,28 @@ def test_rows_of_a_batch_can_be_added_to_another_buffer() -> None:
 def test_a_batch_of_no_rows_raises_naming_rows() -> None:
     with pytest.raises(ValueError, match="rows"):
         Batch.from_rows([])
+
+
+ROW = ExperienceFirstLast(np.zeros(2), 0, 1.0, np.ones(2))
+STEP = Experience(np.zeros(2), 0, 1.0, False, final_state=np.ones(2))
+
+
+@table(
+    ("unpack-no-rows", lambda: unpack_batch([]), ValueError, "rows", "none", "at least one"),
+    ("other-class", lambda: Batch.from_rows([ROW, STEP]), TypeError, "row", r"got Experience\(",
+     "class ExperienceFirstLast"),
+    ("other-shape", lambda: Batch.from_rows([ROW, ROW._replace(state=np.zeros(3))]), ValueError,
+     "state", r"got .*\(3,\)", r"shape \(2,\)"),
+    ("reward-nan", lambda: Batch.from_rows([ROW._replace(reward=NAN)]), ValueError, "reward",
+     "got nan", "finite"),
+    ("gamma-above", lambda: Batch.from_rows([ROW], gamma=1.5), ValueError, "gamma", "got 1.5",
+     r"\[0, 1\]"),
+    ("gamma-nan", lambda: Batch.from_rows([ROW], gamma=NAN), ValueError, "gamma", "got nan",
+     r"\[0, 1\]"),
+    ("no-columns", lambda: Batch.from_rows([3]).states, AttributeError, "'states'", "no rows",
+     "have no columns"),
+    ("no-such-field", lambda: ROW._replace(colour=1), ValueError, "ExperienceFirstLast",
+     "'colour'", "no field"),
+)  # fmt: skip
+def test_batches_and_rows_refuse(case) -> None:
+    assert_tells(case)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from ptan.common.utils import MinSegmentTree, SumSegmentTree
 from ptan.replay import _tree_kernels as kernels
+from refusals import NAN, assert_tells, table
 
 CAPACITIES = [1, 2, 15, 16, 17, 255, 256, 257, 1000, 4096, 4097]
 
@@ -285,3 +286,15 @@ def test_capacity_must_be_positive(capacity):
 def test_capacity_must_be_an_int(capacity):
     with pytest.raises(TypeError, match="capacity"):
         MinSegmentTree(capacity)
+
+
+@table(
+    ("capacity-bool", lambda: SumSegmentTree(True), TypeError, "capacity", "got True", "an int"),
+    ("sum-text", lambda: SumSegmentTree(4).__setitem__(1, "x"), ValueError, "value", "'x'",
+     "numbers"),
+    ("sum-nan", lambda: SumSegmentTree(4).__setitem__(1, NAN), ValueError, "values", "got nan",
+     "finite and not negative"),
+    ("index-read", lambda: SumSegmentTree(4)[7], IndexError, "index", "got 7", r"\[0, 4\)"),
+)  # fmt: skip
+def test_trees_refuse(case):
+    assert_tells(case)
