@@ -187,9 +187,10 @@ class RepeatEpisodes(gymnasium.Wrapper[Any, Any, Any, Any]):
                 obs, info = self.reset()
             if (self._steps, self._checksum) != (state["steps"], state["checksum"]):
                 raise NotRepeated(
-                    f"{self} does not repeat its episode {self._episode}: observations, rewards or "
-                    f"flags of {state['steps']} steps differ from those of the saved one. Either "
-                    "it draws from something else than its seed, or it was made otherwise"
+                    f"{self.unwrapped} does not repeat its episode {self._episode}: observations, "
+                    f"rewards or flags of {state['steps']} steps differ from those of the saved "
+                    "one. Either it draws from something else than its seed, or it was made "
+                    "otherwise"
                 )
         self._reset_next = state.get("reset_next", False)
         self._observation = obs
