@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from torch import nn
 
+from plain import CHI2_999, chi_square, softmax
 from ptan.actions import (
     ActionSelector,
     ArgmaxActionSelector,
@@ -121,17 +122,12 @@ def test_nan_scores_raise():
         DQNAgent(Table(), EpsilonGreedyActionSelector(1.0))(rows([np.nan, 0.0]))
 
 
-def softmax(row):
-    exponentials = [np.exp(float(x)) for x in row]
-    return [e / sum(exponentials) for e in exponentials]
-
-
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
 def test_softmax_is_applied_only_when_asked(dtype):
     seen = []
     selector = lambda p: seen.append(p) or p.argmax(axis=1)  # noqa: E731
     PolicyAgent(lambda x: x.to(dtype), selector, apply_softmax=True)(LOGITS)
-    assert seen[0] == pytest.approx(np.array([softmax(row) for row in LOGITS]), rel=1e-5)
+    assert seen[0] == pytest.approx(softmax(LOGITS), rel=1e-5)
     probabilities = rows([0.25, 0.75], [1.0, 0.0])
     PolicyAgent(lambda x: x.to(dtype), selector)(probabilities)
     assert seen[1].tolist() == np.stack(probabilities).tolist()
@@ -141,9 +137,8 @@ def test_policy_agent_of_the_textbook_samples_from_the_first_output():
     net = TwoHeads()
     agent = PolicyAgent(lambda x: net(x)[0], apply_softmax=True, device=torch.device("cpu"))
     agent.action_selector = ProbabilityActionSelector(rng=0)
-    counts = np.bincount(np.concatenate([agent(LOGITS[:1] * 500)[0] for _ in range(20)]))
-    expected = np.array(softmax(LOGITS[0])) * 10_000
-    assert ((counts - expected) ** 2 / expected).sum() < 13.82  # 0.1 % point of 2 degrees
+    drawn = np.concatenate([agent(LOGITS[:1] * 500)[0] for _ in range(20)])
+    assert chi_square(drawn, softmax(LOGITS[0])) < CHI2_999[2]
 
 
 def test_default_selectors_are_fresh_and_not_shared():
@@ -195,7 +190,7 @@ def test_values_that_are_not_one_per_observation_raise(shape):
 
 @pytest.mark.parametrize("apply_softmax", [True, False])
 def test_a_policys_step_has_the_log_probabilities_of_its_actions(apply_softmax):
-    probabilities = np.array([softmax(row) for row in LOGITS], np.float32)
+    probabilities = softmax(LOGITS).astype(np.float32)
     observations = LOGITS if apply_softmax else probabilities
     agent = PolicyAgent(Table(), apply_softmax=apply_softmax)
     for _ in range(5):

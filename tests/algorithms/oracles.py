@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+from plain import softmax
 from ptan.algorithms import DQN
 from ptan.experience import Batch
 
@@ -31,11 +32,6 @@ def expected_errors(algorithm: DQN, batch: Batch) -> tuple[np.ndarray, np.ndarra
         losses.append(-(goal * np.log(probs)).sum())
         priorities.append(sum(m * np.log(m / p) for m, p in zip(goal, probs, strict=True) if m))
     return np.array(losses), np.array(priorities)
-
-
-def softmax(logits: np.ndarray) -> np.ndarray:
-    powers = np.exp(logits - logits.max())
-    return powers / powers.sum()
 
 
 def project(probs: np.ndarray, reward: float, discount: float, config) -> np.ndarray:

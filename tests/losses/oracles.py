@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from plain import softmax
+
 from .fakes import GAMMA
 
 
@@ -42,11 +44,6 @@ def project(next_probs, reward, discount, done, v_min, v_max):
         for i, other in enumerate(atoms):
             projected[i] += Fraction(mass) * max(Fraction(0), 1 - abs(place - other) / spacing)
     return [float(mass) for mass in projected]
-
-
-def softmax(logits):
-    powers = np.exp(logits - logits.max(-1, keepdims=True))
-    return powers / powers.sum(-1, keepdims=True)
 
 
 def categorical(rows, logits, target_logits, supports, weights=None, double=False):

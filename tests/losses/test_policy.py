@@ -7,20 +7,19 @@ import pytest
 import torch
 from torch import nn
 
+from plain import softmax
 from ptan.losses import (
     A2CLoss,
     ShapeError,
     a2c_loss,
     categorical_log_probs,
-    clipped_value_loss,
     entropy_loss,
     policy_gradient_loss,
     ppo_policy_loss,
-    value_loss,
 )
 
 from .fakes import Table, random_rows, row, tensors
-from .oracles import future_of, softmax
+from .oracles import future_of
 
 LOG_PROBS = torch.tensor([-0.5, -1.0, -2.0])
 RETURNS = torch.tensor([1.0, -2.0, 3.0])
@@ -55,29 +54,6 @@ def test_a_policy_gradient_raises_the_probability_of_what_paid_off() -> None:
 
 def test_entropy_loss_is_minus_the_mean() -> None:
     assert entropy_loss(torch.tensor([0.5, 1.5])).item() == -1.0
-
-
-def test_value_loss_by_hand() -> None:
-    values = torch.tensor([1.0, 2.0], requires_grad=True)
-    targets = torch.tensor([2.0, 5.0], requires_grad=True)
-    loss = value_loss(values, targets)
-    loss.backward()
-    assert loss.item() == 5.0
-    assert values.grad.tolist() == [-1.0, -3.0]
-    assert targets.grad is None
-
-
-def test_clipped_value_loss_by_hand() -> None:
-    """Beyond the clip an improvement earns no gradient; a change for the worse still does."""
-    old = torch.tensor([1.0, 1.0, 1.0, 1.0], requires_grad=True)
-    values = torch.tensor([1.1, 2.0, 2.0, 0.0], requires_grad=True)
-    targets = torch.tensor([2.0, 3.0, 0.0, 1.1])
-    loss = clipped_value_loss(values, old, targets, clip=0.5)
-    loss.backward()
-    # 0.9²; improved to 2, counts as 1.5: 1.5²; worse: 2²; too low: max(1.1², 0.6²).
-    assert loss.item() == pytest.approx((0.81 + 2.25 + 4.0 + 1.21) / 4)
-    assert values.grad.tolist() == pytest.approx([-1.8 / 4, 0.0, 4.0 / 4, -2.2 / 4])
-    assert old.grad is None
 
 
 def test_ppo_by_hand() -> None:
@@ -118,8 +94,6 @@ def test_ppo_starts_as_the_policy_gradient() -> None:
 def test_a_clip_that_is_not_finite_and_above_zero_raises(clip: float) -> None:
     with pytest.raises(ValueError, match=r"clip must be finite and above 0, got"):
         ppo_policy_loss(LOG_PROBS, LOG_PROBS, RETURNS, clip=clip)
-    with pytest.raises(ValueError, match=r"clip must be finite and above 0, got"):
-        clipped_value_loss(LOG_PROBS, LOG_PROBS, RETURNS, clip=clip)
 
 
 @pytest.mark.parametrize("shape", [(3, 1), (1, 3), (1,), (), (2,), (3, 3)])
@@ -128,12 +102,8 @@ def test_nothing_is_broadcast(shape: tuple[int, ...]) -> None:
     calls = [
         (policy_gradient_loss, (wrong, right)),
         (policy_gradient_loss, (right, wrong)),
-        (value_loss, (wrong, right)),
-        (value_loss, (right, wrong)),
         *((ppo_policy_loss, a) for a in ((wrong, right, right), (right, wrong, right))),
         (ppo_policy_loss, (right, right, wrong)),
-        (clipped_value_loss, (right, wrong, right)),
-        (clipped_value_loss, (right, right, wrong)),
     ]
     if shape != ():  # One number for all rows is a baseline.
         calls.append((policy_gradient_loss, (right, right, wrong)))

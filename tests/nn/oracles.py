@@ -8,6 +8,8 @@ from gymnasium import spaces
 from torch import nn
 from torch.nn import functional as F
 
+from plain import softmax
+
 IMAGE = (4, 84, 84)
 SMALL_IMAGE = (2, 36, 40)
 
@@ -49,18 +51,9 @@ def head(state, name, x):
     return hidden @ state[f"{name}.2.weight"].T + state[f"{name}.2.bias"]
 
 
-def softmax(row):
-    exponentials = [math.exp(value - max(row)) for value in row]
-    return [value / sum(exponentials) for value in exponentials]
-
-
 def expected(logits, atoms):
-    """(B, A, atoms) to (B, A), one row at a time."""
-    rows = [
-        [sum(p * v for p, v in zip(softmax(a), atoms, strict=True)) for a in row]
-        for row in logits.tolist()
-    ]
-    return torch.tensor(rows)
+    """(B, A, atoms) to (B, A)."""
+    return torch.from_numpy((softmax(logits.detach().numpy()) * np.asarray(atoms)).sum(-1)).float()
 
 
 def kolmogorov_smirnov(values, cdf):

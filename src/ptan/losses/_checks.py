@@ -1,6 +1,6 @@
 """What every loss asks of its arguments: tensors, shapes, precision."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,57 +12,32 @@ class ShapeError(ValueError):
     """A tensor has another shape than the loss needs; broadcasting would hide it."""
 
 
-class Rows(NamedTuple):
-    """The columns that all bootstrapped losses read, as tensors.
-
-    states       (B, *obs)       one tensor, or nested ones
-    actions      (B, *action)
-    rewards      (B,)
-    discounts    (B,)            γ^steps, 0 after termination
-    last_states  (B, *obs)
-    weights      (B,) or None
-    """
-
-    states: Any
-    actions: Tensor
-    rewards: Tensor
-    discounts: Tensor
-    last_states: Any
-    weights: Tensor | None
-
-    def targets(self, next_values: Tensor) -> Tensor:
-        """Bootstrapped returns r + discount · V(s'), shape (B,)."""
-        return self.rewards + self.discounts * next_values
-
-    def mean(self, per_row: Tensor) -> Tensor:
-        """The mean over the batch, weighted where the batch has weights."""
-        return (per_row if self.weights is None else per_row * self.weights).mean()
-
-
-def rows_of(batch: Batch) -> Rows:
-    """The columns of a batch of single rows, as tensors (B,).
+def check_batch(batch: Batch[Tensor]) -> int:
+    """The number of rows of a batch of tensors, one step or n-step return per row.
 
     Raises:
         TypeError: the batch is no `Batch`, or still holds NumPy arrays.
         ShapeError: windows or vector rewards.
         ValueError: the rows' discounts are not known.
     """
-    columns: Any = batch
-    if not isinstance(getattr(columns, "rewards", None), Tensor):
+    if not isinstance(getattr(batch, "rewards", None), Tensor):
         found = type(batch).__name__
         hint = " that holds NumPy arrays: call batch.to(device)" if found == "Batch" else ""
         raise TypeError(
             "batch must be a ptan.experience.Batch that holds tensors, such as "
             f"Batch.from_rows(rows).to(device), got a {found}{hint}"
         )
-    shape = (len(columns),)
-    check_shape("batch.rewards", columns.rewards, shape)
-    check_shape("batch.discounts", columns.discounts, shape)
-    weights = columns.weights
-    if weights is not None:
-        check_shape("batch.weights", weights, shape)
-    rewards, discounts, last_states = columns.rewards, columns.discounts, columns.last_states
-    return Rows(columns.states, columns.actions, rewards, discounts, last_states, weights)
+    shape = (len(batch),)
+    check_shape("batch.rewards", batch.rewards, shape)
+    check_shape("batch.discounts", batch.discounts, shape)
+    if batch.weights is not None:
+        check_shape("batch.weights", batch.weights, shape)
+    return len(batch)
+
+
+def weighted_mean(per_row: Tensor, weights: Tensor | None) -> Tensor:
+    """The mean over the batch, weighted where the batch has weights."""
+    return (per_row if weights is None else per_row * weights).mean()
 
 
 def discrete_actions(actions: Tensor, n_rows: int) -> Tensor:

@@ -13,12 +13,12 @@ from torch import Tensor
 
 from ptan.experience import Batch
 from ptan.losses._checks import (
-    Rows,
     ShapeError,
+    check_batch,
     check_shape,
     full_precision,
     row_values,
-    rows_of,
+    weighted_mean,
 )
 from ptan.losses.value import as_priorities
 
@@ -57,7 +57,7 @@ class SACPolicyLoss(NamedTuple):
 
 
 def sac_critic_loss(
-    batch: Batch,
+    batch: Batch[Tensor],
     critics: Sequence[Critic],
     target_critics: Sequence[Critic],
     policy: StochasticPolicy,
@@ -81,16 +81,16 @@ def sac_critic_loss(
         TypeError: the batch holds no tensors.
         ValueError: no critics.
     """
-    rows = rows_of(batch)
-    n_rows = len(rows.rewards)
+    n_rows = check_batch(batch)
     with torch.no_grad():
-        next_actions, log_probs = policy(rows.last_states)
+        next_actions, log_probs = policy(batch.last_states)
         check_shape("log-densities of the policy", log_probs, (n_rows,))
         least = _least_value(
-            "target_critics", target_critics, rows.last_states, next_actions, n_rows
+            "target_critics", target_critics, batch.last_states, next_actions, n_rows
         )
-        targets = rows.targets(least - _temperature(alpha) * full_precision(log_probs))
-    return _regression(rows, critics, targets)
+        soft_values = least - _temperature(alpha) * full_precision(log_probs)
+        targets = batch.rewards + batch.discounts * soft_values
+    return _regression(batch, critics, targets)
 
 
 def sac_policy_loss(
@@ -141,7 +141,7 @@ def sac_temperature_loss(log_alpha: Tensor, log_probs: Tensor, target_entropy: f
 
 
 def ddpg_critic_loss(
-    batch: Batch, critic: Critic, target_critic: Critic, target_policy: DeterministicPolicy
+    batch: Batch[Tensor], critic: Critic, target_critic: Critic, target_policy: DeterministicPolicy
 ) -> CriticLoss:
     """Squared TD error of a deterministic policy's critic (Lillicrap et al. 2016, eq. 4–5).
 
@@ -161,15 +161,14 @@ def ddpg_critic_loss(
         ShapeError: any other shapes.
         TypeError: the batch holds no tensors.
     """
-    rows = rows_of(batch)
-    n_rows = len(rows.rewards)
+    n_rows = check_batch(batch)
     with torch.no_grad():
-        next_actions = target_policy(rows.last_states)
+        next_actions = target_policy(batch.last_states)
         next_values = _least_value(
-            "target_critic", [target_critic], rows.last_states, next_actions, n_rows
+            "target_critic", [target_critic], batch.last_states, next_actions, n_rows
         )
-        targets = rows.targets(next_values)
-    return _regression(rows, [critic], targets)
+        targets = batch.rewards + batch.discounts * next_values
+    return _regression(batch, [critic], targets)
 
 
 def ddpg_policy_loss(states: Any, critic: Critic, policy: DeterministicPolicy) -> Tensor:
@@ -191,16 +190,16 @@ def ddpg_policy_loss(states: Any, critic: Critic, policy: DeterministicPolicy) -
     return -_least_value("critic", [critic], states, actions, len(actions)).mean()
 
 
-def _regression(rows: Rows, critics: Sequence[Critic], targets: Tensor) -> CriticLoss:
+def _regression(batch: Batch[Tensor], critics: Sequence[Critic], targets: Tensor) -> CriticLoss:
     _require_critics("critics", critics)
     q_values = [
-        row_values(f"critics[{i}]", critic(rows.states, rows.actions), len(rows.rewards))
+        row_values(f"critics[{i}]", critic(batch.states, batch.actions), len(batch))
         for i, critic in enumerate(critics)
     ]
     errors = [targets - q for q in q_values]
     unweighted = torch.stack([error.detach().abs() for error in errors]).mean(0)
     return CriticLoss(
-        values=tuple(rows.mean(error.square()) for error in errors),
+        values=tuple(weighted_mean(error.square(), batch.weights) for error in errors),
         priorities=as_priorities(unweighted),
         q_values=tuple(q.detach() for q in q_values),
     )

@@ -8,12 +8,13 @@ from torch import Tensor
 from ptan.experience import Batch
 from ptan.losses._checks import (
     ShapeError,
+    check_batch,
     check_matrix,
     check_shape,
     discrete_actions,
     full_precision,
     of_actions,
-    rows_of,
+    weighted_mean,
 )
 from ptan.losses.value import Loss, QNetwork, as_priorities
 
@@ -91,7 +92,7 @@ def categorical_projection(
 
 
 def categorical_loss(
-    batch: Batch, net: DistributionalNetwork, target_net: QNetwork, *, double: bool = False
+    batch: Batch[Tensor], net: DistributionalNetwork, target_net: QNetwork, *, double: bool = False
 ) -> Loss:
     """Cross-entropy to the projected target distribution (Bellemare et al. 2017, algorithm 1).
 
@@ -119,31 +120,29 @@ def categorical_loss(
         ShapeError: the logits are not (B, actions, atoms), or a column is not (B,).
         TypeError: the batch holds no tensors, its actions are no integers, or net has no supports.
     """
-    rows = rows_of(batch)
-    n_rows = len(rows.rewards)
-    actions = discrete_actions(rows.actions, n_rows)
-    dones: Any = batch.dones
+    n_rows = check_batch(batch)
+    actions = discrete_actions(batch.actions, n_rows)
     supports = getattr(net, "supports", None)
     if not isinstance(supports, Tensor):
         raise TypeError(f"net must have a tensor `supports` (atoms,), got {supports!r}")
     # The forward pass with gradients comes last: see dqn_loss.
     with torch.no_grad():
-        next_logits = _logits("target_net(last_states)", target_net(rows.last_states), n_rows)
+        next_logits = _logits("target_net(last_states)", target_net(batch.last_states), n_rows)
         next_probs = next_logits.softmax(-1)
         chooser = next_probs
         if double:
-            chooser = _logits("net(last_states)", net(rows.last_states), n_rows).softmax(-1)
+            chooser = _logits("net(last_states)", net(batch.last_states), n_rows).softmax(-1)
             check_shape("net(last_states)", chooser, tuple(next_probs.shape))
         check_shape("net.supports", supports, (next_probs.shape[2],))
         best = (chooser * supports).sum(-1).argmax(1)
         targets = categorical_projection(
-            of_actions(next_probs, best), rows.rewards, rows.discounts, dones, supports
+            of_actions(next_probs, best), batch.rewards, batch.discounts, batch.dones, supports
         )
-    logits = of_actions(_logits("net(states)", net(rows.states), n_rows), actions)
+    logits = of_actions(_logits("net(states)", net(batch.states), n_rows), actions)
     check_shape("the atoms of net(states)", logits, tuple(targets.shape))
     errors = -(targets * logits.log_softmax(-1)).sum(-1)
     entropies = -torch.xlogy(targets, targets).sum(-1)
-    return Loss(rows.mean(errors), as_priorities(errors - entropies))
+    return Loss(weighted_mean(errors, batch.weights), as_priorities(errors - entropies))
 
 
 def _logits(name: str, output: Any, n_rows: int) -> Tensor:

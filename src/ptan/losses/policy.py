@@ -9,10 +9,10 @@ from torch import Tensor
 from ptan.common.checks import check_above_zero
 from ptan.experience import Batch
 from ptan.losses._checks import (
+    check_batch,
     check_same_shape,
     full_precision,
     row_values,
-    rows_of,
 )
 from ptan.losses.distributions import categorical_entropies, categorical_log_probs
 from ptan.losses.value import value_loss
@@ -76,7 +76,7 @@ def entropy_loss(entropies: Tensor) -> Tensor:
     return -full_precision(entropies).mean()
 
 
-def a2c_loss(batch: Batch, net: ActorCritic) -> A2CLoss:
+def a2c_loss(batch: Batch[Tensor], net: ActorCritic) -> A2CLoss:
     """The losses of the advantage actor-critic with n-step returns (Mnih et al. 2016, alg. S3).
 
         y = r + discount · V(s')
@@ -97,17 +97,16 @@ def a2c_loss(batch: Batch, net: ActorCritic) -> A2CLoss:
         ShapeError: any other shapes.
         TypeError: the batch holds no tensors, or its actions are no integers.
     """
-    rows = rows_of(batch)
-    n_rows = len(rows.rewards)
+    n_rows = check_batch(batch)
     # The pass with gradients comes last: a noisy net draws new noise into its buffers each time.
     with torch.no_grad():
-        next_values = row_values("values of last_states", net(rows.last_states)[1], n_rows)
-        targets = rows.targets(next_values)
-    logits, output = net(rows.states)
+        next_values = row_values("values of last_states", net(batch.last_states)[1], n_rows)
+        targets = batch.rewards + batch.discounts * next_values
+    logits, output = net(batch.states)
     values = row_values("values of states", output, n_rows)
     advantages = targets - values.detach()
     return A2CLoss(
-        policy=policy_gradient_loss(categorical_log_probs(logits, rows.actions), advantages),
+        policy=policy_gradient_loss(categorical_log_probs(logits, batch.actions), advantages),
         value=value_loss(values, targets),
         entropy=entropy_loss(categorical_entropies(logits)),
         advantages=advantages,

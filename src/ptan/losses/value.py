@@ -10,13 +10,14 @@ from ptan.agent import default_states_preprocessor
 from ptan.common.checks import check_above_zero
 from ptan.experience import Batch
 from ptan.losses._checks import (
+    check_batch,
     check_matrix,
     check_same_shape,
     check_shape,
     discrete_actions,
     full_precision,
     of_actions,
-    rows_of,
+    weighted_mean,
 )
 
 QNetwork: TypeAlias = Callable[[Any], Tensor]
@@ -45,7 +46,9 @@ def as_priorities(errors: Tensor) -> Tensor:
     return errors.detach().clamp_min(MIN_PRIORITY)
 
 
-def dqn_loss(batch: Batch, net: QNetwork, target_net: QNetwork, *, double: bool = False) -> Loss:
+def dqn_loss(
+    batch: Batch[Tensor], net: QNetwork, target_net: QNetwork, *, double: bool = False
+) -> Loss:
     """Squared TD error of Q-learning (Mnih et al. 2015, eq. 2; double: van Hasselt et al. 2016).
 
         y = r + discount · max_a Q_target(s', a)
@@ -68,24 +71,23 @@ def dqn_loss(batch: Batch, net: QNetwork, target_net: QNetwork, *, double: bool 
         ShapeError: Q is not (B, actions), or a column is not (B,).
         TypeError: the batch holds no tensors, or its actions are no integers.
     """
-    rows = rows_of(batch)
-    n_rows = len(rows.rewards)
-    actions = discrete_actions(rows.actions, n_rows)
+    n_rows = check_batch(batch)
+    actions = discrete_actions(batch.actions, n_rows)
     # The forward pass with gradients comes last: a noisy net draws new noise into its buffers at
     # every pass, and backward needs those of this one.
     with torch.no_grad():
-        next_q = check_matrix("target_net(last_states)", target_net(rows.last_states), n_rows)
+        next_q = check_matrix("target_net(last_states)", target_net(batch.last_states), n_rows)
         if double:
-            online_q = check_matrix("net(last_states)", net(rows.last_states), n_rows)
+            online_q = check_matrix("net(last_states)", net(batch.last_states), n_rows)
             check_shape("net(last_states)", online_q, tuple(next_q.shape))
             next_values = of_actions(next_q, online_q.argmax(1))
         else:
             next_values = next_q.amax(1)
-        targets = rows.targets(next_values)
-    q = check_matrix("net(states)", net(rows.states), n_rows)
+        targets = batch.rewards + batch.discounts * next_values
+    q = check_matrix("net(states)", net(batch.states), n_rows)
     check_shape("net(states)", q, tuple(next_q.shape))
     errors = targets - of_actions(q, actions)
-    return Loss(rows.mean(errors.square()), as_priorities(errors.detach().abs()))
+    return Loss(weighted_mean(errors.square(), batch.weights), as_priorities(errors.detach().abs()))
 
 
 def value_loss(values: Tensor, targets: Tensor) -> Tensor:

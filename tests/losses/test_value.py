@@ -1,4 +1,6 @@
-"""Q-learning's loss: hand-computed numbers, a float64 reference, gradients."""
+"""Losses of values: hand-computed numbers, a float64 reference, gradients."""
+
+import math
 
 import numpy as np
 import pytest
@@ -7,7 +9,14 @@ from torch import nn
 
 from ptan.agent import TargetNet
 from ptan.experience import Batch, ExperienceFirstLast, PrioritizedReplayBuffer
-from ptan.losses import Loss, ShapeError, dqn_loss, mean_state_value
+from ptan.losses import (
+    Loss,
+    ShapeError,
+    clipped_value_loss,
+    dqn_loss,
+    mean_state_value,
+    value_loss,
+)
 
 from . import oracles
 from .fakes import CategoricalTable, Table, random_rows, row, tensors
@@ -229,6 +238,48 @@ def test_rows_without_a_discount_raise() -> None:
     batch = Batch.from_rows([ExperienceFirstLast(0, 0, 1.0, 1)]).to("cpu")
     with pytest.raises(ValueError, match="gamma"):
         dqn_loss(batch, Table(Q), Table(TARGET_Q))
+
+
+def test_value_loss_by_hand() -> None:
+    values = torch.tensor([1.0, 2.0], requires_grad=True)
+    targets = torch.tensor([2.0, 5.0], requires_grad=True)
+    loss = value_loss(values, targets)
+    loss.backward()
+    assert loss.item() == 5.0
+    assert values.grad.tolist() == [-1.0, -3.0]
+    assert targets.grad is None
+
+
+def test_clipped_value_loss_by_hand() -> None:
+    """Beyond the clip an improvement earns no gradient; a change for the worse still does."""
+    old = torch.tensor([1.0, 1.0, 1.0, 1.0], requires_grad=True)
+    values = torch.tensor([1.1, 2.0, 2.0, 0.0], requires_grad=True)
+    targets = torch.tensor([2.0, 3.0, 0.0, 1.1])
+    loss = clipped_value_loss(values, old, targets, clip=0.5)
+    loss.backward()
+    # 0.9²; improved to 2, counts as 1.5: 1.5²; worse: 2²; too low: max(1.1², 0.6²).
+    assert loss.item() == pytest.approx((0.81 + 2.25 + 4.0 + 1.21) / 4)
+    assert values.grad.tolist() == pytest.approx([-1.8 / 4, 0.0, 4.0 / 4, -2.2 / 4])
+    assert old.grad is None
+
+
+@pytest.mark.parametrize("clip", [0.0, -0.1, math.nan, math.inf])
+def test_a_clip_that_is_not_finite_and_above_zero_raises(clip: float) -> None:
+    with pytest.raises(ValueError, match=r"clip must be finite and above 0, got"):
+        clipped_value_loss(*torch.zeros(3, 2), clip=clip)
+
+
+@pytest.mark.parametrize("shape", [(3, 1), (1, 3), (1,), (), (2,), (3, 3)])
+def test_losses_of_values_broadcast_nothing(shape: tuple[int, ...]) -> None:
+    wrong, right = torch.zeros(shape), torch.zeros(3)
+    for loss, *arguments in (
+        (value_loss, wrong, right),
+        (value_loss, right, wrong),
+        (clipped_value_loss, right, wrong, right),
+        (clipped_value_loss, right, right, wrong),
+    ):
+        with pytest.raises(ShapeError, match="must have the shape of"):
+            loss(*arguments)
 
 
 def test_mean_state_value_is_the_mean_of_the_greatest_values() -> None:
