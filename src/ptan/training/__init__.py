@@ -5,6 +5,7 @@
 * `evaluate`, `evaluate_parallel`: returns of an agent in environments of its own
 * `Callback`, `Callbacks`: objects that follow training
 * `Tracker`, `EpisodeStatistics`, `JsonLinesLog`, `TensorBoardLog`, `Log`: what a run tells
+* `ThreadTuner`: how many threads PyTorch uses, found while training
 * `Checkpoints`, `LoadedCheckpoint`, `CheckpointError`: states of a run on the disk
 * `Algorithm`, `EpisodeSource`: what a loop needs
 """
@@ -21,6 +22,7 @@ from ptan.training.loop import (
     run,
     train_step,
 )
+from ptan.training.threads import ThreadTuner
 from ptan.training.tracking import EpisodeStatistics, Tracker
 
 __all__ = [
@@ -36,6 +38,7 @@ __all__ = [
     "Log",
     "Record",
     "TensorBoardLog",
+    "ThreadTuner",
     "Tracker",
     "evaluate",
     "evaluate_parallel",

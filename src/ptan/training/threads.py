@@ -1,0 +1,153 @@
+"""How many threads PyTorch uses: found while training, because more are often slower.
+
+Threads help large networks on idle processors, and hurt on busy ones: two of them beside another
+busy process take several times as long as one, because each waits for the other at every layer.
+"""
+
+import math
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+from ptan.common.checks import whole_number
+from ptan.training.callbacks import Callback
+from ptan.training.loop import Record
+
+__all__ = ["ThreadTuner", "is_small", "torch_threads"]
+
+_WINDOW = 12  # updates that tell how fast it goes
+_TRIAL = 11  # updates under another number; the first does not count
+_SLOWED = 1.3  # times as long as usual: something has changed
+_GAIN = 0.9  # more threads must need less than this share of the time
+_EXCESS = 2  # updates' time that a trial may lose
+_SHARE = 0.05  # of the time that trials may lose
+_REST = 100  # updates' time between two trials at least
+
+
+def is_small(parameters: Iterable[Tensor], observation_shape: tuple[int, ...]) -> bool:
+    """Whether sharing the work of a network costs more than doing it: one thread is best then."""
+    return len(observation_shape) < 2 and sum(one.numel() for one in parameters) <= 300_000
+
+
+@contextmanager
+def torch_threads(threads: int) -> Iterator[None]:
+    """Let PyTorch use so many threads inside, and as many as before afterwards."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+class ThreadTuner(Callback):
+    """Sets the number of PyTorch's threads while training, by timing the updates themselves.
+
+    The time from one update to the next, acting and stepping included, is compared with that under
+    half or twice as many threads: half when updates have become slow, as another process may have
+    begun; twice as many now and then, as it may have ended. A trial that goes badly is given up at
+    once; all of them together lose some 5 % of the time at most.
+
+    Sums of floats depend on the number of threads: a run that is to be repeated to the bit needs a
+    fixed number (`torch_threads`). Networks that are `is_small` need one.
+
+    Args:
+        start: Threads to begin with.
+        most: Threads at most; None takes the processors that this process may use.
+        report: Is told each change in a line.
+        clock: Tells seconds from any point in time.
+
+    Raises:
+        TypeError, ValueError: a number of threads is no whole number of at least 1.
+    """
+
+    def __init__(
+        self,
+        start: int = 1,
+        most: int | None = None,
+        *,
+        report: Callable[[str], None] = lambda line: None,  # noqa: ARG005
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self.most = _processors() if most is None else whole_number("most", most)
+        self.threads = min(whole_number("start", start), self.most)
+        """As chosen; PyTorch uses another number during a trial."""
+        self._report, self._clock = report, clock
+        self._trial: int | None = None
+        self._times: deque[float] = deque(maxlen=_WINDOW)  # of updates under the present number
+        self._present = math.inf  # seconds of an update before the trial
+        self._usual: float | None = None  # seconds of an update under the choice
+        self._rest_until = -math.inf
+        self._began: float | None = None
+        torch.set_num_threads(self.threads)
+
+    def on_update(self, record: Record, /) -> None:  # noqa: ARG002
+        """Time the update, and change the number of threads if that is due."""
+        now = self._clock()
+        if self._began is not None and self.most > 1:
+            self._times.append(now - self._began)
+            if self._trial is not None:
+                self._judge(self._trial, now)
+            elif len(self._times) == _WINDOW:
+                self._watch(now)
+        self._began = now
+
+    def on_evaluation(self, *_: object) -> None:
+        """Leave this time out."""
+        self._began = None
+
+    on_checkpoint = on_evaluation
+
+    def on_end(self, reason: str, /) -> None:  # noqa: ARG002
+        """End a trial."""
+        self._use(self.threads)
+
+    def _watch(self, now: float) -> None:
+        """Try fewer threads if updates have become slow, and more if the last trial is long ago."""
+        first, present = self._usual is None, _typical(self._times)
+        usual = self._usual or present
+        self._usual = 0.9 * usual + 0.1 * present
+        if self.threads > 1 and (first or present > _SLOWED * usual):
+            self._usual = present  # from here on, if the trial changes nothing
+            self._use((self.threads + 1) // 2, present)
+        elif self.threads < self.most and now >= self._rest_until:
+            self._use(min(2 * self.threads, self.most), present)
+
+    def _judge(self, trial: int, now: float) -> None:
+        """End the trial if it has shown enough."""
+        count, present = len(self._times), self._present
+        excess = sum(self._times) - count * present
+        if excess <= _EXCESS * present and count < _TRIAL:
+            return
+        found = _typical([*self._times][1:]) if count == _TRIAL else math.inf
+        if found < present * (_GAIN if trial > self.threads else 1.0):
+            times = f"an update takes {1000 * found:.1f} ms instead of {1000 * present:.1f}"
+            self._report(f"threads: {trial} instead of {self.threads}, {times}")
+            self.threads, self._usual = trial, found
+        else:
+            self._rest_until = now + max(excess / _SHARE, _REST * present)
+        self._use(self.threads)
+
+    def _use(self, threads: int, present: float = math.inf) -> None:
+        """Begin a trial of other threads than those chosen, or end it."""
+        self._trial = None if threads == self.threads else threads
+        self._present = present
+        self._times.clear()
+        torch.set_num_threads(threads)
+
+
+def _processors() -> int:
+    """Those that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def _typical(seconds: Iterable[float]) -> float:
+    """The mean of all but the longest, which may be that of a log or a reset."""
+    shorter = sorted(seconds)[:-1]
+    return sum(shorter) / len(shorter)
