@@ -127,7 +127,10 @@ class Own(VectorEnv):
 @pytest.mark.parametrize(
     ("envs", "words"),
     [
-        ([maker("CartPole-v1")()], "CartPole.* cannot be saved: CartPoleEnv has no state_dict"),
+        (
+            [maker("CartPole-v1")()],
+            "environment 0, .*CartPole.* cannot be saved: CartPoleEnv has no state_dict",
+        ),
         (
             [FrameStackObservation(RepeatEpisodes(Odd(), 0), 2)],
             "FrameStackObservation has no state_dict.*RepeatEpisodes its outermost wrapper",

@@ -26,15 +26,15 @@ def saves(env: Any) -> bool:
     return _has_state(_owner(env))
 
 
-def save_env(env: Any) -> dict[str, Any]:
-    """Where one environment is in its episode.
+def save_env(env: Any, name: str = "") -> dict[str, Any]:
+    """Where one environment is in its episode; an error puts `name` before it.
 
     Raises:
         CannotSave: neither it nor its wrappers know.
     """
     if not saves(env):
         raise CannotSave(
-            f"{env} cannot be saved: {type(_owner(env)).__name__} has no state_dict() and "
+            f"{name}{env} cannot be saved: {type(_owner(env)).__name__} has no state_dict() and "
             "load_state_dict(); make ptan.envs.repeat.RepeatEpisodes its outermost wrapper"
         )
     elapsed = [wrapper._elapsed_steps for wrapper in _time_limits(env)]
@@ -65,7 +65,7 @@ def save_envs(envs: Sequence[Any] | VectorEnv[Any, Any, Any]) -> dict[str, Any]:
         CannotSave: an environment does not know.
     """
     if not isinstance(envs, VectorEnv):
-        return {"environments": [save_env(env) for env in envs]}
+        return {"environments": [save_env(env, f"environment {i}, ") for i, env in enumerate(envs)]}
     if _has_state(envs):
         return {"vector": envs.state_dict()}  # type: ignore[attr-defined]
     if not isinstance(envs, SyncVectorEnv | AsyncVectorEnv):

@@ -1,0 +1,125 @@
+"""One place in which an environment is made from its name."""
+
+import copy
+import difflib
+import re
+import sys
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+from gymnasium.envs.registration import EnvSpec, load_env_creator
+
+from ptan.envs.atari_settings import AtariSettings, need_extra
+from ptan.envs.old_gym import OldGym, is_old
+from ptan.envs.wrappers import wrap_dqn
+
+__all__ = ["find_spec", "is_atari", "make_env"]
+
+
+def is_atari(env_id: str) -> bool:
+    """True for the names of Atari games without frame skip of their own."""
+    return bool(re.fullmatch(r"ALE/.+-v5|.+NoFrameskip-v\d+", env_id))
+
+
+def make_env(
+    env_id: str,
+    *,
+    render_mode: str | None = None,
+    atari: AtariSettings | None = None,
+    **kwargs: Any,
+) -> gymnasium.Env[Any, Any]:
+    """Make an environment.
+
+    Atari games are preprocessed by `wrap_dqn`. Environments written for old versions of Gym are
+    adapted (`ptan.envs.old_gym`).
+
+    Args:
+        env_id: a name that Gymnasium knows, or `module:Name-v0`, where importing the module
+            registers the name.
+        render_mode: "human" for a window, "rgb_array" for pictures.
+        atari: how Atari games are preprocessed; the defaults of `AtariSettings` if None.
+        kwargs: for the environment itself.
+
+    Raises:
+        ValueError: there is no such environment, or it cannot be made.
+        ImportError: the module of a name, or what Atari games need, cannot be imported.
+    """
+    spec = find_spec(env_id)
+    game = is_atari(spec.id)
+    if game and spec.namespace == "ALE":
+        kwargs = {"frameskip": 1, **kwargs}
+    if render_mode is not None:
+        kwargs["render_mode"] = render_mode
+    try:
+        env = _make(spec, kwargs)
+    except Exception as error:  # whatever an environment does when it is made
+        raise ValueError(f"{env_id} cannot be made: {_one_line(error)}") from error
+    return wrap_dqn(env, **(atari or AtariSettings()).keywords()) if game else env
+
+
+def find_spec(env_id: str) -> EnvSpec:
+    """What Gymnasium knows about a name; see `make_env`.
+
+    Raises:
+        ValueError: nothing.
+        ImportError: the module of the name, or what Atari games need, cannot be imported.
+    """
+    module, _, name = env_id.rpartition(":")
+    try:
+        import ale_py
+
+        gymnasium.register_envs(ale_py)
+    except ImportError as missing:
+        if is_atari(name):
+            raise need_extra(missing) from None
+    if module:
+        _import(module, env_id)
+    try:
+        return gymnasium.spec(name)
+    except (gymnasium.error.Error, ImportError, ValueError):
+        names = {known.lower(): known for known in gymnasium.registry}
+        close = difflib.get_close_matches(env_id.lower(), names, 3, 0.6)
+        hint = " or ".join(repr(names[one]) for one in close)
+        raise ValueError(
+            f"env must be an environment of Gymnasium, got {env_id!r}"
+            + (f"; did you mean {hint}?" if hint else "")
+        ) from None
+
+
+def _import(module: str, env_id: str) -> None:
+    if "" not in sys.path and str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))  # programs that were installed do not look there
+    try:
+        import_module(module)
+    except Exception as error:  # whatever a module does when it is imported
+        reason = f"{type(error).__name__}: {_one_line(error)}"
+        raise ImportError(f"the module of env {env_id!r} cannot be imported: {reason}") from error
+
+
+def _make(spec: EnvSpec, kwargs: dict[str, Any]) -> Any:
+    try:
+        env = gymnasium.make(spec, **kwargs)
+        if not is_old(env.unwrapped):
+            return env
+        env.close()
+    except TypeError as error:  # no gymnasium.Env, or no `render_mode`
+        if not any(words in str(error) for words in ("gymnasium", "'render_mode'")):
+            raise
+    adapted = copy.deepcopy(spec)
+    adapted.entry_point = partial(_adapted, spec.entry_point)
+    return gymnasium.make(adapted, **kwargs)
+
+
+def _adapted(entry_point: Any, render_mode: str | None = None, **kwargs: Any) -> Any:
+    create = entry_point if callable(entry_point) else load_env_creator(entry_point)
+    env = create(**kwargs)
+    if not is_old(env):
+        raise TypeError(f"{type(env).__name__} takes no render_mode")
+    return OldGym(env, render_mode)
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
