@@ -239,6 +239,8 @@ def test_import_ptan_loads_no_extra() -> None:
     loaded = imported_by("from ptan import actions, agent, common, experience")
     assert {"ptan", "torch", "gymnasium", "numba"} <= loaded
     assert loaded & set(HEAVY) == set()
+    # Help and lists of settings need nothing of all this.
+    assert imported_by("import ptan") & {"torch", "gymnasium", "numba", "numpy"} == set()
 
 
 def test_settings_and_presets_are_read_without_pytorch() -> None:

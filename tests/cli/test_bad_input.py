@@ -90,11 +90,11 @@ def test_a_folder_that_is_no_run(ptan, tmp_path: Path) -> None:
         ("[1, 2]", "no JSON object"),
         ('{"name": "something else"}', "format"),
         ('{"format": 99}', "format"),
-        ('{"format": 1}', "'algorithm'"),
-        ('{"format": 1, "algorithm": "magic", "settings": {}, "config": {}}', "magic"),
-        ('{"format": 1, "algorithm": "dqn", "settings": {}, "config": {"gama": 1}}', "gama"),
-        ('{"format": 1, "algorithm": "dqn", "settings": {}, "config": {"gamma": 7}}', "gamma"),
-        ('{"format": 1, "algorithm": "dqn", "settings": 5, "config": {}}', "no run's"),
+        ('{"format": 2}', "'algorithm'"),
+        ('{"format": 2, "algorithm": "magic", "settings": {}, "config": {}}', "magic"),
+        ('{"format": 2, "algorithm": "dqn", "settings": {}, "config": {"gama": 1}}', "gama"),
+        ('{"format": 2, "algorithm": "dqn", "settings": {}, "config": {"gamma": 7}}', "gamma"),
+        ('{"format": 2, "algorithm": "dqn", "settings": 5, "config": {}}', "no run's"),
     ],
 )
 def test_a_config_that_is_no_runs(ptan, tmp_path: Path, text: str, complaint: str) -> None:

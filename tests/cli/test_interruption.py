@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ptan.cli.interruption import interruption
+from ptan.cli.progress import interruption
 from ptan.training import loop
 
 from .conftest import SMALL

@@ -1,6 +1,5 @@
 """`ptan train`: what it leaves behind, and in which order settings count."""
 
-import argparse
 import json
 import os
 import subprocess
@@ -11,17 +10,14 @@ from pathlib import Path
 import pytest
 
 from ptan.algorithms import PRESETS, DQNConfig
-from ptan.cli.main import _parser
-from ptan.cli.train import read_config
+from ptan.cli.train import _Flags, chosen, read_config
 
 from .conftest import SMALL
 
 
 def configured(words: str):
-    split = words.split()
-    namespace = _parser(split).parse_args(split)
-    assert isinstance(namespace, argparse.Namespace)
-    return read_config(namespace)
+    name, flags = chosen(words.split()[1:])
+    return read_config(name, flags, "ptan train", "", _Flags)[0]
 
 
 def test_a_run_leaves_its_files_and_names_its_folder_last(ptan, tmp_path: Path) -> None:
@@ -117,6 +113,8 @@ def test_a_preset_gives_its_number_of_environments_and_its_preprocessing(name: s
         ("--double", "double", True),
         ("--no-double", "double", False),
         ("--v-min -5", "v_min", -5.0),
+        ("--lr 3e-4", "learning_rate", 3e-4),
+        ("--buffer-size 50_000", "replay_size", 50_000),
     ],
 )
 def test_flags_are_read_as_their_settings(flags: str, name: str, value: object) -> None:
@@ -128,12 +126,12 @@ def test_flags_are_read_as_their_settings(flags: str, name: str, value: object) 
 def test_help_explains_every_setting_with_its_default(ptan) -> None:
     for words in ("train --help", "train dqn --help"):
         outcome = ptan(words)
-        text = " ".join(" ".join(outcome.out).split())
+        text = " ".join(" ".join(outcome.out).replace("│", " ").split())
         assert outcome.status == 0
         for name, default in asdict(DQNConfig()).items():
             assert f"--{name.replace('_', '-')}" in text
             if isinstance(default, float):
-                assert f"(default {default})" in text
+                assert f"(default: {default})" in text
         for flag in (
             "env",
             "steps",
@@ -150,7 +148,7 @@ def test_help_explains_every_setting_with_its_default(ptan) -> None:
             "rainbow",
         ):
             assert f"--{flag}" in text
-        assert "Capacity of the replay buffer, in transitions (default 100_000)" in text
+        assert "Capacity of the replay buffer, in transitions (default: 100_000)" in text
 
 
 def test_training_stops_where_training_and_greedy_evaluation_reach_the_reward(
@@ -226,7 +224,7 @@ def test_a_module_that_raises_is_one_line(ptan, tmp_path: Path, monkeypatch) -> 
 
 
 def test_a_reader_that_has_left_stops_no_run(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "ptan.cli", "train", "dqn", "--steps", "60", "--name", "alone"]
+    command = [sys.executable, "-m", "ptan", "train", "dqn", "--steps", "60", "--name", "alone"]
     process = subprocess.Popen(
         [*command, "--out", str(tmp_path), *SMALL], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
@@ -239,7 +237,7 @@ def test_a_reader_that_has_left_stops_no_run(tmp_path: Path) -> None:
 
 def test_a_terminal_without_greek_letters_is_no_obstacle(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONIOENCODING": "latin-1", "PYTHONUTF8": "0"}
-    command = [sys.executable, "-m", "ptan.cli", "train", "dqn", "--help"]
+    command = [sys.executable, "-m", "ptan", "train", "dqn", "--help"]
     found = subprocess.run(command, env=environment, capture_output=True, timeout=120, check=False)
     assert found.returncode == 0, found.stderr
     assert b"usage" in found.stdout

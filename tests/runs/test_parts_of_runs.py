@@ -15,8 +15,8 @@ from ptan.runs import RunConfig, RunError, RunSettings, threads
 from ptan.runs.environments import has_chance
 from ptan.runs.errors import nearest
 from ptan.runs.evaluation import Evaluation, Interrupted, evaluate_greedily
+from ptan.runs.progress import Progress, Speed
 from ptan.runs.seeds import EVALUATED, EVALUATION, FINAL, NEW_EPISODES, derived_seed
-from ptan.runs.watching import Progress, Speed
 from ptan.training.evaluate import Played
 
 IMAGES = spaces.Box(0, 255, (4, 84, 84), np.uint8)

@@ -9,10 +9,9 @@ import pytest
 from PIL import Image
 
 from ptan.algorithms import DQNConfig
-from ptan.runs.curves import LearningCurve
 from ptan.runs.errors import RunError
 from ptan.runs.folder import RunFolder
-from ptan.runs.plots import compare_figure, plot_run, plot_runs, run_figure, save_figure
+from ptan.runs.plots import LearningCurve, compare_figure, plot_runs, run_figure, save_figure
 from ptan.runs.settings import RunConfig, RunSettings
 
 
@@ -167,11 +166,10 @@ def check_picture(path: Path) -> None:
 def test_pictures_are_written(tmp_path: Path) -> None:
     first = run_folder(tmp_path / "a", [1.0, 2.0, 3.0])
     second = run_folder(tmp_path / "b", [2.0, 2.0], double=True)
-    plot_run(first, tmp_path / "new" / "one.png")
+    plot_runs([first], tmp_path / "new" / "one.png")
     plot_runs([first, second], tmp_path / "two.png")
     plot_runs([first], tmp_path / "single.png")
-    plot_runs([first, second], tmp_path / "named.png", ["same", "same"])
-    for name in ("new/one.png", "two.png", "single.png", "named.png"):
+    for name in ("new/one.png", "two.png", "single.png"):
         check_picture(tmp_path / name)
     assert (tmp_path / "single.png").read_bytes() == (tmp_path / "new/one.png").read_bytes()
     plot_runs([first, second], tmp_path / "two.png")
@@ -193,14 +191,12 @@ def test_pictures_that_cannot_be_written_are_refused(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="cannot be written"):
         save_figure(figure, tmp_path / "file" / "curve.png")
     with pytest.raises(RunError, match="no run folder"):
-        plot_run(tmp_path / "nowhere", tmp_path / "curve.png")
+        plot_runs([tmp_path / "nowhere"], tmp_path / "curve.png")
 
 
-def test_labels_and_folders_go_together(tmp_path: Path) -> None:
+def test_without_folders_there_is_nothing_to_draw(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="folders"):
         plot_runs([], tmp_path / "curve.png")
-    with pytest.raises(ValueError, match="labels"):
-        plot_runs(["a", "b"], tmp_path / "curve.png", ["one"])
 
 
 def test_matplotlib_is_asked_for_in_one_line(monkeypatch) -> None:

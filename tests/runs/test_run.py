@@ -10,7 +10,7 @@ import torch
 
 from ptan.algorithms import DQNConfig
 from ptan.runs import Run, RunConfig, RunError, RunSettings
-from ptan.runs.watching import Progress
+from ptan.runs.progress import Progress
 from ptan.training.checkpoint import Checkpoints
 from ptan.training.durable import PARTIAL
 
@@ -74,7 +74,7 @@ RAINBOW = DQNConfig.rainbow(
 def test_a_run_with_saved_replay_goes_on_as_if_never_stopped(
     tmp_path: Path, dqn: DQNConfig, num_envs: int, stops: tuple[int, ...]
 ) -> None:
-    settings = config(dqn, save_replay=True, num_envs=num_envs, steps=260)
+    settings = config(dqn, exact=True, num_envs=num_envs, steps=260)
     whole = Run.create(settings, tmp_path / "whole")
     expected = whole.train()
 
@@ -122,7 +122,7 @@ def test_without_saved_replay_it_begins_new_episodes_fills_the_buffer_and_says_s
 def test_lines_written_after_the_newest_checkpoint_are_cut_when_it_is_resumed(
     tmp_path: Path,
 ) -> None:
-    run = Run.create(config(save_replay=True), tmp_path / "run")
+    run = Run.create(config(exact=True), tmp_path / "run")
     run.train(interrupted=after(30))
     saved = metrics(tmp_path / "run")
     with (tmp_path / "run" / "metrics.jsonl").open("a") as file:

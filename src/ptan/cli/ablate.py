@@ -1,91 +1,58 @@
 """`ptan ablate`: train with each switch alone, with all, and with all but one; compare them."""
 
-import argparse
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from ptan.cli.choosing import add_choice, chosen
-from ptan.cli.interruption import interruption
+from ptan.cli.options import check_counts
 from ptan.cli.output import complain, tell
-from ptan.cli.parsing import add_settings, counting
-from ptan.cli.progress import watching
-from ptan.cli.train import INTERRUPTED, read_config
-from ptan.common.memory import keep_freed_memory
-from ptan.runs import RunConfig, RunSettings
-from ptan.runs.ablation import Ablation
-from ptan.runs.ablation_results import table
+from ptan.cli.train import INTERRUPTED, chosen, read_config
+from ptan.runs import CATALOGUE
 
-__all__ = ["add"]
-
-_NO_FLAG = ("stop_reward", "stop_episodes")
+__all__ = ["run"]
 
 
-def add(commands: Any, words: Sequence[str]) -> None:
-    """Declare the command.
+@dataclass(frozen=True)
+class _Flags:
+    switches: str | None = None  # names with commas; none: those of the algorithm's first bundle
+    seeds: int = 5  # runs per variant
+    jobs: int = 1  # runs at a time
+    single: bool = False  # each switch alone (the default)
+    leave_one_out: bool = False  # all switches but one, instead of each alone; with --single both
+    out: Path | None = None  # folder; none: runs/ablation-<env>
+    quiet: bool = False  # print only the results
 
-    Args:
-        commands: Where commands are added.
-        words: The command line: the flags are those of the algorithm that it names.
-    """
-    name, entry = chosen(words)
-    switches = ",".join(next(iter(entry.bundles.values()), ()))
-    parser = commands.add_parser(
-        "ablate",
-        help="find out what each switch of an algorithm does",
-        description="Train an algorithm without its switches, with each alone and with all of "
-        "them, each with several seeds, and compare. The same command goes on with an ablation "
-        "that was stopped. Every run makes all --steps.",
-        usage=f"ptan ablate [{name}] [--preset P] [--env ID] [--switches A,B] [--seeds N] "
-        "[--jobs J] [any setting]",
+
+def run(words: Sequence[str]) -> int:
+    """Make the runs and print the table; returns the exit status."""
+    name, words = chosen(words)
+    about = (
+        "Train an algorithm without its switches, with each alone and with all of them, each with "
+        "several seeds, and compare. The same command goes on with an ablation that was stopped. "
+        "Every run makes all --steps."
     )
-    add_choice(parser, entry, name)
-    parser.add_argument(
-        "--switches", metavar="A,B…", type=_names, help=f"which ones (default {switches})"
+    left_out = ("stop_reward", "stop_episodes")
+    base, found = read_config(
+        name or next(iter(CATALOGUE)), words, "ptan ablate", about, _Flags, leave_out=left_out
     )
-    parser.add_argument(
-        "--seeds",
-        metavar="N",
-        type=counting("seeds", 1),
-        default=5,
-        help="runs per variant (default 5)",
-    )
-    parser.add_argument(
-        "--jobs",
-        metavar="J",
-        type=counting("jobs", 1),
-        default=1,
-        help="runs at a time (default 1)",
-    )
-    parser.add_argument("--single", action="store_true", help="each switch alone (the default)")
-    parser.add_argument(
-        "--leave-one-out",
-        action="store_true",
-        help="all switches but one, instead of each alone; with --single both",
-    )
-    parser.add_argument(
-        "--out", type=Path, metavar="FOLDER", help="where (default runs/ablation-<env>)"
-    )
-    parser.add_argument("--quiet", action="store_true", help="print only the results")
-    run = parser.add_argument_group("settings of the runs")
-    add_settings(run, RunSettings, {"env_id": "env"}, leave_out=_NO_FLAG)
-    add_settings(parser.add_argument_group(f"settings of {name}: {entry.summary}"), entry.config)
-    parser.set_defaults(do=ablate, **{f"bundle_{bundle}": False for bundle in entry.bundles})
+    options = found.own
+    check_counts(seeds=options.seeds, jobs=options.jobs)
+    switches = None
+    if options.switches is not None:
+        listed = (one.strip().replace("-", "_") for one in options.switches.split(","))
+        switches = [one for one in listed if one]
 
+    from ptan.cli.progress import interruption, watching
+    from ptan.common.memory import keep_freed_memory
+    from ptan.runs.sweep import Ablation, table
 
-def ablate(options: argparse.Namespace) -> int:
-    """Make the runs and print the table; returns the exit status.
-
-    Raises:
-        RunError: bad input, or a run that failed.
-    """
     keep_freed_memory()
-    base = read_config(options)
+    env = re.sub(r"[^A-Za-z0-9]+", "-", base.settings.env_id).strip("-")
     ablation = Ablation(
         base,
-        options.out or _default_folder(base),
-        switches=options.switches,
+        options.out or Path("runs") / f"ablation-{env}",
+        switches=switches,
         seeds=options.seeds,
         single=options.single or not options.leave_one_out,
         leave_one_out=options.leave_one_out,
@@ -93,19 +60,10 @@ def ablate(options: argparse.Namespace) -> int:
     with interruption() as asked, watching(options.quiet, base.settings.steps) as watch:
         watch.say(f"{len(ablation.variants)} variants: {', '.join(ablation.variants)}")
         over = ablation.train(options.jobs, watch, asked)
-    found = ablation.results()
-    if found is not None:
-        tell(table(found))
+    results = ablation.results()
+    if results is not None:
+        tell(table(results))
     if not over:
         complain("interrupted, and saved; the same command goes on")
     tell(f"Results: {ablation.folder}")
     return 0 if over else INTERRUPTED
-
-
-def _default_folder(base: RunConfig) -> Path:
-    env = re.sub(r"[^A-Za-z0-9]+", "-", base.settings.env_id).strip("-")
-    return Path("runs") / f"ablation-{env}"
-
-
-def _names(text: str) -> list[str]:
-    return [name.strip().replace("-", "_") for name in text.split(",") if name.strip()]

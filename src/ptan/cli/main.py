@@ -1,21 +1,23 @@
 """The entry point: finds the command, and turns what goes wrong into one line."""
 
-import argparse
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from ptan.cli.output import complain, tolerate_encodings
-from ptan.cli.parsing import Parser
-from ptan.runs.errors import RunError
-from ptan.training.checkpoint import CheckpointError
+from ptan.cli.output import complain, tell, tolerate_encodings
+from ptan.runs.errors import RunError, nearest
 
-__all__ = ["BAD_INPUT", "main"]
+__all__ = ["main"]
 
-BAD_INPUT = 2
-"""Exit status after a request that cannot be met."""
-
-COMMANDS = ("train", "eval", "play", "plot", "ablate", "bench", "presets")
+COMMANDS = {
+    "train": ("train:run", "train an algorithm"),
+    "eval": ("look:evaluate", "evaluate the network of a run"),
+    "play": ("look:play", "watch the network of a run"),
+    "plot": ("look:plot", "draw the learning curves of runs"),
+    "ablate": ("ablate:run", "find out what each switch of an algorithm does"),
+    "bench": ("bench:run", "measure how fast training is on this machine"),
+    "presets": ("look:presets", "list the presets"),
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -25,33 +27,40 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: The words after `ptan`; None takes the program's own.
 
     Returns:
-        The exit status: 0 if all went well, 2 for bad input, 130 after Ctrl-C.
+        The exit status: 0 if all went well, 1 if an environment failed in training, 2 for a
+        request that cannot be met, 130 after Ctrl-C.
     """
-    words = list(sys.argv[1:] if argv is None else argv)
     tolerate_encodings()
     try:
-        namespace = _parser(words).parse_args(words)
-        return int(namespace.do(namespace))
-    except SystemExit as leaving:  # argparse, after --help and --version
+        return _run(list(sys.argv[1:] if argv is None else argv))
+    except SystemExit as leaving:  # after --help
         return int(leaving.code or 0)
-    except (RunError, CheckpointError, ImportError, OSError) as error:
-        text = " ".join(str(error).split()) or type(error).__name__
-        complain(f"ptan: {text}")
-        return BAD_INPUT
+    except (RunError, ImportError, OSError) as error:
+        complain(f"ptan: {' '.join(str(error).split()) or type(error).__name__}")
+        return getattr(error, "status", 2)
     except MemoryError as error:
         complain(f"ptan: not enough memory: {error or 'nothing is said about for what'}")
-        return BAD_INPUT
+        return 2
     except KeyboardInterrupt:
         complain("ptan: stopped")
         return 130
 
 
-def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
-    import ptan
+def _run(words: list[str]) -> int:
+    command = words[0] if words else ""
+    if command in ("-h", "--help"):
+        tell("usage: ptan COMMAND …\n\nReinforcement learning with PyTorch and Gymnasium.\n")
+        for name, (_, about) in COMMANDS.items():
+            tell(f"  {name:8} {about}")
+        tell("\nptan COMMAND --help explains each; ptan --version prints the version")
+        return 0
+    if command == "--version":
+        import ptan
 
-    parser = Parser(prog="ptan", description="Reinforcement learning with PyTorch and Gymnasium.")
-    parser.add_argument("--version", action="version", version=f"ptan {ptan.__version__}")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True, dest="command")
-    for name in COMMANDS:
-        import_module(f"ptan.cli.{name}").add(commands, words)
-    return parser
+        tell(f"ptan {ptan.__version__}")
+        return 0
+    if command not in COMMANDS:
+        got = f", got {command!r}{nearest(command, COMMANDS)}" if command else ""
+        raise RunError(f"COMMAND must be one of {', '.join(COMMANDS)}{got} (see ptan --help)")
+    module, _, function = COMMANDS[command][0].partition(":")
+    return int(getattr(import_module(f"ptan.cli.{module}"), function)(words[1:]))

@@ -26,7 +26,7 @@ def tolerate_encodings() -> None:
 
 
 def _print(line: str, stream: TextIO) -> None:
-    """Print; nobody who listens any more is no reason to stop a run that takes hours."""
+    """Print; a reader that has left is no reason to stop a run that takes hours."""
     try:
         print(line, file=stream, flush=True)
     except BrokenPipeError:

@@ -1,17 +1,42 @@
-"""Showing a run while it goes on: a progress bar, plain lines, or nothing."""
+"""Showing a run while it goes on, and taking Ctrl-C as a request to stop."""
 
+import signal
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from ptan.cli.output import tell
-from ptan.runs.watching import Progress, Silent, Watcher
+from ptan.runs.progress import Progress, Silent, Watcher
 
-__all__ = ["Lines", "described", "watching"]
+__all__ = ["Lines", "described", "interruption", "watching"]
 
-_SECONDS = 5.0
+
+@contextmanager
+def interruption() -> Iterator[Callable[[], bool]]:
+    """Take the first Ctrl-C or SIGTERM as a request, and the second one as a KeyboardInterrupt.
+
+    Yields a function that says whether there was one. In other threads than the main one signals
+    are left alone.
+    """
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield asked.is_set
+        return
+
+    def ask(number: int, frame: Any) -> None:  # noqa: ARG001
+        if asked.is_set():
+            raise KeyboardInterrupt
+        asked.set()
+
+    before = {one: signal.signal(one, ask) for one in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked.is_set
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
 
 
 @contextmanager
@@ -27,6 +52,8 @@ def watching(quiet: bool, steps: int) -> Iterator[Watcher]:
         return
     try:
         from rich.console import Console
+        from rich.progress import BarColumn, TextColumn
+        from rich.progress import Progress as Bar
     except ImportError:
         yield Lines()
         return
@@ -34,45 +61,47 @@ def watching(quiet: bool, steps: int) -> Iterator[Watcher]:
     if not console.is_terminal:
         yield Lines()
         return
-    with _bar(console) as bar:
+    with Bar(
+        TextColumn("{task.percentage:.0f}%"),  # as little as shows all on 80 columns
+        BarColumn(bar_width=8),
+        TextColumn("{task.description}", markup=False),
+        console=console,
+        redirect_stdout=sys.stdout.isatty(),
+        redirect_stderr=sys.stderr.isatty(),
+    ) as bar:
         yield _Bar(bar, steps)
 
 
 def described(progress: Progress) -> str:
-    """Reward, mean reward, ε and speed in a few words."""
-    parts = []
+    """Phase, reward, mean reward, ε, speed and time left in a few words."""
+    parts = [] if progress.phase == "training" else [progress.phase]
     if progress.last_reward is not None and progress.mean_reward is not None:
-        parts.append(f"reward {progress.last_reward:.1f}")
-        parts.append(f"mean {progress.mean_reward:.2f}")
+        parts += [f"reward {progress.last_reward:.1f}", f"mean {progress.mean_reward:.2f}"]
     if progress.epsilon is not None:
         parts.append(f"ε {progress.epsilon:.2f}")
     if progress.speed is not None:
         parts.append(f"{progress.speed:,.0f} steps/s")
-    if progress.phase != "training":
-        parts.insert(0, progress.phase)
+    if progress.seconds_left is not None:
+        minutes, seconds = divmod(round(progress.seconds_left), 60)
+        hours, minutes = divmod(minutes, 60)
+        left = f"{hours} h {minutes:02d} min" if hours else f"{minutes}:{seconds:02d} min"
+        parts.append(f"{left} left")
     return "  ".join(parts)
 
 
 class Lines:
-    """Prints a line every few seconds, for files and pipes.
+    """Prints a line every few seconds, for files and pipes."""
 
-    Args:
-        seconds: From one line to the next.
-    """
-
-    def __init__(self, seconds: float = _SECONDS) -> None:
+    def __init__(self, seconds: float = 5.0) -> None:
         self._seconds = seconds
         self._shown = -seconds
 
     def progress(self, progress: Progress) -> None:
         """Print where the run stands, if the last time is long enough ago."""
         now = time.monotonic()
-        if now - self._shown < self._seconds:
-            return
-        self._shown = now
-        left = progress.seconds_left
-        end = "" if left is None else f"  {_duration(left)} left"
-        tell(f"{progress.env_steps:,}/{progress.steps:,} steps  {described(progress)}{end}")
+        if now - self._shown >= self._seconds:
+            self._shown = now
+            tell(f"{progress.env_steps:,}/{progress.steps:,} steps  {described(progress)}")
 
     def say(self, line: str) -> None:
         """Print the line."""
@@ -84,40 +113,11 @@ class _Bar:
 
     def __init__(self, bar: Any, steps: int) -> None:
         self._bar = bar
-        self._task = bar.add_task("starting", total=steps, left="")
+        self._task = bar.add_task("starting", total=steps)
 
     def progress(self, progress: Progress) -> None:
-        left = progress.seconds_left
-        self._bar.update(
-            self._task,
-            completed=progress.env_steps,
-            total=progress.steps,
-            description=described(progress),
-            left="" if left is None else f"{_duration(left)} left",
-        )
+        done, total = progress.env_steps, progress.steps
+        self._bar.update(self._task, completed=done, total=total, description=described(progress))
 
     def say(self, line: str) -> None:
         self._bar.console.print(line, highlight=False, markup=False, soft_wrap=True)
-
-
-def _bar(console: Any) -> Any:
-    from rich.progress import BarColumn, Progress, TextColumn
-
-    return Progress(
-        TextColumn("{task.percentage:.0f}%"),  # as little as shows all on 80 columns
-        BarColumn(bar_width=8),
-        TextColumn("{task.description}", markup=False),
-        TextColumn("{task.fields[left]}"),
-        console=console,
-        redirect_stdout=sys.stdout.isatty(),
-        redirect_stderr=sys.stderr.isatty(),
-    )
-
-
-def _duration(seconds: float) -> str:
-    """Hours, minutes and seconds, as people write them."""
-    whole = round(seconds)
-    hours, minutes = whole // 3600, whole % 3600 // 60
-    if hours:
-        return f"{hours} h {minutes:02d} min"
-    return f"{minutes}:{whole % 60:02d} min" if minutes else f"{whole} s"

@@ -1,170 +1,178 @@
 """`ptan train`: train an algorithm in a folder of its own, or go on with a run."""
 
-import argparse
 import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, make_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from ptan.algorithms import Preset
-from ptan.cli.choosing import add_choice, chosen
-from ptan.cli.interruption import interruption
+from tyro.conf import arg
+
+from ptan.cli.options import flags, given, parse
 from ptan.cli.output import complain, tell
-from ptan.cli.parsing import add_settings, given_settings
-from ptan.cli.progress import watching
-from ptan.common.memory import keep_freed_memory
-from ptan.runs import CATALOGUE, Entry, Run, RunConfig, RunError, RunSettings
+from ptan.runs import CATALOGUE, RunConfig, RunError, RunFolder, RunSettings
 from ptan.runs.errors import nearest
-from ptan.runs.evaluation import described_mean
 from ptan.runs.folder import default_name
-from ptan.runs.settings import settings_of_preset
+from ptan.runs.settings import CHANGEABLE, settings_of_preset
 
-__all__ = ["INTERRUPTED", "add", "read_config"]
+__all__ = ["INTERRUPTED", "chosen", "read_config", "run"]
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells have it."""
 
-_OWN_FLAGS = {"env_id": "env"}
+
+@dataclass(frozen=True)
+class _Flags:
+    out: Path = Path("runs")  # folder for runs
+    name: str | None = None  # of its folder; none: <env>-<preset or algorithm>-seed<S>-<time>
+    resume: Path | None = None  # go on with the run in this folder, with its settings
+    quiet: bool = False  # print only the last line
 
 
-def add(commands: Any, words: Sequence[str]) -> None:
-    """Declare the command.
-
-    Args:
-        commands: Where commands are added.
-        words: The command line: the flags are those of the algorithm that it names.
-    """
-    name, entry = chosen(words)
-    parser = commands.add_parser(
-        "train",
-        help="train an algorithm",
-        description="Train an algorithm in a folder of its own, or go on with a run. Settings come "
-        "from the defaults, then the preset, then --"
-        f"{', --'.join(entry.bundles) or 'bundles'}, then the flags.",
-        epilog=_epilog(name),
-        usage=f"ptan train {name} [--preset P] [--env ID] [any setting]",
-    )
-    add_choice(parser, entry)
-    parser.add_argument(
-        "--out",
-        type=Path,
-        default=Path("runs"),
-        metavar="FOLDER",
-        help="folder for runs (default runs)",
-    )
-    parser.add_argument(
-        "--name",
-        metavar="NAME",
-        help="of the run's folder (default <env>-<preset or algorithm>-seed<S>-<time>)",
-    )
-    parser.add_argument(
-        "--resume",
-        type=Path,
-        metavar="RUN",
-        help="go on with the run in this folder, with its settings",
-    )
-    parser.add_argument("--quiet", action="store_true", help="print only the last line")
-    add_settings(parser.add_argument_group("settings of the run"), RunSettings, _OWN_FLAGS)
-    group = parser.add_argument_group(f"settings of {name}: {entry.summary}")
-    for bundle, settings in entry.bundles.items():
-        group.add_argument(
-            f"--{bundle}",
-            action="store_true",
-            dest=f"bundle_{bundle}",
-            help=f"turn on {_listed(settings)}",
-        )
-    add_settings(group, entry.config)
-    parser.set_defaults(do=train)
-
-
-def train(options: argparse.Namespace) -> int:
+def run(words: Sequence[str]) -> int:
     """Train; returns the exit status."""
-    command = ["ptan", *sys.argv[1:]]
+    name, words = chosen(words)
+    resume = given(words, "--resume")
+    before = None if resume is None else RunFolder.open(resume).read_config()
+    if before is not None and name not in (None, before.algorithm):
+        raise RunError(f"{resume} is a run of {before.algorithm}, not of {name}")
+    about = (
+        "Train an algorithm in a folder of its own, or go on with a run. Settings come from the "
+        "defaults, then the preset, then --rainbow, then the flags."
+    )
+    name = before.algorithm if before else name
+    config, found = read_config(name, words, "ptan train", about, _Flags, before=before)
+    changes, options = {} if before is None else _changes(before, config, found), found.own
+
+    from ptan.cli.progress import interruption, watching
+    from ptan.common.memory import keep_freed_memory
+    from ptan.runs import Run
+
     keep_freed_memory()
-    run = _resumed(options, command) if options.resume else _new(options, command)
+    command = ["ptan", *sys.argv[1:]]
+    if before is None:
+        run = Run.create(config, options.out / (options.name or default_name(config)), command)
+    else:
+        run = Run.resume(options.resume, changes, command)
     for warning in run.warnings:
         complain(warning)
     with interruption() as asked, watching(options.quiet, run.settings.steps) as watch:
         watch.say(f"{run.config.algorithm} on {run.settings.env_id}, seed {run.config.seed}")
         result = run.train(watch, asked)
-    folder = run.folder.path
+    path = run.folder.path
     if result is None:
-        again = f"ptan train {run.config.algorithm} --resume {shlex.quote(str(folder))}"
+        again = f"ptan train {run.config.algorithm} --resume {shlex.quote(str(path))}"
         complain(f"interrupted, and saved; go on with: {again}")
     elif not options.quiet:
         _report(result)
-    tell(f"Run folder: {folder}")
+    tell(f"Run folder: {path}")
     return INTERRUPTED if result is None else 0
 
 
-def read_config(options: argparse.Namespace) -> RunConfig:
-    """All settings of a new run: defaults, then the preset, then bundles, then flags.
+def chosen(words: Sequence[str]) -> tuple[str | None, list[str]]:
+    """The algorithm that a command line begins with, None without, and the other words.
 
     Raises:
-        RunError: an unknown preset, or an impossible setting.
+        RunError: there is no such algorithm.
     """
-    if options.algorithm is None:
-        raise RunError(f"ALGO is missing: one of {', '.join(CATALOGUE)} (see ptan train --help)")
-    entry = CATALOGUE[options.algorithm]
-    config, of_run = entry.config(), {}
-    if options.preset is not None:
-        preset = _preset(entry, options.preset)
-        config = preset.config
-        of_run = settings_of_preset(preset)
+    if not words or words[0].startswith("-"):
+        return None, list(words)
+    if words[0] not in CATALOGUE:
+        hint = nearest(words[0], CATALOGUE)
+        raise RunError(f"ALGO must be one of {', '.join(CATALOGUE)}, got {words[0]!r}{hint}")
+    return words[0], list(words[1:])
+
+
+def read_config(
+    name: str | None,
+    words: Sequence[str],
+    prog: str,
+    about: str,
+    own: type[Any],
+    *,
+    leave_out: Sequence[str] = (),
+    before: RunConfig | None = None,
+) -> tuple[RunConfig, Any]:
+    """All settings of a run: defaults, then the preset, then bundles, then flags.
+
+    Args:
+        name: Of the algorithm; None shows the first one's help, and nothing else.
+        words: The command line behind it.
+        prog: For help and errors.
+        about: For help.
+        own: A dataclass of the command's own flags.
+        leave_out: Settings of the run that are no flags here.
+        before: Settings of a run that goes on, in place of defaults, preset and bundles.
+
+    Returns:
+        The settings; and all flags, with `own` ones, `preset` and a switch for each bundle.
+
+    Raises:
+        RunError: an unknown flag or preset, or an impossible setting.
+    """
+    entry = CATALOGUE[name or next(iter(CATALOGUE))]
+    preset = None if before else given(words, "--preset")
+    if preset is not None and preset not in entry.presets:
+        hint = nearest(preset, entry.presets)
+        raise RunError(f"preset must be one of {', '.join(entry.presets)}, got {preset!r}{hint}")
+    settings, config = vars(before.settings if before else RunSettings()), vars(entry.config())
+    if before is not None:
+        config = vars(before.config)
+    elif preset is not None:
+        settings = {**settings, **settings_of_preset(entry.presets[preset])}
+        config = vars(entry.presets[preset].config)
+    listed = Annotated[str | None, arg(help=f"one of {', '.join(entry.presets)}")]
+    fields: list[Any] = [
+        ("own", own, field(default=own())),
+        ("preset", listed, field(default=None)),
+    ]
+    for bundle, values in entry.bundles.items():
+        if before is None and f"--{bundle}" in words:
+            config = {**config, **values}
+        turned_on = Annotated[bool, arg(help=f"turn on {', '.join(values)}")]
+        fields.append((bundle, turned_on, field(default=False)))
+    fields += [flags(RunSettings, settings, leave_out), flags(entry.config, config)]
+    every = make_dataclass("Flags", fields, frozen=True)
+    found: Any = parse(every, words, prog if name is None else f"{prog} {name}", about)
+    if name is None:
+        raise RunError(f"ALGO is missing: one of {', '.join(CATALOGUE)} (see {prog} --help)")
     try:
-        bundles = [
-            settings for name, settings in entry.bundles.items() if vars(options)[f"bundle_{name}"]
-        ]
-        changes = {name: value for settings in bundles for name, value in settings.items()}
-        config = replace(config, **{**changes, **given_settings(options, entry.config)})
-        settings = RunSettings(**{**of_run, **given_settings(options, RunSettings)})
+        made = RunConfig(
+            algorithm=name,
+            settings=RunSettings(**{**settings, **vars(found.RunSettings)}),
+            config=entry.config(**vars(getattr(found, entry.config.__name__))),
+            preset=before.preset if before else preset,
+        )
     except (TypeError, ValueError) as error:
         raise RunError(str(error)) from None
-    if not settings.env_id:
+    if not made.settings.env_id:
         raise RunError("env must be named: give --env ID, or a --preset that brings one")
-    return RunConfig(
-        algorithm=options.algorithm, settings=settings, config=config, preset=options.preset
-    )
+    return made, found
 
 
-def _new(options: argparse.Namespace, command: list[str]) -> Run:
-    config = read_config(options)
-    name = default_name(config) if options.name is None else options.name
-    return Run.create(config, options.out / name, command)
-
-
-def _resumed(options: argparse.Namespace, command: list[str]) -> Run:
-    """The run to go on with.
+def _changes(before: RunConfig, after: RunConfig, found: Any) -> dict[str, Any]:
+    """The settings with which a run goes on, where they differ.
 
     Raises:
         RunError: a flag that is only for new runs.
     """
-    entry = CATALOGUE[options.algorithm or next(iter(CATALOGUE))]
-    refused = [*given_settings(options, entry.config)]
-    refused += [name for name in ("preset", "name") if vars(options)[name] is not None]
-    refused += [name for name in entry.bundles if vars(options)[f"bundle_{name}"]]
+    there = {**vars(before.config), **vars(before.settings)}
+    wanted = {**vars(after.config), **vars(after.settings)}
+    changes = {name: value for name, value in wanted.items() if value != there[name]}
+    new_only = [one for one in ("preset", *before.entry.bundles) if getattr(found, one)]
+    new_only += ["name"] if found.own.name else []
+    refused = [*(name for name in changes if name not in CHANGEABLE), *new_only]
     if refused:
-        flags = ", ".join("--" + name.replace("_", "-") for name in refused)
-        raise RunError(f"{flags} cannot change when a run is resumed: it keeps its settings")
-    run = Run.resume(options.resume, given_settings(options, RunSettings), command)
-    if options.algorithm not in (None, run.config.algorithm):
-        raise RunError(
-            f"{options.resume} is a run of {run.config.algorithm}, not of {options.algorithm}"
-        )
-    return run
-
-
-def _preset(entry: Entry, name: str) -> Preset:
-    if name not in entry.presets:
-        hint = nearest(name, entry.presets)
-        raise RunError(f"preset must be one of {', '.join(entry.presets)}, got {name!r}{hint}")
-    return entry.presets[name]
+        words = ", ".join("--" + name.replace("_", "-") for name in refused)
+        raise RunError(f"{words} cannot change when a run is resumed: it keeps its settings")
+    return changes
 
 
 def _report(result: dict[str, Any]) -> None:
     """Print how a run ended."""
+    from ptan.runs.evaluation import described_mean
+
     why = {"stop_reward": "the reward to stop at is reached", "steps": "all steps are done"}
     tell(
         f"{why[result['stopped_because']]}: {result['env_steps']:,} environment steps, "
@@ -177,27 +185,7 @@ def _report(result: dict[str, Any]) -> None:
             f"{training['over_episodes']} of {training['episodes']:,} episodes"
         )
     if evaluation is not None:
-        mean, ci95 = evaluation["mean"], evaluation["ci95"]
-        found = described_mean(mean, ci95, evaluation["episodes"], evaluation["different"])
-        tell(f"final network, greedy: {found}")
+        tell(f"final network, greedy: {described_mean(evaluation)}")
     if result["solved"] is not None:
         relation = "reaches" if result["solved"] else "does not reach"
         tell(f"that {relation} the reward to stop at, {result['stop_reward']:g}")
-
-
-def _epilog(name: str) -> str:
-    others = [other for other in CATALOGUE if other != name]
-    text = f"Shown are the settings of {name}."
-    return (
-        f"{text} See also: {', '.join(f'ptan train {o} --help' for o in others)}"
-        if others
-        else text
-    )
-
-
-def _listed(settings: Any) -> str:
-    words = [
-        "--" + name.replace("_", "-") + ("" if value is True else f" {value}")
-        for name, value in settings.items()
-    ]
-    return ", ".join(words)

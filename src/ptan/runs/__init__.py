@@ -7,10 +7,27 @@
 * `RunError`: what is wrong with a request, in one line
 """
 
-from ptan.runs.catalogue import CATALOGUE, Entry
-from ptan.runs.errors import RunError
-from ptan.runs.folder import RunFolder
-from ptan.runs.run import Run
-from ptan.runs.settings import RunConfig, RunSettings
+from typing import TYPE_CHECKING
+
+from ptan.common.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from ptan.runs.catalogue import CATALOGUE, Entry
+    from ptan.runs.errors import RunError
+    from ptan.runs.folder import RunFolder
+    from ptan.runs.run import Run
+    from ptan.runs.settings import RunConfig, RunSettings
 
 __all__ = ["CATALOGUE", "Entry", "Run", "RunConfig", "RunError", "RunFolder", "RunSettings"]
+
+# Settings are read without PyTorch, which `Run` imports.
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "ptan.runs.catalogue": ["CATALOGUE", "Entry"],
+        "ptan.runs.errors": ["RunError"],
+        "ptan.runs.folder": ["RunFolder"],
+        "ptan.runs.run": ["Run"],
+        "ptan.runs.settings": ["RunConfig", "RunSettings"],
+    },
+)

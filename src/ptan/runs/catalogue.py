@@ -1,13 +1,17 @@
-"""The algorithms that can be trained by name: the one place that a new one is added to."""
+"""The algorithms that can be trained by name: the one place that a new one is added to.
+
+Settings and presets are here as they are; the algorithm itself, and with it PyTorch, is imported
+when a run is made.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from types import MappingProxyType
 from typing import Any
 
-from gymnasium import spaces
-
-from ptan.algorithms import DQN, PRESETS, DQNConfig, Preset
+from ptan.algorithms.dqn_config import DQNConfig
+from ptan.algorithms.presets import PRESETS, Preset
 
 __all__ = ["CATALOGUE", "Entry", "differing"]
 
@@ -16,21 +20,26 @@ __all__ = ["CATALOGUE", "Entry", "differing"]
 class Entry:
     """An algorithm with what a run and its command line need to know of it.
 
-    Args:
-        algorithm: Called as `algorithm(observation_space, action_space, config, device=…)`.
-        config: The dataclass of its settings, every field declared by `setting`; one is `seed`.
-        presets: Its presets by name.
-        action_spaces: Kinds of action spaces that it can act in.
-        summary: What it is, one line.
-        bundles: Settings that are turned on together, by the name of the bundle.
+    home            module and class, called as `(observation_space, action_space, config, device=)`
+    config          the dataclass of its settings, every field declared by `setting`; one is `seed`
+    presets         its presets by name
+    action_spaces   kinds of action spaces that it can act in, by Gymnasium's names
+    summary         what it is, one line
+    bundles         settings that are turned on together, by the name of the bundle
     """
 
-    algorithm: Any
+    home: str
     config: type[Any]
     presets: Mapping[str, Preset]
-    action_spaces: tuple[type[spaces.Space[Any]], ...]
+    action_spaces: tuple[str, ...]
     summary: str
     bundles: Mapping[str, Mapping[str, Any]]
+
+    @property
+    def algorithm(self) -> Any:
+        """The class, imported."""
+        module, _, name = self.home.partition(":")
+        return getattr(import_module(module), name)
 
 
 def differing(config: Any) -> dict[str, Any]:
@@ -42,10 +51,10 @@ def differing(config: Any) -> dict[str, Any]:
 CATALOGUE: Mapping[str, Entry] = MappingProxyType(
     {
         "dqn": Entry(
-            DQN,
+            "ptan.algorithms.dqn:DQN",
             DQNConfig,
             PRESETS,
-            (spaces.Discrete,),
+            ("Discrete",),
             "deep Q-learning with six extensions, each a switch",
             {"rainbow": differing(DQNConfig.rainbow())},
         )

@@ -21,6 +21,7 @@ __all__ = [
     "check_spaces",
     "evaluation_environments",
     "evaluation_protocol",
+    "frames_per_second",
     "has_chance",
     "make_one",
     "spaces_of",
@@ -114,8 +115,8 @@ def spaces_of(env: Any) -> tuple[Any, Any]:
 
 def check_spaces(name: str, entry: Entry, env_id: str, actions: Any) -> None:
     """Raise RunError unless an algorithm can act in an environment."""
-    if not isinstance(actions, entry.action_spaces):
-        kinds = " or ".join(kind.__name__ for kind in entry.action_spaces)
+    if not any(kind.__name__ in entry.action_spaces for kind in type(actions).__mro__):
+        kinds = " or ".join(entry.action_spaces)
         raise RunError(f"{name} needs a {kinds} action space, {env_id} has {actions}")
 
 
@@ -198,3 +199,9 @@ def _one_line(env_id: str) -> Iterator[None]:
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise RunError(f"{env_id} cannot be made: {reason}") from error
+
+
+def frames_per_second(env: Any, settings: RunSettings) -> float:
+    """How fast an environment runs in its own time, in steps of the agent."""
+    own = float(env.metadata.get("render_fps") or 30)
+    return own / settings.frame_skip if is_atari(settings.env_id) else own

@@ -9,6 +9,9 @@ __all__ = ["RunError", "nearest"]
 class RunError(Exception):
     """A request that cannot be met; the text is one line that says what would be right."""
 
+    status = 2
+    """Exit status of a program that ends with it."""
+
 
 def nearest(name: str, names: Iterable[str], count: int = 3) -> str:
     """The names most like a wrong one, to end an error message with.

@@ -1,7 +1,7 @@
 """Greedy evaluation of a run's network, and what its returns say."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,21 +95,16 @@ class Evaluation:
         }
 
     def __str__(self) -> str:
-        return described_mean(self.mean, self.ci95, len(self.returns), len(self.different))
+        return described_mean(self.to_json())
 
 
-def described_mean(mean: float, ci95: float | None, episodes: int, different: int) -> str:
-    """A mean return with its interval, in words.
-
-    Args:
-        mean: Of the returns.
-        ci95: Half the width of its 95 % interval; None for one episode.
-        episodes: How many.
-        different: How many of them repeat no other one.
-    """
+def described_mean(evaluation: Mapping[str, Any]) -> str:
+    """The mean return of an evaluation with its interval, in words; from `Evaluation.to_json`."""
+    episodes, different = evaluation["episodes"], evaluation["different"]
     count = "one episode" if episodes == 1 else f"{episodes} episodes"
     if different < episodes:
         count += f", {different} different" if different > 1 else ", all the same"
+    mean, ci95 = evaluation["mean"], evaluation["ci95"]
     if ci95 is None:
         return f"{mean:.2f} ({count})"
     return f"{mean:.2f} ± {ci95:.2f} (95 %, Student's t, {count})"

@@ -6,21 +6,19 @@ import re
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Self
 
 from ptan.runs.errors import RunError
 from ptan.runs.settings import RunConfig
-from ptan.training.durable import PARTIAL, locked, replace_file
+from ptan.training.durable import PARTIAL, replace_file
 
 __all__ = ["FORMAT", "RunFolder", "default_name"]
 
-FORMAT = 1
+FORMAT = 2
 """Version of the layout of run folders."""
-
-_PACKAGES = ("ptan", "torch", "numpy", "gymnasium", "ale-py")
 
 
 class RunFolder:
@@ -32,9 +30,6 @@ class RunFolder:
     checkpoints/       the newest states of the whole run
     curve.png          the learning curve
     result.json        how it ended; there once it has
-
-    Args:
-        path: The folder.
     """
 
     def __init__(self, path: Path | str) -> None:
@@ -48,10 +43,10 @@ class RunFolder:
 
     @classmethod
     def create(cls, path: Path | str, config: RunConfig, command: Sequence[str] = ()) -> Self:
-        """Make a folder for a new run and write its settings.
+        """Make a folder for a new run, and those above it, and write its settings.
 
         Args:
-            path: Where; the folders above it are made too.
+            path: Where.
             config: What is written to `config.json`.
             command: The command line that began the run.
 
@@ -75,7 +70,19 @@ class RunFolder:
         except OSError as error:
             raise RunError(f"{path} cannot be made: {error.strerror or error}") from None
         try:
-            folder.write_config(config, command=list(command), resumed=[])
+            write_json(
+                folder.config,
+                {
+                    "format": FORMAT,
+                    "env_id": config.settings.env_id,
+                    **config.to_json(),
+                    "seed": config.seed,
+                    "command": list(command),
+                    "resumed": [],
+                    "started": _now(),
+                    "versions": _versions(),
+                },
+            )
         except BaseException as error:
             shutil.rmtree(folder.path, ignore_errors=True)
             if isinstance(error, OSError):
@@ -100,10 +107,15 @@ class RunFolder:
 
     @property
     def unfinished(self) -> bool:
-        """Whether it was left while it was made: it has nothing that anybody could miss."""
+        """Whether it was left while it was made: it holds nothing of value."""
         if not self.path.is_dir():
             return False
         return all(part.name.startswith(PARTIAL) for part in self.path.iterdir())
+
+    @property
+    def has_checkpoint(self) -> bool:
+        """Whether there is a state to go on from, intact or not."""
+        return any(self.checkpoints.glob("*-step-*"))
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -113,37 +125,27 @@ class RunFolder:
             RunError: one does so already, or the folder cannot be written to.
         """
         try:
-            lock = ExitStack()
-            lock.enter_context(locked(self.path))
-        except BlockingIOError:
+            from filelock import FileLock, Timeout
+        except ImportError as error:
+            raise ImportError('runs need filelock: pip install "ptan[runs]"') from error
+        lock = FileLock(self.path / ".lock", blocking=False)
+        try:
+            lock.acquire()
+        except Timeout:
             raise RunError(f"{self.path} is in training already, by another process") from None
-        except OSError as error:
-            raise RunError(f"{self.path} cannot be written: {error.strerror or error}") from None
-        with lock:
+        except (OSError, NotImplementedError) as error:
+            raise RunError(f"{self.path} cannot be locked: {error}") from None
+        try:
             yield
-
-    def write_config(
-        self, config: RunConfig, *, command: list[str], resumed: list[dict[str, Any]]
-    ) -> None:
-        """Write `config.json`."""
-        content = {
-            "format": FORMAT,
-            "env_id": config.settings.env_id,
-            **config.to_json(),
-            "seed": config.seed,
-            "command": command,
-            "resumed": resumed,
-            "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-            "versions": versions(),
-        }
-        write_json(self.config, content)
+        finally:
+            lock.release()
 
     def update_config(self, config: RunConfig, command: Sequence[str]) -> None:
         """Note in `config.json` that the run is resumed, with settings that have changed."""
         content = self._read()
-        note = {"at": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "command": list(command)}
-        content["resumed"] = [*content.get("resumed", []), {**note, "versions": versions()}]
-        write_json(self.config, {**content, **config.to_json()})
+        note = {"at": _now(), "command": list(command), "versions": _versions()}
+        resumed = [*content.get("resumed", []), note]
+        write_json(self.config, {**content, "resumed": resumed, **config.to_json()})
 
     def read_config(self) -> RunConfig:
         """The settings of the run.
@@ -161,10 +163,6 @@ class RunFolder:
             return RunConfig.from_json(content)
         except RunError as error:
             raise RunError(f"{self.config} is no run's: {error}") from None
-
-    def write_result(self, result: Mapping[str, Any]) -> None:
-        """Write `result.json`."""
-        write_json(self.result, result)
 
     def read_result(self) -> dict[str, Any] | None:
         """The content of `result.json`; None if there is none, or none that can be read."""
@@ -193,18 +191,21 @@ def default_name(config: RunConfig) -> str:
     return f"{env}-{what}-seed{config.seed}-{time.strftime('%Y%m%d-%H%M%S')}"
 
 
-def versions() -> dict[str, str]:
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a file at once: readers see the old one or the new one, never a part."""
+    replace_file(path, (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S%z")
+
+
+def _versions() -> dict[str, str]:
     """Versions of ptan, of Python and of the packages that results depend on."""
     found = {"python": platform.python_version()}
-    for package in _PACKAGES:
+    for package in ("ptan", "torch", "numpy", "gymnasium", "ale-py"):
         try:
             found[package] = version(package)
         except PackageNotFoundError:
             continue
     return found
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Write a file at once: whoever reads it meanwhile sees the old one or the new one."""
-    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-    replace_file(path, text.encode())

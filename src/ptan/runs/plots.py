@@ -1,115 +1,256 @@
-"""Pictures of learning curves: one run, or several compared."""
+"""Learning curves: read from run folders, averaged over episodes and runs, drawn."""
 
+import itertools
+import json
+import math
 from collections.abc import Mapping, Sequence
-from itertools import cycle
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
-from ptan.runs.curves import (
-    LearningCurve,
-    common_grid,
-    default_window,
-    group_labels,
-    mean_of_episodes,
-    mean_of_steps,
-    read_curve,
-)
+from ptan.common.checks import whole_number
+from ptan.runs.catalogue import CATALOGUE
 from ptan.runs.errors import RunError
+from ptan.runs.folder import RunFolder
+from ptan.runs.settings import CHANGEABLE
 from ptan.runs.statistics import bootstrap_band
+from ptan.training.logs import read_json_lines
 
-__all__ = ["compare_figure", "plot_run", "plot_runs", "run_figure", "save_figure"]
+__all__ = ["LearningCurve", "compare_figure", "plot_runs", "read_curve", "run_figure"]
+
+Floats: TypeAlias = NDArray[np.float64]
+Steps: TypeAlias = NDArray[np.int64]
+
+GRID_POINTS = 200
+"""Points of a curve in comparisons."""
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F3C8D", "#666666")
 """Told apart by the colour-blind too (Okabe & Ito 2008), the pale yellow left out."""
 
-DASHES = ("solid", "dashed", "dotted")
-SIZE = (9.0, 5.0)
-"""Inches."""
-DPI = 120
-
-_ONE_POINT = 1_000  # points of a running mean at most: more than a picture has
+_MOST_POINTS = 1_000  # of a running mean: more than a picture has
+_NO_GROUP = CHANGEABLE | {"seed", "diagnostics_every"}  # in which runs of one group may differ
 
 
-def plot_run(folder: Path | str, path: Path | str) -> None:
-    """Draw the learning curve of a run: see `run_figure`.
+@dataclass(frozen=True, eq=False)
+class LearningCurve:
+    """What a run has achieved, by environment step.
 
-    Args:
-        folder: A run folder.
-        path: The picture, a .png, .svg or .pdf; one that is there is replaced.
-
-    Raises:
-        RunError: no run folder, a damaged one, or the picture cannot be written.
-        ImportError: Matplotlib is not installed.
+    folder             the run folder
+    config             what `config.json` holds
+    env_steps          how far the run has come
+    ends               (episodes,) environment steps at which episodes ended, rising
+    returns            (episodes,) undiscounted return of each
+    evaluation_steps   (evaluations,) environment steps of evaluations, rising
+    evaluations        (evaluations,) mean return of each
     """
-    save_figure(run_figure(read_curve(folder)), path)
+
+    folder: Path
+    config: Mapping[str, Any]
+    env_steps: int
+    ends: Steps
+    returns: Floats
+    evaluation_steps: Steps
+    evaluations: Floats
 
 
-def plot_runs(
-    folders: Sequence[Path | str],
-    path: Path | str,
-    labels: Sequence[str] | None = None,
-    *,
-    window: int | None = None,
-) -> None:
-    """Draw the learning curves of several runs to compare them: see `compare_figure`.
+def read_curve(folder: Path | str) -> LearningCurve:
+    """Read the learning curve of a run, also while it goes on.
 
-    A single run without a label is drawn as `plot_run` does.
+    A torn last line in its metrics is left out, and so are returns that are not finite.
+
+    Raises:
+        RunError: it is no run folder, or what it holds is damaged.
+    """
+    files = RunFolder.open(folder)
+    try:
+        config = json.loads(files.config.read_text(encoding="utf-8"))
+        lines = read_json_lines(files.metrics) if files.metrics.exists() else []
+    except (OSError, ValueError) as error:
+        raise RunError(f"{folder} cannot be read: {error}") from None
+    steps: list[int] = []
+    for i, line in enumerate(lines, start=1):
+        step = line.get("env_steps")
+        if not isinstance(step, int) or step < 0:
+            raise RunError(f"{files.metrics}, line {i}: env_steps must be a count, got {step!r}")
+        if steps and step < steps[-1]:
+            raise RunError(f"{files.metrics} is damaged: env_steps must not fall")
+        steps.append(step)
+    ended = (files.read_result() or {}).get("env_steps")
+    reached = max([ended if isinstance(ended, int) else 0, *steps[-1:]])
+    return LearningCurve(
+        files.path,
+        config,
+        reached,
+        *_column(lines, "episodes/reward"),
+        *_column(lines, "evaluation/reward"),
+    )
+
+
+def _column(lines: list[dict[str, Any]], tag: str) -> tuple[Steps, Floats]:
+    """Steps and values of the lines that have a number under a tag."""
+    found = [(x["env_steps"], x[tag]) for x in lines if isinstance(x.get(tag), int | float)]
+    columns = np.array(found, dtype=np.float64).reshape(-1, 2)
+    return columns[:, 0].astype(np.int64), columns[:, 1]
+
+
+# Averages.
+
+
+def common_grid(curves: Sequence[LearningCurve], points: int = GRID_POINTS) -> Floats:
+    """Evenly spaced environment steps (points,), the last one the end of the longest run."""
+    if not curves:
+        raise ValueError("curves must hold at least one, got none")
+    n_points = whole_number("points", points)
+    longest = max(curve.env_steps for curve in curves)
+    return np.linspace(longest / n_points, longest, n_points, dtype=np.float64)
+
+
+def default_window(env_steps: float) -> int:
+    """How many environment steps each point of a curve looks back: a twentieth of its length."""
+    return max(1, round(env_steps / 20))
+
+
+def mean_of_episodes(curve: LearningCurve, at: ArrayLike, episodes: int = 100) -> Floats:
+    """The mean return of the last episodes that had ended by each step, as stop rules take it.
+
+    (points,) for environment steps (points,); NaN before the first episode ended and after the end
+    of the run.
+    """
+    window = whole_number("episodes", episodes)
+    steps = np.asarray(at, dtype=np.float64)
+    stops = np.searchsorted(curve.ends, steps, side="right")
+    return _means(curve, steps, np.maximum(stops - window, 0), stops)
+
+
+def mean_of_steps(curve: LearningCurve, at: ArrayLike, last: float) -> Floats:
+    """The mean return of the episodes that ended within the last steps before each step.
+
+    Where none did, the value of the last episode goes on. In contrast to a number of episodes, a
+    number of steps is the same time for good agents and bad ones, however long their episodes are.
+
+    (points,) for environment steps (points,), NaN as in `mean_of_episodes`: the value at s is of
+    the episodes that ended in (s − last, s], `last` above 0.
+    """
+    if not last > 0:
+        raise ValueError(f"last must be above 0, got {last}")
+    steps = np.asarray(at, dtype=np.float64)
+    stops = np.searchsorted(curve.ends, steps, side="right")
+    starts = np.searchsorted(curve.ends, steps - last, side="right")
+    if len(curve.ends):
+        # All episodes that ended at the same step as the last one count as the last one.
+        latest = np.searchsorted(curve.ends, curve.ends[np.maximum(stops - 1, 0)], side="left")
+        starts = np.minimum(starts, latest)
+    return _means(curve, steps, starts, stops)
+
+
+def _means(curve: LearningCurve, steps: Floats, starts: Steps, stops: Steps) -> Floats:
+    """The mean return of a range of episodes at each step."""
+    values = np.full(len(steps), np.nan)
+    for point in np.flatnonzero((stops > starts) & (steps <= curve.env_steps)):
+        values[point] = curve.returns[starts[point] : stops[point]].mean()
+    return values
+
+
+def area_under(curve: LearningCurve, at: ArrayLike, last: float) -> float:
+    """The mean of `mean_of_steps` over an evenly spaced grid, where known: how good a run was.
+
+    That is the area under the curve divided by its length; NaN for a run without episodes.
+    """
+    values = mean_of_steps(curve, at, last)
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else math.nan
+
+
+def group_labels(curves: Sequence[LearningCurve]) -> list[str]:
+    """Labels that tell runs apart by their settings; runs that differ in the seed share one.
+
+    Returns:
+        One label per curve: the settings in which not all of them agree, such as
+        "double, gamma 0.9"; a bundle such as "rainbow" by its name; "base" for switches that are
+        all off; the algorithm's name if all agree. What does not change learning, such as the
+        device or the seed, is not looked at.
+    """
+    settings: list[dict[str, Any]] = []
+    for curve in curves:
+        flat = {"algorithm": curve.config.get("algorithm")}
+        flat |= {**curve.config.get("settings", {}), **curve.config.get("config", {})}
+        settings.append({name: value for name, value in flat.items() if name not in _NO_GROUP})
+    names = dict.fromkeys(name for each in settings for name in each)
+    differing = [
+        name for name in names if any(each.get(name) != settings[0].get(name) for each in settings)
+    ]
+    if not differing:
+        return [str(each.get("algorithm", "run")) for each in settings]
+    return [_label({name: each.get(name) for name in differing}, each) for each in settings]
+
+
+def _label(differing: dict[str, Any], settings: dict[str, Any]) -> str:
+    """The differing settings of a run in words; those of a bundle by its name."""
+    entry = CATALOGUE.get(settings["algorithm"])
+    words = []
+    for bundle, parts in entry.bundles.items() if entry else ():
+        if parts.items() <= settings.items() and parts.keys() & differing.keys():
+            words.append(bundle)
+            differing = {k: v for k, v in differing.items() if k not in parts}
+    for name, value in differing.items():
+        if isinstance(value, bool):
+            words += [name] if value else []
+        elif name in ("algorithm", "env_id"):
+            words.append(str(value))
+        else:
+            words.append(f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}")
+    return ", ".join(words) or "base"
+
+
+# Pictures.
+
+
+def plot_runs(folders: Sequence[Path | str], path: Path | str) -> None:
+    """Draw one run (`run_figure`), or compare several (`compare_figure`) by their settings.
 
     Args:
-        folders: Run folders.
+        folders: Run folders; those that differ only in the seed are one group.
         path: The picture, a .png, .svg or .pdf; one that is there is replaced.
-        labels: One per folder: runs of the same label are one group. None tells them apart by their
-            settings: runs that differ only in the seed are one group.
-        window: Environment steps that each point of a curve looks back; None takes a twentieth.
 
     Raises:
         RunError: no run folder, a damaged one, or the picture cannot be written.
-        ValueError: no folders, or as many labels as there are not folders.
         ImportError: Matplotlib is not installed.
     """
     if not folders:
         raise ValueError("folders must hold at least one run folder, got none")
-    if labels is not None and len(labels) != len(folders):
-        raise ValueError(f"labels must be one per folder, got {len(labels)} for {len(folders)}")
     curves = [read_curve(folder) for folder in folders]
-    if len(curves) == 1 and labels is None:
+    if len(curves) == 1:
         save_figure(run_figure(curves[0]), path)
         return
     groups: dict[str, list[LearningCurve]] = {}
-    for curve, label in zip(curves, labels or group_labels(curves), strict=True):
+    for curve, label in zip(curves, group_labels(curves), strict=True):
         groups.setdefault(label, []).append(curve)
-    save_figure(compare_figure(groups, window=window), path)
+    save_figure(compare_figure(groups), path)
 
 
 def run_figure(curve: LearningCurve) -> Any:
-    """The learning curve of one run.
+    """The learning curve of one run, as a `matplotlib.figure.Figure`.
 
     Every episode is a dot, where it ended. The line is the mean that decides when to stop, over the
     last `stop_episodes` episodes (100, where that is a single one); diamonds are greedy
     evaluations, the dashed line is the reward to stop at.
-
-    Args:
-        curve: Of the run.
-
-    Returns:
-        A `matplotlib.figure.Figure` with one pair of axes.
-
-    Raises:
-        ImportError: Matplotlib is not installed.
     """
-    settings = curve.config.get("settings", {})
+    settings, config = curve.config.get("settings", {}), curve.config
     stop_episodes = settings.get("stop_episodes", 100)
     window = stop_episodes if stop_episodes > 1 else 100
-    figure, axes = _axes(curve.env_steps)
-    axes.set_title(_title(curve), loc="left")
-    size, alpha = (9, 0.5) if len(curve.ends) <= _ONE_POINT else (3, 0.2)
+    what = config.get("preset") or config.get("algorithm") or curve.folder.name
+    figure, axes = _axes(
+        curve.env_steps, f"{_environments([curve])}: {what}, seed {config.get('seed')}"
+    )
+    size, alpha = (9, 0.5) if len(curve.ends) <= _MOST_POINTS else (3, 0.2)
     dots = axes.scatter(curve.ends, curve.returns, s=size, alpha=alpha, color="#7f8c9b")
     dots.set(label="episode", linewidths=0, rasterized=True)
     at = np.unique(np.concatenate([curve.ends, [curve.env_steps]]))
-    if len(at) > _ONE_POINT:
-        at = at[np.linspace(0, len(at) - 1, _ONE_POINT).astype(np.int64)]
+    if len(at) > _MOST_POINTS:
+        at = at[np.linspace(0, len(at) - 1, _MOST_POINTS).astype(np.int64)]
     mean = mean_of_episodes(curve, at, window)
     label = f"mean of the last {window} episodes"
     axes.plot(at, mean, color=COLOURS[0], linewidth=2, drawstyle="steps-post", label=label)
@@ -117,10 +258,7 @@ def run_figure(curve: LearningCurve) -> Any:
         marks = axes.scatter(curve.evaluation_steps, curve.evaluations, s=40, marker="D")
         marks.set(label="greedy evaluation", facecolor=COLOURS[1], edgecolor="white", zorder=5)
         marks.set_clip_on(False)  # the last one stands on the edge of the axes
-    _stop_line(axes, settings.get("stop_reward"))
-    if not len(curve.ends):
-        _say(axes, "no episode has ended yet")
-    _legend(figure, axes, loc="outside lower left", ncols=4)
+    _finish(figure, axes, [curve], loc="outside lower left", ncols=4)
     return figure
 
 
@@ -135,54 +273,49 @@ def compare_figure(
 
     A group's curve is drawn from where all of its runs have finished an episode to where the first
     of them ends: beyond that it would be the curve of those that happen to be there. Runs in which
-    no episode has ended are left out, and the legend says so. Sources: see `bootstrap_band`.
+    no episode has ended are left out, and the legend says so.
 
     Args:
         groups: The runs of each group by label, in the order of the legend.
-        window: Environment steps that each point looks back, as `last` of `mean_of_steps`; None
-            takes a twentieth of the longest run.
+        window: Environment steps that each point looks back; None takes a twentieth of the longest.
         title: Above the axes; None names the environment.
         seed: Of the bootstrap.
 
     Returns:
-        A `matplotlib.figure.Figure` with one pair of axes.
-
-    Raises:
-        ValueError: no runs.
-        ImportError: Matplotlib is not installed.
+        A `matplotlib.figure.Figure`.
     """
     curves = [curve for group in groups.values() for curve in group]
     grid = common_grid(curves)
     last = default_window(grid[-1]) if window is None else window
-    figure, axes = _axes(grid[-1])
-    axes.set_title(_environments(curves) if title is None else title, loc="left")
-    styles = cycle((colour, dash) for dash in DASHES for colour in COLOURS)
-    for (label, group), style in zip(groups.items(), styles, strict=False):
+    figure, axes = _axes(grid[-1], _environments(curves) if title is None else title)
+    styles = itertools.cycle(itertools.product(("solid", "dashed", "dotted"), COLOURS))
+    alpha = 0.3 if len(groups) <= 4 else 0.15
+    for (label, group), (dash, colour) in zip(groups.items(), styles, strict=False):
         rows = [mean_of_steps(curve, grid, last) for curve in group]
-        alpha = 0.3 if len(groups) <= 4 else 0.15
-        _draw_group(axes, grid, label, rows, (*style, alpha), seed)
-    stops = {curve.config.get("settings", {}).get("stop_reward") for curve in curves}
-    if len(stops) == 1:
-        _stop_line(axes, stops.pop())
-    if not any(len(curve.ends) for curve in curves):
-        _say(axes, "no episode has ended yet")
-    _legend(figure, axes, loc="outside right upper")
+        known = [row for row in rows if not np.isnan(row).all()]
+        count = f"{len(known)} of {len(rows)}" if len(known) < len(rows) else f"{len(rows)}"
+        legend = f"{label} ({count} {'run' if len(rows) == 1 else 'runs'})"
+        centre = known[0] if known else np.full(len(grid), np.nan)
+        if len(known) > 1:
+            for row in known:
+                axes.plot(grid, row, color=colour, linewidth=0.8, alpha=alpha, label="_run")
+            band = bootstrap_band(known, rng=seed)
+            axes.fill_between(grid, band.low, band.high, color=colour, alpha=alpha / 2, linewidth=0)
+            centre = band.estimate
+        axes.plot(grid, centre, color=colour, linestyle=dash, linewidth=2.2, label=legend, zorder=3)
+    _finish(figure, axes, curves, loc="outside right upper")
     several = max(map(len, groups.values())) > 1
-    centre = "line: interquartile mean, band: its 95 % bootstrap interval; " if several else ""
-    note = f"{centre}training episodes that ended within the last {last:,} steps"
+    explained = "line: interquartile mean, band: its 95 % bootstrap interval; " if several else ""
+    note = f"{explained}training episodes that ended within the last {last:,} steps"
     figure.supxlabel(note, fontsize="small", color="#555555", x=0.01, ha="left")
     return figure
 
 
 def save_figure(figure: Any, path: Path | str) -> None:
-    """Write a figure at once: whoever looks meanwhile sees the old picture or the new one.
-
-    Args:
-        figure: A `matplotlib.figure.Figure`.
-        path: A .png, .svg or .pdf; the folders above it are made.
+    """Write a figure at once: readers see the old picture or the new one, never a part.
 
     Raises:
-        RunError: another kind of file, or it cannot be written.
+        RunError: it is no .png, .svg or .pdf, or it cannot be written.
     """
     target = Path(path)
     kind = target.suffix.lower().lstrip(".")
@@ -191,25 +324,25 @@ def save_figure(figure: Any, path: Path | str) -> None:
     part = target.with_name(f".{target.name}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(part, format=kind, dpi=DPI)
+        figure.savefig(part, format=kind, dpi=120)
         part.replace(target)
     except OSError as error:
         raise RunError(f"{path} cannot be written: {error.strerror or error}") from None
 
 
-def _axes(env_steps: float) -> tuple[Any, Any]:
-    """An empty figure with its own canvas: no state that is shared with anybody's pyplot."""
+def _axes(env_steps: float, title: str) -> tuple[Any, Any]:
+    """An empty figure with a canvas of its own: pyplot, which has global state, is left alone."""
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
         from matplotlib.ticker import EngFormatter
     except ImportError as error:
         raise ImportError('plots need Matplotlib: pip install "ptan[plots]"') from error
-    figure = Figure(figsize=SIZE, layout="constrained")
+    figure = Figure(figsize=(9.0, 5.0), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    axes.set_xlabel("environment steps")
-    axes.set_ylabel("return of an episode")
+    axes.set_title(title, loc="left")
+    axes.set(xlabel="environment steps", ylabel="return of an episode")
     axes.set_xlim(0, max(1.0, float(env_steps)))
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
     axes.grid(color="#e4e4e4", linewidth=0.8)
@@ -218,48 +351,18 @@ def _axes(env_steps: float) -> tuple[Any, Any]:
     return figure, axes
 
 
-def _draw_group(
-    axes: Any, grid: Any, label: str, rows: list[Any], style: tuple[str, str, float], seed: int
-) -> None:
-    """Thin lines of the runs, and if there are several, their interquartile mean with its band."""
-    colour, dash, alpha = style
-    known = [row for row in rows if not np.isnan(row).all()]
-    count = f"{len(known)} of {len(rows)}" if len(known) < len(rows) else f"{len(rows)}"
-    legend = f"{label} ({count} {'run' if len(rows) == 1 else 'runs'})"
-    line = {"color": colour, "linestyle": dash, "linewidth": 2.2, "label": legend}
-    if len(known) < 2:
-        axes.plot(grid, known[0] if known else np.full(len(grid), np.nan), **line)
-        return
-    for row in known:
-        axes.plot(grid, row, color=colour, linewidth=0.8, alpha=alpha, label="_run", zorder=1.5)
-    band = bootstrap_band(known, rng=seed)
-    axes.fill_between(grid, band.low, band.high, color=colour, alpha=alpha / 2, linewidth=0)
-    axes.plot(grid, band.estimate, zorder=3, **line)
-
-
-def _stop_line(axes: Any, stop_reward: float | None) -> None:
-    if stop_reward is not None:
-        label = f"reward to stop at: {stop_reward:g}"
-        axes.axhline(stop_reward, color="#333333", linestyle="--", linewidth=1, label=label)
-
-
-def _legend(figure: Any, axes: Any, **place: Any) -> None:
-    """Outside the axes, so that it covers no curve."""
-    handles, labels = axes.get_legend_handles_labels()
-    legend = figure.legend(handles, labels, frameon=False, **place)
+def _finish(figure: Any, axes: Any, curves: Sequence[LearningCurve], **place: Any) -> None:
+    """Draw a common reward to stop at, and the legend outside the axes: it covers no curve."""
+    stops = {curve.config.get("settings", {}).get("stop_reward") for curve in curves}
+    if len(stops) == 1 and (stop := stops.pop()) is not None:
+        label = f"reward to stop at: {stop:g}"
+        axes.axhline(stop, color="#333333", linestyle="--", linewidth=1, label=label)
+    if not any(len(curve.ends) for curve in curves):
+        where = {"transform": axes.transAxes, "ha": "center", "color": "#555555"}
+        axes.text(0.5, 0.5, "no episode has ended yet", **where)
+    legend = figure.legend(*axes.get_legend_handles_labels(), frameon=False, **place)
     for handle in legend.legend_handles:
         handle.set_alpha(1.0)
-
-
-def _say(axes: Any, text: str) -> None:
-    axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", color="#555555")
-
-
-def _title(curve: LearningCurve) -> str:
-    """Environment, what was trained with what, and the seed."""
-    config = curve.config
-    what = config.get("preset") or config.get("algorithm") or curve.folder.name
-    return f"{_environments([curve])}: {what}, seed {config.get('seed')}"
 
 
 def _environments(curves: Sequence[LearningCurve]) -> str:

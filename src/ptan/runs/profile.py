@@ -65,6 +65,26 @@ class Profile:
             self.env_steps * self.env_step_alone + self.updates * self.update_alone
         )
 
+    def __str__(self) -> str:
+        threads = f"{self.threads} thread{'s' * (self.threads > 1)} of PyTorch"
+        parts = {
+            "environments": self.environments,
+            "acting": self.acting,
+            "updates, sampling included": self.updating,
+            "storing and the rest": self.storing,
+        }
+        return "\n".join(
+            [
+                f"{self.steps_per_second:,.0f} environment steps/s with {threads}: "
+                f"{self.env_steps:,} steps and {self.updates:,} updates in {self.total:.1f} s",
+                *(f"  {name:27} {s / self.total:4.0%}  {s:.2f} s" for name, s in parts.items()),
+                f"alone: {1e3 * self.env_step_alone:.2f} ms per environment step, "
+                f"{1e3 * self.update_alone:.2f} ms per update, "
+                f"{1e3 * self.sample_alone:.2f} ms per batch",
+                f"training takes {self.overhead:.2f} times its steps and updates alone",
+            ]
+        )
+
     def to_json(self) -> dict[str, float]:
         """All of it, by name."""
         derived = {"steps_per_second": self.steps_per_second, "overhead": self.overhead}

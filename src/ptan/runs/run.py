@@ -17,12 +17,12 @@ from ptan.runs.evaluation import (
     evaluate_greedily,
     evaluation_distance,
 )
-from ptan.runs.folder import RunFolder
+from ptan.runs.folder import RunFolder, write_json
 from ptan.runs.parts import Parts, differences, make_algorithm
+from ptan.runs.progress import Clock, Progress, Silent, Speed, Watcher
 from ptan.runs.seeds import EVALUATION, FINAL, TRACKING, derived_seed
 from ptan.runs.settings import RunConfig
 from ptan.runs.threads import Choice, choose_threads, torch_threads
-from ptan.runs.watching import Clock, Progress, Silent, Speed, Watcher
 from ptan.training.checkpoint import Checkpoints, LoadedCheckpoint
 from ptan.training.logs import JsonLinesLog, Log, TensorBoardLog
 from ptan.training.loop import Record, run
@@ -376,7 +376,7 @@ class Run:
             },
             "evaluation": None if evaluation is None else evaluation.to_json(),
         }
-        self.folder.write_result(result)
+        write_json(self.folder.result, result)
         self._draw_curve()
         return result
 

@@ -58,8 +58,8 @@ def save(run: "Run") -> None:
     algorithm = run.parts.algorithm
     run.marks.saved_at = algorithm.env_steps
     buffer = source = None
-    unsaved = "environments are saved only together with the replay (--save-replay)"
-    if run.settings.save_replay:
+    unsaved = "environments are saved only together with the replay (--exact)"
+    if run.settings.exact:
         try:
             buffer = run.parts.buffer.state_dict()
             source = run.parts.source.state_dict()

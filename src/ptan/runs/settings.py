@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from ptan.algorithms import Preset
+from ptan.algorithms.presets import Preset
 from ptan.algorithms.settings import list_settings, setting
 from ptan.common.checks import check_finite, check_switch, whole_number
 from ptan.runs.catalogue import CATALOGUE, Entry
@@ -18,15 +18,8 @@ _EPISODES = "episodes"
 
 CHANGEABLE = frozenset(
     {
-        "steps",
-        "stop_reward",
-        "device",
-        "threads",
-        "env_threads",
-        "checkpoint_every",
-        "save_replay",
-        "eval_episodes",
-        "eval_every",
+        *("steps", "stop_reward", "device", "threads", "env_threads", "checkpoint_every"),
+        *("eval_episodes", "eval_every", "eval_max_steps"),
     }
 )
 """Settings that may be changed when a run is resumed: none alters what its environments are."""
@@ -58,16 +51,26 @@ class RunSettings:
         "for Atari games and 2_000 for others",
         _ENV_STEPS,
     )
+    eval_max_steps: int = setting(
+        27_000, "Where an episode of an evaluation is cut off", "environment steps of the episode"
+    )
     device: str = setting("auto", "Where networks live: cpu, cuda, cuda:1; auto prefers cuda")
-    threads: int = setting(0, "Threads of PyTorch; 0 measures an update and chooses", "threads")
+    threads: int = setting(
+        0, "Threads of PyTorch; 0 times updates and chooses, also later on", "threads"
+    )
     env_threads: int = setting(
         0, "Threads that play vectors of Atari games; 0 lets them choose", "threads"
     )
     checkpoint_every: int = setting(
         50_000, "Distance of checkpoints; 0 saves only when a run stops", _ENV_STEPS
     )
-    save_replay: bool = setting(
-        False, "Put replay buffer and environments in checkpoints, to go on to the bit"
+    exact: bool = setting(
+        False, "Save replay buffer and environments too, to go on to the bit when resumed"
+    )
+    restart_every: int = setting(
+        10_000,
+        "With exact: where environments cannot be saved, new episodes begin at multiples of this",
+        _ENV_STEPS,
     )
     diagnostics_every: int = setting(
         100, "Distance of diagnostics such as mean values", "gradient updates"
@@ -81,20 +84,15 @@ class RunSettings:
     screen_size: int = setting(84, "Atari: height and width of a frame", "pixels")
 
     def __post_init__(self) -> None:
-        for name in ("env_id", "device"):
-            if not isinstance(getattr(self, name), str):
-                raise TypeError(f"{name} must be a text, got {getattr(self, name)!r}")
-        for name in ("save_replay", "episodic_life", "point_ends", "reward_clipping"):
-            check_switch(name, getattr(self, name))
-        for name in ("steps", "num_envs", "stop_episodes", "diagnostics_every", "frame_skip"):
-            whole_number(name, getattr(self, name))
-        for name in ("stack_frames", "screen_size"):
-            whole_number(name, getattr(self, name))
-        if self.eval_every is not None:
-            whole_number("eval_every", self.eval_every)
-        for name in ("eval_episodes", "threads", "env_threads", "noop_max"):
-            whole_number(name, getattr(self, name), least=0)
-        whole_number("checkpoint_every", self.checkpoint_every, least=0)
+        may_be_0 = {"eval_episodes", "threads", "env_threads", "checkpoint_every", "noop_max"}
+        for name, kind, *_ in list_settings(self):
+            value = getattr(self, name)
+            if kind is bool:
+                check_switch(name, value)
+            elif kind is str and not isinstance(value, str):
+                raise TypeError(f"{name} must be a text, got {value!r}")
+            elif kind is int or (name == "eval_every" and value is not None):
+                whole_number(name, value, least=0 if name in may_be_0 else 1)
         if self.stop_reward is not None:
             check_finite("stop_reward", self.stop_reward)
 
@@ -103,11 +101,10 @@ class RunSettings:
 class RunConfig:
     """Everything that a run is made of.
 
-    Args:
-        algorithm: Name of the algorithm in `CATALOGUE`.
-        settings: Those of the run.
-        config: Those of the algorithm.
-        preset: Name of the preset that they began with, None without.
+    algorithm   its name in `CATALOGUE`
+    settings    those of the run
+    config      those of the algorithm
+    preset      name of the preset that they began with, None without
 
     Raises:
         RunError: no such algorithm, or another algorithm's settings.
@@ -157,8 +154,8 @@ class RunConfig:
             algorithm, preset = content["algorithm"], content.get("preset")
             if algorithm not in CATALOGUE:
                 raise RunError(f"unknown algorithm {algorithm!r}")
-            settings = read_settings(RunSettings, content["settings"])
-            config = read_settings(CATALOGUE[algorithm].config, content["config"])
+            settings = _read(RunSettings, content["settings"])
+            config = _read(CATALOGUE[algorithm].config, content["config"])
         except KeyError as missing:
             raise RunError(f"there is no entry {missing}") from None
         except (TypeError, ValueError, AttributeError) as error:
@@ -172,7 +169,7 @@ def settings_of_preset(preset: Preset) -> dict[str, Any]:
     return {one.name: said[one.name] for one in list_settings(RunSettings) if one.name in said}
 
 
-def read_settings(kind: type[Any], content: Mapping[str, Any]) -> Any:
+def _read(kind: type[Any], content: Mapping[str, Any]) -> Any:
     """Settings from their JSON form: lists become tuples again.
 
     Raises:

@@ -43,12 +43,9 @@ class Band(NamedTuple):
 def interquartile_mean(scores: ArrayLike, axis: int | None = None) -> Any:
     """The mean of the middle half of the scores: as robust as a median, twice as efficient.
 
-    Exactly half of the weight is kept. Where a quarter of the scores is no whole number, the scores
-    at the cut count in part: of 5 scores the middle ones weigh 0.75, 1 and 0.75. At multiples of 4
-    this equals a 25 % trimmed mean that drops whole scores.
-
-    Agarwal et al. 2021, "Deep Reinforcement Learning at the Edge of the Statistical Precipice",
-    section 4.3.
+    Exactly half of the weight is kept: of 5 scores the middle ones weigh 0.75, 1 and 0.75. (A
+    trimmed mean, as SciPy's, drops whole scores only.) Agarwal et al. 2021, "Deep Reinforcement
+    Learning at the Edge of the Statistical Precipice", section 4.3.
 
     Args:
         scores: Numbers; with NaN among them the result is NaN.
@@ -68,8 +65,7 @@ def interquartile_mean(scores: ArrayLike, axis: int | None = None) -> Any:
     # Score i covers [i, i + 1); its weight is how much of that lies in the middle half.
     edges = np.clip(np.arange(n_scores + 1), n_scores / 4, 3 * n_scores / 4)
     weights = np.diff(edges) * (2 / n_scores)
-    # Outliers of weight 0 may be infinite, and 0 · inf is NaN.
-    kept = weights > 0
+    kept = weights > 0  # outliers of weight 0 may be infinite, and 0 · inf is NaN
     result = np.sort(values, axis=-1)[..., kept] @ weights[kept]
     result = np.where(np.isnan(values).any(axis=-1), np.nan, result)
     return result if result.ndim else float(result)
@@ -85,12 +81,9 @@ def bootstrap_interval(
 ) -> Interval:
     """The confidence interval of a statistic of runs, by the stratified percentile bootstrap.
 
-    Each task keeps its number of runs in every resample: its runs are drawn anew, with
-    replacement, from its own. The ends are percentiles of the statistic over the resamples. With
-    few runs such intervals are somewhat too narrow: below 10 runs, read them as a lower limit.
-
-    Agarwal et al. 2021, "Deep Reinforcement Learning at the Edge of the Statistical Precipice",
-    section 4.1; Efron 1979.
+    Each task keeps its number of runs in every resample. With few runs such intervals are somewhat
+    too narrow: below 10 runs, read them as a lower limit. Agarwal et al. 2021, section 4.1; Efron
+    1979.
 
     Args:
         scores: One score per run: shape (runs,) for one task, or a sequence of such, one for each
@@ -101,20 +94,22 @@ def bootstrap_interval(
         resamples: How many times the runs are drawn.
 
     Returns:
-        The statistic of the scores, and its interval: NaN if no task has more than one run.
+        The statistic of the scores, and its interval: NaN if a task has a single run.
 
     Raises:
         ValueError, TypeError: an argument of the wrong kind or outside its range, by name.
     """
     tasks = _tasks(scores)
-    tail, n_resamples = _tail(confidence), whole_number("resamples", resamples)
-    generator = as_generator(rng)
+    options = _options(rng, confidence, resamples)
     estimate = float(statistic(np.concatenate(tasks), -1))
-    if max(map(len, tasks)) == 1:
+    if min(map(len, tasks)) == 1:
         return Interval(estimate, math.nan, math.nan)
-    drawn = [task[generator.integers(len(task), size=(n_resamples, len(task)))] for task in tasks]
-    low, high = np.quantile(statistic(np.concatenate(drawn, axis=1), -1), [tail, 1 - tail])
-    return Interval(estimate, float(low), float(high))
+
+    def of_all(*parts: Floats, axis: int) -> Any:
+        return statistic(np.concatenate(parts, axis=axis), axis)
+
+    found = _scipy_stats().bootstrap(tasks, of_all, **options).confidence_interval
+    return Interval(estimate, float(found.low), float(found.high))
 
 
 def bootstrap_band(
@@ -146,16 +141,17 @@ def bootstrap_band(
     values = np.asarray(curves, dtype=np.float64)
     if values.ndim != 2 or len(values) == 0:
         raise ValueError(f"curves must have shape (runs, points), got {values.shape}")
-    tail, n_resamples = _tail(confidence), whole_number("resamples", resamples)
-    n_runs, n_points = values.shape
-    band = Band(*np.full((3, n_points), np.nan))
-    drawn = as_generator(rng).integers(n_runs, size=(n_resamples, n_runs))
-    for point in np.flatnonzero(~np.isnan(values).any(axis=0)):
-        column = values[:, point]
-        band.estimate[point] = statistic(column, -1)
-        if n_runs > 1:
-            resampled = statistic(column[drawn], -1)
-            band.low[point], band.high[point] = np.quantile(resampled, [tail, 1 - tail])
+    options = _options(rng, confidence, resamples)
+    band = Band(*np.full((3, values.shape[1]), np.nan))
+    known = ~np.isnan(values).any(axis=0)
+    if not known.any():
+        return band
+    band.estimate[known] = statistic(values[:, known], 0)
+    if len(values) > 1:
+        found = _scipy_stats().bootstrap(
+            (values[:, known],), lambda rows, axis: statistic(rows, axis), axis=0, **options
+        )
+        band.low[known], band.high[known] = found.confidence_interval
     return band
 
 
@@ -175,56 +171,46 @@ def mean_interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
         ValueError, TypeError: an argument of the wrong kind or outside its range, by name.
     """
     sample = _scores("values", values)
-    tail = _tail(confidence)
+    tail = (1 - _confidence(confidence)) / 2
     mean = float(sample.mean())
     if len(sample) == 1:
         return Interval(mean, math.nan, math.nan)
-    error = float(sample.std(ddof=1)) / math.sqrt(len(sample))
-    half = _t_quantile(1 - 2 * tail, len(sample) - 1) * error
+    stats = _scipy_stats()
+    half = float(stats.t.ppf(1 - tail, len(sample) - 1) * stats.sem(sample))
     return Interval(mean, mean - half, mean + half)
 
 
-def _t_quantile(inside: float, freedom: int) -> float:
-    """Where |t| stays below with probability `inside`, for a whole number of degrees of freedom.
-
-    Abramowitz & Stegun 1964, 26.7.3 and 26.7.4: finite sums in θ = atan(t / √freedom), which rise
-    with θ, so that halving an interval of θ finds the place.
-    """
-    odd = freedom % 2
-    # Odd: 1, 2/3, (2·4)/(3·5), …; even: 1, 1/2, (1·3)/(2·4), …; one per second degree of freedom.
-    k = np.arange(1, (freedom - odd) // 2, dtype=np.float64)
-    ratios = 2 * k / (2 * k + 1) if odd else (2 * k - 1) / (2 * k)
-    coefficients = np.concatenate(([1.0], np.cumprod(ratios)))
-    powers = 2.0 * np.arange(len(coefficients)) + odd
-
-    def probability(theta: float) -> float:
-        total = float(coefficients @ math.cos(theta) ** powers) * math.sin(theta)
-        if not odd:
-            return total
-        return 2 / math.pi * (theta + (total if freedom > 1 else 0.0))
-
-    low, high = 0.0, math.pi / 2
-    while low < (middle := (low + high) / 2) < high:
-        if probability(middle) < inside:
-            low = middle
-        else:
-            high = middle
-    return math.sqrt(freedom) * math.tan(low)
+def _scipy_stats() -> Any:
+    try:
+        from scipy import stats
+    except ImportError as error:
+        raise ImportError('confidence intervals need SciPy: pip install "ptan[runs]"') from error
+    return stats
 
 
-def _tail(confidence: float) -> float:
-    """The probability on each side of an interval."""
+def _options(rng: np.random.Generator | int, confidence: float, resamples: int) -> dict[str, Any]:
+    """How SciPy's bootstrap is to draw."""
+    return {
+        "method": "percentile",
+        "rng": as_generator(rng),
+        "confidence_level": _confidence(confidence),
+        "n_resamples": whole_number("resamples", resamples),
+        "vectorized": True,
+    }
+
+
+def _confidence(confidence: float) -> float:
     if not 0.0 < number("confidence", confidence) < 1.0:
         raise ValueError(f"confidence must be between 0 and 1, got {confidence}")
-    return (1 - confidence) / 2
+    return confidence
 
 
 def _tasks(scores: Any) -> list[Floats]:
     """The scores of each task; plain numbers are one task."""
-    if len(scores) and np.ndim(scores[0]) == 0:
-        return [_scores("scores", scores)]
     if not len(scores):
         raise ValueError("scores must hold at least one run, got none")
+    if np.ndim(scores[0]) == 0:
+        return [_scores("scores", scores)]
     return [_scores(f"scores[{index}]", task) for index, task in enumerate(scores)]
 
 

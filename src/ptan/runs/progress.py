@@ -1,4 +1,4 @@
-"""What a run tells whoever watches it while it goes on."""
+"""What a run tells its watcher while it goes on."""
 
 import time
 from collections import deque
@@ -36,9 +36,7 @@ class Progress(NamedTuple):
     @property
     def seconds_left(self) -> float | None:
         """Until `steps` are reached at the present speed; None while that is not known."""
-        if not self.speed:
-            return None
-        return max(0, self.steps - self.env_steps) / self.speed
+        return max(0, self.steps - self.env_steps) / self.speed if self.speed else None
 
 
 class Watcher(Protocol):
@@ -62,26 +60,16 @@ class Silent:
 
 
 class Speed:
-    """Environment steps per second over the last seconds.
-
-    Args:
-        span: Seconds that are looked back.
-    """
+    """Environment steps per second over the last `span` seconds."""
 
     def __init__(self, span: float = 10.0) -> None:
         self._span = span
         self._points: deque[tuple[float, int]] = deque()
 
-    def add(self, env_steps: int, now: float | None = None) -> None:
-        """Take a point.
-
-        Args:
-            env_steps: So far.
-            now: Seconds of any clock; None reads one.
-        """
-        at = time.perf_counter() if now is None else now
-        self._points.append((at, env_steps))
-        while len(self._points) > 2 and self._points[1][0] < at - self._span:
+    def add(self, env_steps: int, now: float) -> None:
+        """Take a point: environment steps so far, at a time in seconds of any clock."""
+        self._points.append((now, env_steps))
+        while len(self._points) > 2 and self._points[1][0] < now - self._span:
             self._points.popleft()
 
     def forget(self) -> None:

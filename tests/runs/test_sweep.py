@@ -9,14 +9,11 @@ import gymnasium
 import pytest
 
 from ptan.algorithms import DQNConfig
-from ptan.runs.ablation import Ablation, variants
-from ptan.runs.ablation_results import table
 from ptan.runs.errors import RunError
 from ptan.runs.folder import RunFolder
-from ptan.runs.job import Job, run_side_by_side
 from ptan.runs.settings import RunConfig, RunSettings
 from ptan.runs.statistics import bootstrap_interval
-from ptan.runs.watching import Silent
+from ptan.runs.sweep import Ablation, table, variants
 from ptan.training.durable import PARTIAL
 
 SIX = ["n_steps", "double", "noisy", "prioritized", "dueling", "distributional"]
@@ -255,30 +252,26 @@ def test_runs_side_by_side_equal_those_in_turn(tmp_path: Path) -> None:
     assert said[:2] == ["1 of 2: base, seed 3", "2 of 2: double, seed 3"]
     make(turn).train()
     assert results_of(side) == results_of(turn)
-    assert (side / "base" / "seed-3.log").exists()
-
-
-def side_by_side(jobs: list[Job], interrupted: Callable[[], bool]) -> bool:
-    return run_side_by_side(jobs, 2, finished=pytest.fail, watch=Silent(), interrupted=interrupted)
 
 
 def test_a_failure_side_by_side_is_one_line(tmp_path: Path) -> None:
     # Registered here only: a process of its own does not know it.
     gymnasium.register("OnlyHere-v0", "gymnasium.envs.classic_control:CartPoleEnv")
-    job = Job("base", base_of(env_id="OnlyHere-v0"), tmp_path / "run")
+    ablation = Ablation(base_of(env_id="OnlyHere-v0"), tmp_path, switches=["double"], seeds=1)
     try:
         with pytest.raises(RunError, match=r"base, seed 3 failed: env must be .*Only") as caught:
-            side_by_side([job], lambda: False)
+            ablation.train(jobs=2)
     finally:
         del gymnasium.registry["OnlyHere-v0"]
     assert "\n" not in str(caught.value)
-    assert not job.path.exists()
+    assert not ablation.jobs[0].path.exists()
 
 
 def test_interruption_reaches_runs_side_by_side(tmp_path: Path) -> None:
-    job = Job("base", base_of(steps=10_000_000), tmp_path / "run")
-    assert not side_by_side([job], RunFolder(job.path).metrics.exists)
-    assert list(RunFolder(job.path).checkpoints.iterdir())
+    ablation = Ablation(base_of(steps=10_000_000), tmp_path, switches=["double"], seeds=1)
+    folder = RunFolder(ablation.jobs[0].path)
+    assert not ablation.train(jobs=2, interrupted=folder.metrics.exists)
+    assert folder.has_checkpoint
 
 
 def test_the_table_of_known_results() -> None:

@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ptan.algorithms import DQNConfig
-from ptan.runs.curves import (
+from ptan.runs.errors import RunError
+from ptan.runs.folder import RunFolder
+from ptan.runs.plots import (
     LearningCurve,
     area_under,
     common_grid,
@@ -19,8 +21,6 @@ from ptan.runs.curves import (
     mean_of_steps,
     read_curve,
 )
-from ptan.runs.errors import RunError
-from ptan.runs.folder import RunFolder
 from ptan.runs.settings import RunConfig, RunSettings
 
 

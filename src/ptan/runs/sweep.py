@@ -1,0 +1,436 @@
+"""Which switch does what: an algorithm trained with each alone, all, and all but one.
+
+Runs of a sweep are made one after the other, or side by side in processes of their own.
+"""
+
+import math
+import multiprocessing
+import os
+import re
+import shutil
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ptan.common.checks import whole_number
+from ptan.runs.errors import RunError, nearest
+from ptan.runs.folder import RunFolder, write_json
+from ptan.runs.plots import (
+    GRID_POINTS,
+    LearningCurve,
+    area_under,
+    compare_figure,
+    default_window,
+    read_curve,
+    save_figure,
+)
+from ptan.runs.progress import Silent, Watcher
+from ptan.runs.run import Run
+from ptan.runs.settings import RunConfig
+from ptan.runs.statistics import bootstrap_interval
+from ptan.training.durable import replace_file
+
+__all__ = ["Ablation", "Job", "table", "train_job", "variants"]
+
+_MEANS = {"device", "threads", "env_threads", "checkpoint_every", "exact"}
+"""Settings that say by what means a run is made, and may differ between runs of one table."""
+
+_RESAMPLES = 10_000
+
+Interrupted = Callable[[], bool]
+Done = Callable[[], None]
+
+
+class Job(NamedTuple):
+    """A run that is to be in a folder: label of its group, all settings, and the folder."""
+
+    label: str
+    config: RunConfig
+    path: Path
+
+    def __str__(self) -> str:
+        return f"{self.label}, seed {self.config.seed}"
+
+    @property
+    def over(self) -> bool:
+        """Whether the run is over."""
+        return RunFolder(self.path).result.exists()
+
+
+def variants(
+    base: RunConfig,
+    switches: Sequence[str] | None = None,
+    *,
+    single: bool = True,
+    leave_one_out: bool = False,
+) -> dict[str, dict[str, Any]]:
+    """The settings of each variant of an ablation.
+
+    Args:
+        base: Says which algorithm, and how settings are that are no switches.
+        switches: Names of settings that are on or off, or part of one of the algorithm's bundles,
+            such as `n_steps`, whose value in the bundle is "on". None takes the first bundle.
+        single: Each switch alone.
+        leave_one_out: All switches but one.
+
+    Returns:
+        The value of every switch by label: "base" (all of them off, also those that a preset turns
+        on), the single switches, all together ("rainbow", or "all" where they are no bundle), and
+        "rainbow without …".
+
+    Raises:
+        RunError: no switches, an unknown one, or one that is named twice.
+    """
+    bundles = base.entry.bundles
+    bundled = {k: v for bundle in bundles.values() for k, v in bundle.items()}
+    names = list(next(iter(bundles.values()), ()) if switches is None else switches)
+    usual = vars(base.entry.config())
+    known = [k for k, v in usual.items() if isinstance(v, bool) or k in bundled]
+    for name in names:
+        if name not in known:
+            hint = nearest(name, known)
+            raise RunError(f"switches must be among {', '.join(known)}, got {name!r}{hint}")
+    if not names or len(set(names)) < len(names):
+        raise RunError(f"switches must name at least one, and each once, got {names}")
+    off = {name: False if isinstance(usual[name], bool) else usual[name] for name in names}
+    on = {name: bundled.get(name, True) for name in names}
+    whole = next((k for k, bundle in bundles.items() if on == dict(bundle)), "all")
+    if len(names) == 1:
+        return {"base": off, names[0]: on}
+    alone = {name: {**off, name: on[name]} for name in names if single}
+    without = {f"{whole} without {name}": {**on, name: off[name]} for name in names}
+    return {"base": off, **alone, whole: on, **(without if leave_one_out else {})}
+
+
+class Ablation:
+    """Trains every variant with several seeds, and writes a table and a picture of the results.
+
+        ablation = Ablation(RunConfig(algorithm="dqn", settings=…, config=…), "ablation", seeds=5)
+        ablation.train(jobs=4)
+
+    The run of a variant and a seed is an ordinary run folder, `<folder>/<variant>/seed-<S>`. An
+    ablation that was stopped, by whatever, goes on where it was, and seeds and variants can be
+    added: runs that are over are not made again, others go on from their newest checkpoint. Every
+    run makes all its environment steps: those that may stop early cannot be compared.
+
+    Args:
+        base: Settings of all runs, but for the switches; its seed is the first one.
+        folder: Where everything is written.
+        switches, single, leave_one_out: As for `variants`.
+        seeds: How many runs each variant has.
+
+    Raises:
+        RunError: impossible switches or settings; or the folder holds runs of other settings.
+    """
+
+    def __init__(
+        self,
+        base: RunConfig,
+        folder: Path | str,
+        *,
+        switches: Sequence[str] | None = None,
+        seeds: int = 5,
+        single: bool = True,
+        leave_one_out: bool = False,
+    ) -> None:
+        n_seeds = whole_number("seeds", seeds)
+        if not base.settings.eval_episodes:
+            raise RunError("eval_episodes must be at least 1: final networks are compared by them")
+        self.base = replace(base, settings=replace(base.settings, stop_reward=None))
+        self.folder = Path(folder)
+        self.variants: Mapping[str, dict[str, Any]] = variants(
+            base, switches, single=single, leave_one_out=leave_one_out
+        )
+        self.seeds = [base.seed + i for i in range(n_seeds)]
+        # Seed by seed: an ablation that is stopped early has something of every variant.
+        self.jobs = [self._job(label, seed) for seed in self.seeds for label in self.variants]
+
+    def _job(self, label: str, seed: int) -> Job:
+        try:
+            config = replace(self.base.config, **self.variants[label], seed=seed)
+        except (TypeError, ValueError) as error:
+            raise RunError(f"{label}: {error}") from None
+        name = re.sub(r"[^A-Za-z0-9_]+", "-", label)
+        run = replace(self.base, config=config)
+        folder = RunFolder(self.folder / name / f"seed-{seed}")
+        if folder.config.exists():
+            there, wanted = (
+                {"algorithm": one.algorithm, **vars(one.settings), **vars(one.config)}
+                for one in (folder.read_config(), run)
+            )
+            for key in wanted.keys() - _MEANS:
+                if there[key] != wanted[key]:
+                    raise RunError(
+                        f"{folder.path} was made with {key} {there[key]}, not {wanted[key]}: "
+                        "choose another folder, or the same settings to go on"
+                    )
+        return Job(label, run, folder.path)
+
+    def train(
+        self,
+        jobs: int = 1,
+        watch: Watcher | None = None,
+        interrupted: Interrupted = lambda: False,
+    ) -> bool:
+        """Make the runs that are missing, and write the results.
+
+        Args:
+            jobs: Runs at a time. Several are processes of their own with one thread each.
+            watch: Is told what goes on.
+            interrupted: Asked all the time; once it says yes what is under way is saved and left.
+
+        Returns:
+            True if all runs are over, False if interrupted.
+
+        Raises:
+            RunError: a run failed. The results of those that are over are written.
+        """
+        count = whole_number("jobs", jobs)
+        watch = watch or Silent()
+        missing = [job for job in self.jobs if not job.over]
+        if len(missing) < len(self.jobs):
+            watch.say(f"{len(self.jobs) - len(missing)} of {len(self.jobs)} runs are over already")
+        try:
+            if count > 1:
+                return _side_by_side(missing, count, self.write, watch, interrupted)
+            for number, job in enumerate(missing, start=1):
+                watch.say(f"{number} of {len(missing)}: {job}")
+                if interrupted() or not train_job(job, watch, interrupted):
+                    return False
+                self.write()
+            return True
+        finally:
+            self.write()
+            self._draw(watch)
+
+    def results(self) -> dict[str, Any] | None:
+        """What the runs that are over say, in plain dicts for JSON; None while no run is over.
+
+        Each variant has its `runs`, and `final` and `area` with `iqm`, `low` and `high`: the
+        interquartile mean over seeds with its bootstrap interval (see `bootstrap_interval`) of the
+        greedy evaluation of the final network, and of the mean of the learning curve. Ends of an
+        interval of a single run are None.
+
+        Raises:
+            RunError: a run folder is damaged.
+        """
+        over = [job for job in self.jobs if job.over]
+        if not over:
+            return None
+        steps = self.base.settings.steps
+        found = {}
+        for label, switches in self.variants.items():
+            runs = [_scores(self.folder, job, steps) for job in over if job.label == label]
+            if runs:
+                final = _interval([run["final"] for run in runs])
+                area = _interval([run["area"] for run in runs if run["area"] is not None])
+                found[label] = {"switches": switches, "final": final, "area": area, "runs": runs}
+        # Each evaluation has a seed of its own.
+        protocol = str(_evaluation(over[0]).get("protocol", "")).partition(", seed ")[0]
+        return {
+            "env_id": self.base.settings.env_id,
+            "algorithm": self.base.algorithm,
+            "preset": self.base.preset,
+            "steps": steps,
+            "seeds": self.seeds,
+            "runs_over": len(over),
+            "runs": len(self.jobs),
+            "confidence": 0.95,
+            "resamples": _RESAMPLES,
+            "window": default_window(steps),
+            "evaluation": protocol,
+            "variants": found,
+        }
+
+    def write(self) -> None:
+        """Write `results.json` and `results.md` of the runs that are over; nothing if none is.
+
+        Raises:
+            RunError: a run folder is damaged, or they cannot be written.
+        """
+        found = self.results()
+        if found is None:
+            return
+        try:
+            write_json(self.folder / "results.json", found)
+            replace_file(self.folder / "results.md", table(found).encode())
+        except OSError as error:
+            raise RunError(f"{self.folder} cannot be written: {error.strerror or error}") from None
+
+    def _draw(self, watch: Watcher) -> None:
+        groups: dict[str, list[LearningCurve]] = {}
+        for job in self.jobs:
+            if job.over:
+                groups.setdefault(job.label, []).append(read_curve(job.path))
+        if not groups:
+            return
+        base, window = self.base, default_window(self.base.settings.steps)
+        title = f"{base.settings.env_id}: ablation of {base.preset or base.algorithm}"
+        try:
+            figure = compare_figure(groups, window=window, title=title)
+            save_figure(figure, self.folder / "curves.png")
+        except ImportError as missing:
+            watch.say(f"no picture: {missing}")
+
+
+def table(found: dict[str, Any]) -> str:
+    """The results of `Ablation.results` as a table in Markdown: a row per variant."""
+    seeds = found["seeds"]
+    rows = [("variant", "runs", "final network, greedy", "on the way")]
+    for label, variant in found["variants"].items():
+        n_runs = str(len(variant["runs"]))
+        rows.append((label, n_runs, _written(variant["final"]), _written(variant["area"])))
+    widths = [max(len(row[i]) for row in rows) for i in range(4)]
+    lines = [
+        f"| {' | '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))} |"
+        for row in rows
+    ]
+    lines.insert(1, f"|{'|'.join('-' * (width + 2) for width in widths)}|")
+    missing = found["runs"] - found["runs_over"]
+    unfinished = f" {missing} of {found['runs']} runs are not over yet." if missing else ""
+    numbers = f"seeds {seeds[0]} to {seeds[-1]}" if len(seeds) > 1 else f"seed {seeds[0]}"
+    return (
+        f"# {found['env_id']}: ablation of {found['preset'] or found['algorithm']}\n\n"
+        f"{found['steps']:,} environment steps per run, {numbers}.{unfinished}\n\n"
+        + "\n".join(lines)
+        + "\n\nInterquartile mean over runs [95 % stratified bootstrap interval]. *Final network*: "
+        f"mean return of an evaluation ({found['evaluation']}). *On the way*: mean of the learning "
+        "curve, which is the area under it divided by its length, in units of return, exploration "
+        f"included; each point averages the last {found['window']:,} steps. Below 10 runs such "
+        "intervals are too narrow rather than too wide.\n\n![Learning curves](curves.png)\n"
+    )
+
+
+def _written(interval: dict[str, float | None]) -> str:
+    if interval["iqm"] is None:
+        return "–"
+    if interval["low"] is None:
+        return f"{interval['iqm']:.2f}"
+    return f"{interval['iqm']:.2f} [{interval['low']:.2f}, {interval['high']:.2f}]"
+
+
+def _interval(scores: list[float]) -> dict[str, float | None]:
+    found = bootstrap_interval(scores, rng=0, resamples=_RESAMPLES) if scores else (math.nan,) * 3
+    named = zip(("iqm", "low", "high"), found, strict=True)
+    return {name: None if math.isnan(value) else value for name, value in named}
+
+
+def _scores(folder: Path, job: Job, steps: int) -> dict[str, Any]:
+    """What one finished run says."""
+    curve = read_curve(job.path)
+    grid = np.linspace(steps / GRID_POINTS, steps, GRID_POINTS)
+    area = area_under(curve, grid, default_window(steps))
+    return {
+        "seed": job.config.seed,
+        "folder": job.path.relative_to(folder).as_posix(),
+        "final": _evaluation(job)["mean"],
+        "area": None if math.isnan(area) else area,
+        "env_steps": curve.env_steps,
+        "resumed": len(curve.config.get("resumed", [])),
+    }
+
+
+def _evaluation(job: Job) -> dict[str, Any]:
+    """That of the final network: `mean`, `protocol` and more."""
+    folder = RunFolder(job.path)
+    try:
+        evaluation = (folder.read_result() or {})["evaluation"]
+        return {**evaluation, "mean": float(evaluation["mean"])}
+    except (ValueError, KeyError, TypeError) as error:
+        raise RunError(f"{folder.result} is damaged: {type(error).__name__} {error}") from None
+
+
+# Making runs.
+
+
+def train_job(
+    job: Job, watch: Watcher | None = None, interrupted: Interrupted = lambda: False
+) -> bool:
+    """Train one run as `ptan train` does; go on with it if it has a checkpoint.
+
+    A folder of a run that was stopped before its first checkpoint is removed, and the run begins
+    anew. Returns True if the run is over, False if it was interrupted.
+
+    Raises:
+        RunError: an unknown or unfit environment, setting, device or folder.
+    """
+    folder = RunFolder(job.path)
+    if folder.has_checkpoint:
+        settings = job.config.settings
+        means = {"threads": settings.threads, "env_threads": settings.env_threads}
+        run = Run.resume(job.path, means, [sys.executable, *sys.argv])
+    else:
+        if job.path.exists():
+            if not (folder.config.exists() or folder.unfinished):
+                raise RunError(f"{job.path} is in the way: it is no run folder")
+            with folder.locked():
+                shutil.rmtree(job.path)
+        run = Run.create(job.config, job.path, [sys.executable, *sys.argv])
+    return run.train(watch, interrupted) is not None
+
+
+def _side_by_side(
+    jobs: Sequence[Job], count: int, done: Done, watch: Watcher, interrupted: Interrupted
+) -> bool:
+    """Make several runs at a time, each in a process of its own with one thread.
+
+    Environments that others register are named `module:Name-v0`: these processes import it.
+    """
+    spawn = multiprocessing.get_context("spawn")
+    stop = spawn.Event()
+    pool = ProcessPoolExecutor(count, spawn, _begin_process, (stop, os.getpid()))
+    waiting, running = list(jobs), dict[Future[bool], Job]()
+    failure: BaseException | None = None
+    with pool:
+        while waiting or running:
+            if failure is not None or interrupted():
+                stop.set()
+                waiting.clear()
+            while waiting and len(running) < count:
+                job = waiting.pop(0)
+                watch.say(f"{len(jobs) - len(waiting)} of {len(jobs)}: {job}")
+                running[pool.submit(_train_in_process, job)] = job
+            for future in [one for one in running if one.done()]:
+                job = running.pop(future)
+                if (error := future.exception()) is None:
+                    if future.result():
+                        done()
+                elif failure is None:
+                    failure = RunError(f"{job} failed: {error}")
+            time.sleep(0.05)
+    if failure is not None:
+        raise failure
+    return not stop.is_set()
+
+
+_process: list[Any] = []  # of a process that makes runs: the event to stop, and its parent
+
+
+def _begin_process(stop: Any, parent: int) -> None:
+    """Ctrl-C in a terminal reaches the parent only, which then asks to stop."""
+    import signal
+
+    from ptan.common.memory import keep_freed_memory
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    keep_freed_memory()
+    _process[:] = stop, parent
+
+
+def _train_in_process(job: Job) -> bool:
+    settings = job.config.settings
+    settings = replace(
+        settings, threads=settings.threads or 1, env_threads=settings.env_threads or 1
+    )
+    stop, parent = _process
+    # A run whose parent was killed is saved and left: nothing waits for it.
+    return train_job(
+        job._replace(config=replace(job.config, settings=settings)),
+        interrupted=lambda: stop.is_set() or os.getppid() != parent,
+    )
