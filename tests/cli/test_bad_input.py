@@ -24,7 +24,7 @@ WRONG = {
     "'--learning-rate'",
     "train dqn --env CartPole-v1 --duble": "did you mean '--double'",
     "train dqn --env CartPole-v1 stray": "unknown argument stray",
-    "train dqn --env CartPole-v1 --gamma 1.5": "gamma must be in [0, 1], got 1.5",
+    "train dqn --env CartPole-v1 --gamma 1.5": "gamma must be a finite number in [0, 1], got 1.5",
     "train dqn --env CartPole-v1 --gamma high": "must be a number, got 'high'",
     "train dqn --env CartPole-v1 --n-steps 0": "n_steps must be at least 1, got 0",
     "train dqn --env CartPole-v1 --n-steps 1.5": "must be a whole number, got '1.5'",
