@@ -108,23 +108,17 @@ def test_labels_tell_actions_values_and_returns() -> None:
 
 
 @pytest.mark.parametrize(
-    ("probabilities", "atoms", "name"),
+    ("probabilities", "atoms"),
     [
-        (np.full((2, 50), 0.02), ATOMS, "probabilities"),
-        (np.full(51, 0.02), ATOMS, "probabilities"),
-        (np.full((1, 2, 51), 0.02), ATOMS, "probabilities"),
-        (np.full((0, 51), 0.02), ATOMS, "probabilities"),
-        (-np.full((2, 51), 0.02), ATOMS, "probabilities"),
-        (np.full((2, 51), 0.02), ATOMS[::-1], "atoms"),
-        (np.full((2, 51), 0.02), np.zeros(51), "atoms"),
-        (np.full((2, 51), 0.02), ATOMS[None], "atoms"),
-        (np.full((2, 1), 1.0), [0.0], "atoms"),
-        (np.full((2, 2), 0.5), [0.0, np.inf], "atoms"),
-        (np.full((2, 2), 0.5), [0.0, np.nan], "atoms"),
+        (np.full((2, 50), 0.02), ATOMS),
+        (np.full(51, 0.02), ATOMS),
+        (np.full((1, 2, 51), 0.02), ATOMS),
+        (np.full((2, 51), 0.02), ATOMS[None]),
+        (np.full((2, 1), 1.0), [0.0]),
     ],
 )
-def test_what_is_no_distribution_is_refused(probabilities, atoms, name) -> None:
-    with pytest.raises(ValueError, match=name):
+def test_shapes_that_do_not_fit_are_told(probabilities, atoms) -> None:
+    with pytest.raises(ValueError, match=r"probabilities must be \(actions, n_atoms\) and atoms"):
         draw_distributions(probabilities, atoms)
 
 

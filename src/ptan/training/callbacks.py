@@ -8,7 +8,8 @@
 own has any of them, as a subclass of `Callback` or as a plain object.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -81,7 +82,7 @@ class Callbacks(Callback):
     """
 
     def __init__(self, callbacks: Iterable[object]) -> None:
-        self._methods: dict[str, list[Any]] = {name: [] for name in _EVENTS}
+        methods: dict[str, list[Callable[..., None]]] = {name: [] for name in _EVENTS}
         for callback in callbacks:
             found = {name: getattr(callback, name, None) for name in _EVENTS}
             if not any(map(callable, found.values())):
@@ -89,32 +90,15 @@ class Callbacks(Callback):
                     f"callbacks must have any of the methods {', '.join(_EVENTS)}, got {callback!r}"
                 )
             for name, method in found.items():
-                # What a subclass leaves as it is would be called for nothing.
-                inherited = getattr(type(callback), name, None) is getattr(Callback, name)
-                if callable(method) and not inherited:
-                    self._methods[name].append(method)
-
-    def _call(self, name: str, *arguments: object) -> None:
-        for method in self._methods[name]:
-            method(*arguments)
-
-    def on_start(self, training: Training, /) -> None:  # noqa: D102
-        self._call("on_start", training)
-
-    def on_episode(self, env_steps: int, reward: float, steps: int, /) -> None:  # noqa: D102
-        self._call("on_episode", env_steps, reward, steps)
-
-    def on_update(self, record: Record, /) -> None:  # noqa: D102
-        self._call("on_update", record)
-
-    def on_evaluation(self, env_steps: int, evaluation: EvaluationResult, /) -> None:  # noqa: D102
-        self._call("on_evaluation", env_steps, evaluation)
-
-    def on_checkpoint(self, env_steps: int, path: Path, /) -> None:  # noqa: D102
-        self._call("on_checkpoint", env_steps, path)
-
-    def on_end(self, reason: str, /) -> None:  # noqa: D102
-        self._call("on_end", reason)
+                if callable(method):
+                    methods[name].append(method)
+        for name in _EVENTS:
+            setattr(self, name, partial(_call_all, methods[name]))
 
 
 _EVENTS = tuple(name for name in vars(Callback) if name.startswith("on_"))
+
+
+def _call_all(methods: Iterable[Callable[..., None]], *arguments: object) -> None:
+    for method in methods:
+        method(*arguments)

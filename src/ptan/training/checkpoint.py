@@ -14,9 +14,8 @@ A folder of checkpoints:
         SHA256SUMS               checksums of both: `sha256sum -c SHA256SUMS` knows it
     000002-step-10000/           the one before
 
-These files are data: nothing in them is run, or looked up by name but dtypes. A stranger's numbers
-and texts still reach all code that works with them, such as an environment that restores its state.
-What a state may hold, and how it is written, stands in `ptan.training.state_tree`.
+These files are data: nothing in them is run, or looked up by name, but for dtypes. What a state may
+hold, and how it is written, stands in `ptan.training.state_tree`.
 """
 
 import errno
@@ -71,11 +70,8 @@ def save_tree(path: str | os.PathLike[str], tree: Any) -> None:
 
     Args:
         path: Of the folder; those above it are made. Must not exist.
-        tree: Dicts with keys that are str or int, lists and tuples, of None, bool, int, float, str,
-            NumPy arrays and scalars, and torch tensors. Loading gives equal types, dtypes and bits,
-            except: other mappings become dicts, memory-mapped arrays plain ones, big-endian numbers
-            native ones, Fortran order C order, and tensors come back on the CPU and without
-            gradients. What is in the tree twice is saved twice. It must not change meanwhile.
+        tree: See `ptan.training.state_tree`. What is in it twice is saved twice. It must not change
+            before the call returns.
 
     Raises:
         TypeError: something in it cannot be saved; names where, as in `state['optimizer'][3]`.
@@ -111,12 +107,6 @@ def save_tree(path: str | os.PathLike[str], tree: Any) -> None:
 
 def load_tree(path: str | os.PathLike[str]) -> Any:
     """Read a state tree that `save_tree` has written, after comparing all bytes with checksums.
-
-    Args:
-        path: Of the folder.
-
-    Returns:
-        The tree, in memory of its own; tensors on the CPU.
 
     Raises:
         CheckpointError: the folder or a file in it is missing, damaged, or of another format or
@@ -170,9 +160,6 @@ class Checkpoints:
     Args:
         folder: Made when something is saved.
         keep: How many checkpoints stay; two let a run go on when the newest gets damaged.
-
-    Raises:
-        ValueError, TypeError: keep is no whole number of at least 1.
     """
 
     def __init__(self, folder: str | os.PathLike[str], keep: int = 2) -> None:
@@ -185,20 +172,18 @@ class Checkpoints:
         """Save a state, and remove checkpoints that are too many.
 
         Args:
-            state: A state tree, see `save_tree`. It must not change before the call returns.
-            step: Environment steps so far, at least 0. It may be smaller than before: the newest
-                checkpoint is the one that was saved last.
+            state: A state tree, see `save_tree`.
+            step: Environment steps so far. They may be fewer than before: the newest checkpoint is
+                the one that was saved last.
 
         Returns:
             The checkpoint's own folder.
 
         Raises:
-            TypeError: state is no mapping, or something in it cannot be saved; names where, as in
-                `state['optimizer'][3]`. Nothing is written.
-            ValueError, TypeError: step is no whole number of at least 0.
+            TypeError, ValueError: state is no mapping, or something in it cannot be saved, see
+                `save_tree`; or step is no whole number of at least 0. Nothing is written.
             CheckpointError: another process has saved here since this object did.
-            OSError: the folder cannot be written to, or the disk is full; names the path. What was
-                saved before is still there.
+            OSError: it cannot be written; names the path. What was saved before is still there.
         """
         step = whole_number("step", step, least=0)
         if not isinstance(state, Mapping):

@@ -1,7 +1,5 @@
 """Pictures of return distributions."""
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -34,14 +32,20 @@ def draw_distributions(probabilities: ArrayLike, atoms: ArrayLike) -> NDArray[np
         (H, W, 3) uint8, of equal size for all states of one network.
 
     Raises:
-        ValueError: wrong shapes, a negative probability, or atoms that do not rise.
+        ValueError: wrong shapes.
         ImportError: Pillow, which TensorBoard brings, is not installed.
     """
-    chances, supports = _checked(probabilities, atoms)
+    chances, supports = np.array(probabilities, np.float64), np.asarray(atoms, np.float64)
+    if supports.ndim != 1 or len(supports) < 2 or chances.shape[1:] != supports.shape:
+        raise ValueError(
+            "probabilities must be (actions, n_atoms) and atoms (n_atoms,), at least 2, got "
+            f"{chances.shape} and {supports.shape}"
+        )
     try:
         from PIL import Image, ImageDraw
     except ImportError as error:
         raise ImportError('images need Pillow: pip install "ptan[tensorboard]"') from error
+    chances[~np.isfinite(chances)] = np.nan
     n_actions, n_atoms = chances.shape
     bar, row = max(1, _PLOT_WIDTH // n_atoms), min(48, max(14, 1200 // n_actions))
     width, floor = bar * n_atoms, _TOP + (row + _GAP) * n_actions
@@ -50,7 +54,7 @@ def draw_distributions(probabilities: ArrayLike, atoms: ArrayLike) -> NDArray[np
 
     values = chances @ supports  # NaN for an action that has diverged
     greedy = -1 if np.isnan(values).all() else int(np.nanargmax(values))
-    heights = np.nan_to_num(chances, posinf=0.0)
+    heights = np.nan_to_num(chances)
     heights = np.rint(heights / (heights.max() or 1.0) * row).astype(np.int64)
     gap = 1 if bar >= 3 else 0
 
@@ -75,22 +79,6 @@ def draw_distributions(probabilities: ArrayLike, atoms: ArrayLike) -> NDArray[np
         draw.line((column(value), floor, column(value), floor + 5), fill=_TEXT)
         draw.text((column(value), floor + 8), _label(value), fill=_TEXT, anchor="mt")
     return np.array(image)
-
-
-def _checked(probabilities: ArrayLike, atoms: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Both as float64; NaN and infinities become NaN."""
-    chances, supports = np.array(probabilities, np.float64), np.asarray(atoms, np.float64)
-    rising = supports.ndim == 1 and len(supports) > 1 and np.isfinite(supports).all()
-    if not (rising and (np.diff(supports) > 0).all()):
-        raise ValueError(f"atoms must be (n_atoms,) rising numbers, at least two, got {atoms!r}")
-    if chances.ndim != 2 or not len(chances) or chances.shape[1] != len(supports):
-        raise ValueError(
-            f"probabilities must be (actions, {len(supports)}), got shape {chances.shape}"
-        )
-    if (chances < 0).any():
-        raise ValueError(f"probabilities must not be negative, got {chances.min()}")
-    chances[~np.isfinite(chances)] = np.nan
-    return chances, supports
 
 
 def _label(value: float) -> str:

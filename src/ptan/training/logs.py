@@ -71,11 +71,7 @@ class JsonLinesLog:
         self._start = clock() - seconds
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
-        """Add one line.
-
-        Args:
-            step: Environment steps so far.
-            values: Numbers by tag, such as `train/avg_loss`; not by `env_steps` or `seconds`.
+        """Add one line: environment steps so far, seconds, and numbers by tag.
 
         Raises:
             TypeError, ValueError: step is no whole number of at least 0, or a value is no number.

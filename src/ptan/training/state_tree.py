@@ -14,6 +14,9 @@ with one of these tags (`$` begins no other key):
 | torch tensor | `{"$tensor": "bfloat16"}` |
 
 The numbers of arrays and tensors lie elsewhere, under the place of each: `state['net']['0.bias']`.
+Types, dtypes and bits come back equal, except: other mappings become dicts, memory-mapped arrays
+plain ones, big-endian numbers native, Fortran order C order, and tensors lie on the CPU and have no
+gradients.
 """
 
 import math
@@ -107,15 +110,7 @@ def _numbers(tensor: Tensor, path: str) -> NDArray[Any]:
 
 
 def decode(node: Json, arrays: Mapping[str, NDArray[Any]], path: str = "state") -> Any:
-    """Put a tree together again. Nothing in it is run, imported or called by its name.
-
-    Args:
-        node: What `json.loads` made of the JSON.
-        arrays: Those of `encode`; they become part of the tree, and the memory of its tensors.
-        path: Where the node is in the tree.
-
-    Returns:
-        The tree; tensors are on the CPU.
+    """Put a tree together again from its JSON and its arrays, which become part of it.
 
     Raises:
         ValueError: there is something that `encode` does not write; says where.

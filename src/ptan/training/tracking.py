@@ -31,14 +31,7 @@ class HeldOut(Protocol):
 
 
 class EpisodeStatistics(Callback):
-    """The mean return of the last episodes.
-
-    Args:
-        window: Episodes in the mean, at least 1.
-
-    Raises:
-        TypeError, ValueError: window is no whole number of at least 1.
-    """
+    """The mean return of the last `window` episodes, at least 1."""
 
     def __init__(self, window: int = 100) -> None:
         self.window = whole_number("window", window)
@@ -60,7 +53,7 @@ class EpisodeStatistics(Callback):
         return sum(self._returns) / len(self._returns) if self._returns else None
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that is needed to go on."""
+        """All that it needs to go on."""
         returns = np.array(self._returns, np.float64)
         return {"returns": returns, "count": self.count, "last": self.last}
 
@@ -85,37 +78,23 @@ class Tracker(Callback):
         for record in train(algorithm, collector):
             tracker.record(record)
 
-    Everything is written at the number of environment steps:
+    At the number of environment steps it writes
 
-    * at the end of an episode `episodes/reward`, `episodes/steps`, and `episodes/mean_reward` over
-      the last `window` episodes
+    * after each episode `episodes/reward`, `episodes/steps`, and `episodes/mean_reward` over the
+      last `window` episodes; after an evaluation its mean return, `evaluation/reward`
     * every `every` updates `train/avg_loss`, the mean loss of the updates since the last such line;
-      `train/fps`, environment steps per second since then, whatever the time was spent on; and the
-      other metrics of the update, such as `train/epsilon` and `train/beta`
-    * every `diagnostics_every` updates what the algorithm's `diagnostics` says of held-out states,
-      `values/values`, `values/adv` …
-    * every `images_every` updates images of the distributions of returns in some of these states,
-      `distributions/state_0` …, where the algorithm's `return_distributions` gives them
-    * after an evaluation its mean return, `evaluation/reward`
+      `train/fps`, environment steps per second since then, whatever the time was spent on, from the
+      first update on; and the update's other metrics, such as `train/epsilon` and `train/beta`
+    * every `diagnostics_every` updates what the algorithm's method `diagnostics`, if it has one,
+      says of held-out states, by name: `values/values`, `values/adv` …
+    * every `images_every` updates (None: 10 × `diagnostics_every`) images of the distributions of
+      returns in `image_states` of them, `distributions/state_0` …, if the algorithm has a method
+      `return_distributions`: states to probabilities (N, A, atoms) and values of the atoms
 
-    The held-out states are drawn at the first update and kept from then on. While they are fewer
-    than wanted, they are drawn anew for each look. Losses stay on the device until a line needs
-    them. Speed counts from the first update.
-
-    Args:
-        algorithm: What is trained. Those of its methods `diagnostics` (states to numbers by name)
-            and `return_distributions` (states to probabilities (N, A, atoms) and the atoms' values
-            (atoms,), or None) that it has are asked.
-        collector: What feeds it; asked for held-out states.
-        logs: Where to write; any number of them. Not closed here.
-        window: Episodes in the mean reward.
-        every: Gradient updates from one line to the next.
-        diagnostics_every: Gradient updates between two looks at the held-out states.
-        images_every: Gradient updates between two rounds of images; None is 10 such looks.
-        held_out: States to hold out.
-        image_states: How many of them have their distributions drawn.
-        rng: Draws the held-out states: a generator for this alone, or a seed.
-        clock: Tells seconds from any point in time. Time is counted from now on.
+    The states are `held_out` different ones, drawn from the collector with `rng` at the first
+    update and kept from then on; while it has fewer, they are drawn anew for each look. Losses stay
+    on the device until a line needs them. Logs are not closed. `clock` tells seconds from any point
+    in time.
 
     Raises:
         TypeError, ValueError: an argument of the wrong kind or outside its range, by name.
@@ -138,8 +117,6 @@ class Tracker(Callback):
     ) -> None:
         self.episodes = EpisodeStatistics(window)
         """Of the episodes so far."""
-        self.fps: float | None = None
-        """Environment steps per second at the last line; None before the first."""
         self._logs = list(logs)
         self._every = whole_number("every", every)
         self._diagnostics_every = whole_number("diagnostics_every", diagnostics_every)
@@ -202,16 +179,11 @@ class Tracker(Callback):
         self._write(env_steps, {"evaluation/reward": evaluation.mean})
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that is needed to write on as if never stopped. Waits for the device.
-
-        Returns:
-            Counters, time, losses and episodes not written yet, held-out states and generator.
-        """
+        """All that it needs to write on as if never stopped. Waits for the device."""
         return {
             "updates": self._updates,
             "seconds": self.seconds,
             "line_start": self._line_start,
-            "fps": self.fps,
             "losses": np.array(self._read_losses(), np.float64),
             "episodes": self.episodes.state_dict(),
             "states": self._states,
@@ -228,19 +200,15 @@ class Tracker(Callback):
             TypeError, ValueError: it does not fit. Nothing is changed.
         """
         check_entries(state, self.state_dict())
-        updates = whole_number("updates", state["updates"], least=0)
-        seconds, losses = float(state["seconds"]), [float(loss) for loss in state["losses"]]
-        line_start, fps = state["line_start"], state["fps"]
-        if line_start is not None:
-            line_start = whole_number("line_start", line_start[0], least=0), float(line_start[1])
         check_generator_state(self._rng, state["rng"], "state['rng']")
+        updates = whole_number("updates", state["updates"], least=0)
+        losses, start = [*map(float, state["losses"])], self._clock() - float(state["seconds"])
         self.episodes.load_state_dict(state["episodes"])
         # Nothing fails from here on.
         self._rng.bit_generator.state = state["rng"]
-        self._updates, self._line_start, self.fps = updates, line_start, fps
+        self._updates, self._line_start, self._start = updates, state["line_start"], start
         self._losses, self._unread = losses, []
         self._states = copy.deepcopy(state["states"])
-        self._start = self._clock() - seconds
 
     def _due(self, before: int, every: int) -> bool:
         """Whether a multiple of `every` updates was reached since there were `before`."""
@@ -263,7 +231,7 @@ class Tracker(Callback):
         n_steps, passed = record.env_steps - self._line_start[0], seconds - self._line_start[1]
         # A clock that has not moved yet says nothing about speed, nor does a single update.
         if n_steps and passed > 0:
-            values["train/fps"] = self.fps = n_steps / passed
+            values["train/fps"] = n_steps / passed
         self._line_start = record.env_steps, seconds
         return values
 
