@@ -11,18 +11,27 @@ from . import planted_buffers as planted
     ("make", "words"),
     [
         (planted.NeverLastSlot, "(the last slot) is never sampled"),
-        (planted.RecursesOnOne, "after 1 row in a buffer of 8: sample(100) raised RecursionError"),
+        (planted.RecursesOnOne, "after 1 row in a buffer of 8: sample(1) raised RecursionError"),
         (planted.InternalList, "sample(3) returned the internal list"),
-        (planted.TooFewRows, "sample(100) returned 1 rows, right are exactly 100"),
-        (planted.KeepsTooLong, "is sampled, it was overwritten"),
+        (
+            planted.TooFewRows,
+            "after 1 row in a buffer of 8: sample(3) returned 1 rows, not exactly 3",
+        ),
+        (planted.KeepsTooLong, "row 2 is sampled, it was overwritten"),
         (planted.TakesAhead, "populate(3) took 4 rows from the source"),
         (planted.HalfExtends, "after extend refused a row of another shape: the length is 6"),
         (planted.NewestFirst, "iteration gives rows [2, 1], right is [1, 2], oldest first"),
         (planted.SamplesWhenEmpty, "sampling an empty buffer raises nothing"),
         (planted.FavoursOld, "after 2 rows in a buffer of 8: row 1 was drawn with frequency 0.7"),
-        (planted.FullDiscounts, "came back with discount=0.9, it was added with 0.0"),
+        (
+            planted.FullDiscounts,
+            "the terminated row 1 came back with discount=0.9, it was added with 0.0",
+        ),
         (planted.SharedColumns, "batch.states and batch.last_states share memory"),
-        (planted.LosesTruncatedState, "batch.last_states of the truncated row"),
+        (
+            planted.LosesTruncatedState,
+            "the truncated row 2 came back with batch.last_states=[2. 2. 2.]",
+        ),
         (planted.LivingColumns, "batch.states changed when rows were added after it was sampled"),
     ],
 )

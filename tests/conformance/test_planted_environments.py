@@ -15,7 +15,7 @@ from . import planted
         (planted.GrowingWalk, "step 2: The obs returned by the `step()` method was expecting"),
         (planted.FlaggedWalk, "step 0: Expects `terminated` signal to be a boolean"),
         (planted.UnseededWalk, "observations are not equivalent for the same seed and action"),
-        (planted.UnseededLate, "step 5: two plays from the same seed with the same actions"),
+        (planted.UnseededLate, "step 5: two plays from one seed with equal actions differ"),
         (planted.ReusingWalk, "share an object, therefore, modifying one will modify the other"),
         (planted.LivesThatEndGames, "step 4, after a lost life without a reset raised RuntimeErr"),
         (planted.SeedlessWalk, "The `reset` method does not provide a `seed`"),
@@ -31,13 +31,10 @@ def test_wrong_environments(make, words):
 @pytest.mark.parametrize(
     ("wrap", "words"),
     [
-        (planted.StackAcrossEpisodes, "episode 2, reset: the stack holds an observation of epi"),
+        (planted.StackAcrossEpisodes, "episode 2, reset: the stack holds step 11 of episode 1"),
         (planted.StackWithoutSeed, "the seed does not reach the wrapped environment"),
-        (planted.StackStaleAtTruncation, "step 4: the newest observation is not in the stack"),
-        (
-            planted.StackClearedByLifeLoss,
-            "holds the observations of steps [4], right are those of steps [2, 3",
-        ),
+        (planted.StackStaleAtTruncation, "step 4: the stack holds step 2 of episode 2, step 3 of"),
+        (planted.StackClearedByLifeLoss, "holds step 4 of episode 5; right is step 2 of episode"),
     ],
 )
 def test_wrong_frame_stacks(wrap, words):
@@ -48,8 +45,8 @@ def test_wrong_frame_stacks(wrap, words):
 @pytest.mark.parametrize(
     ("wrap", "words"),
     [
-        (planted.StackAcrossEpisodes, "something of the one before is left in it"),
-        (planted.StackStaleAtTruncation, "episode 2, step 4: the observation at a truncation"),
+        (planted.StackAcrossEpisodes, "episode 2, reset: the observation is not that of this step"),
+        (planted.StackStaleAtTruncation, "episode 2, step 4: the observation is not that of"),
         (planted.StackWithoutSeed, "reset(seed=70): the seed does not reach"),
         (planted.TruncationAsTermination, "= (False, True), the wrapper (True, False)"),
     ],

@@ -27,12 +27,15 @@ def test_done_taken_from_the_first_step_of_the_window():
 
 def test_rewards_that_leak_into_the_next_episode():
     found = findings_of(planted.LeakyRewards, steps_counts=(3,))
-    assert_found(found, "it takes in rewards of the next episode")
+    assert_found(found, "it sums 3 steps instead of 2, and the episode terminated at 4")
 
 
 def test_lost_last_starts_of_an_episode():
     found = findings_of(planted.LostTails, steps_counts=(3,))
-    assert_found(found, "step 3 of environment 0 (episode 1): no row starts here", "last 2 steps")
+    assert_found(
+        found,
+        "step 3 of environment 0 (episode 1): a row must start here (the episode terminated at 4",
+    )
 
 
 def test_shortened_windows_with_the_discount_of_full_ones():
@@ -57,13 +60,15 @@ def test_next_observation_equal_to_the_observation_at_truncation():
 
 def test_reset_after_a_lost_life():
     found = findings_of(planted.ResetAfterLifeLoss)
-    assert_found(found, "reset where only a life was lost, at 2, and the game had not ended")
+    assert_found(
+        found, "step 3 of environment 0 (episode 7): a row must start here (a life was lost before"
+    )
     assert findings_of(planted.ResetAfterLifeLoss, life_loss=False) == []
 
 
 def test_statistics_that_count_lives():
     found = findings_of(planted.LifeStatistics)
-    assert_found(found, "which no environment played (a lost life ends no episode)")
+    assert_found(found, "tells a game that no environment played (a lost life ends none)")
 
 
 def test_rows_that_change_after_they_were_delivered():
@@ -171,10 +176,13 @@ def false_steps(rows):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (swapped, "step 0 of environment 0 (episode 1): its row comes after a later one"),
-        (doubled, "step 0 of environment 0 (episode 1): two rows start here"),
+        (
+            swapped,
+            "step 0 of environment 0 (episode 1): a row must start here (the episode goes on",
+        ),
+        (doubled, "but the next one starts at step 0 of episode 1"),
         (other_actions, "the row's action is 3, the agent chose 2"),
-        (foreign_states, "a row's state is no observation that the environment gave"),
+        (foreign_states, "which no environment gave"),
         (false_steps, "the row's steps is 3, right is 2"),
     ],
 )
@@ -199,11 +207,11 @@ def test_actions_given_to_another_environment():
             return iter(self.source)
 
     found = findings_of(Crossed, ("next_step",), steps_counts=(1,))
-    assert_found(found, "of environment 0", "was given action", "which the agent did not choose")
+    assert_found(found, "of environment 0", "was given action", "the agent chose")
 
 
 def test_like_findings_are_counted():
-    (line, *_) = findings_of(planted.LostTails, steps_counts=(3,))
+    (line, *_) = findings_of(planted.TruncatedIsTerminated, steps_counts=(3,))
     assert "more like it)" in line
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ptan.conformance.scripted import Event, Place, ScriptedEnv, action_at, decode
+from ptan.conformance.scripted import Event, ScriptedEnv, action_at
 
 
 @dataclass
@@ -22,6 +22,7 @@ class Segment:
     rewards: list[Any] = field(default_factory=list)
     ticks: list[int] = field(default_factory=list)
     flags: list[tuple[bool, bool]] = field(default_factory=list)
+    infos: list[dict[str, Any]] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.actions)
@@ -30,6 +31,11 @@ class Segment:
     def ended(self) -> bool:
         """Whether its last step terminated, truncated or lost a life."""
         return bool(self.flags) and any(self.flags[-1])
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether the game goes on after it: only a life was lost, and nothing truncated."""
+        return not self.ended or (bool(self.infos[-1].get("life_loss")) and not self.flags[-1][1])
 
 
 @dataclass
@@ -43,26 +49,9 @@ class Window:
     segment: Segment
 
     @property
-    def place(self) -> Place:
-        """Where it starts."""
-        place = decode(self.segment.observations[self.start])
-        assert place is not None
-        return place
-
-    @property
-    def after(self) -> Any:
-        """The observation after its last step."""
-        return self.segment.observations[self.start + self.steps]
-
-    @property
-    def rewards(self) -> list[Any]:
-        """The rewards of its steps."""
-        return self.segment.rewards[self.start : self.start + self.steps]
-
-    @property
-    def flags(self) -> tuple[bool, bool]:
-        """(terminated, truncated) of its last step."""
-        return self.segment.flags[self.start + self.steps - 1]
+    def stop(self) -> int:
+        """The number of the observation after its last step."""
+        return self.start + self.steps
 
 
 @dataclass
@@ -76,13 +65,9 @@ class Game:
 
 
 def segments_of(log: Sequence[Event], env: int, *, resets_are_steps: bool = False) -> list[Segment]:
-    """Cut a log at resets and lost lives.
+    """The log of an environment, cut at resets and lost lives.
 
-    Args:
-        log: of one environment.
-        env: its number.
-        resets_are_steps: a vector environment in NEXT_STEP mode spends a vector step on every
-            reset but the first.
+    `resets_are_steps`: in NEXT_STEP mode every reset but the first takes a vector step.
     """
     found: list[Segment] = []
     tick = 0
@@ -101,6 +86,7 @@ def segments_of(log: Sequence[Event], env: int, *, resets_are_steps: bool = Fals
         segment.rewards.append(event.reward)
         segment.ticks.append(tick)
         segment.flags.append((event.terminated, event.truncated))
+        segment.infos.append(event.info)
         tick += 1
     return found
 
@@ -135,20 +121,14 @@ def games_of(envs: Sequence[ScriptedEnv], *, next_step: bool = False) -> list[Ga
     """All finished games in the order in which they finished."""
     found = []
     for number, env in enumerate(envs):
-        tick, total, steps = 0, 0.0, 0
-        for place, event in enumerate(env.log):
-            if event.kind != "step":
-                tick += next_step and place > 0
-                if event.kind == "reset":
-                    total, steps = 0.0, 0
-                continue
-            total += event.info.get("raw_reward", event.reward)
-            steps += 1
-            lost_life = event.terminated and event.info.get("life_loss", False)
-            # A truncation ends the game even where a life was lost in the same step.
-            if event.truncated or (event.terminated and not lost_life):
-                found.append(Game(tick, number, total, steps))
-            tick += 1
+        total, steps = 0.0, 0
+        for segment in segments_of(env.log, number, resets_are_steps=next_step):
+            for reward, info in zip(segment.rewards, segment.infos, strict=True):
+                total += info.get("raw_reward", reward)
+            steps += len(segment)
+            if not segment.goes_on:
+                found.append(Game(segment.ticks[-1], number, total, steps))
+                total, steps = 0.0, 0
     return sorted(found, key=lambda game: (game.tick, game.env))
 
 
@@ -181,11 +161,11 @@ def leaves(value: Any, name: str = "") -> list[tuple[str, np.ndarray[Any, Any]]]
 def same(one: Any, two: Any) -> bool:
     """Whether two observations are equal in structure, shapes and values, NaN equal to itself."""
     ours, theirs = dict(leaves(one)), dict(leaves(two))
-    return ours.keys() == theirs.keys() and all(
-        np.array_equal(ours[name], theirs[name], equal_nan=_floats(ours[name], theirs[name]))
-        for name in ours
-    )
+    if ours.keys() != theirs.keys():
+        return False
+    pairs = [(ours[name], theirs[name]) for name in ours]
+    return all(np.array_equal(a, b, equal_nan=_floats(a) and _floats(b)) for a, b in pairs)
 
 
-def _floats(one: np.ndarray[Any, Any], two: np.ndarray[Any, Any]) -> bool:
-    return bool(one.dtype.kind == two.dtype.kind == "f")
+def _floats(array: np.ndarray[Any, Any]) -> bool:
+    return array.dtype.kind in "fc"

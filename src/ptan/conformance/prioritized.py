@@ -2,17 +2,25 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from ptan.conformance.buffers import CAPACITY, check_buffer, check_holds, even, fill, filled
-from ptan.conformance.buffers import row_number as number_of
+from ptan.conformance.buffers import (
+    CAPACITY,
+    add_rows,
+    check_buffer,
+    check_holds,
+    even,
+    filled,
+    row_number,
+)
 from ptan.conformance.findings import Findings
 from ptan.conformance.rows import close
 
 PRIORITIES = (0.5, 4.0, 1.0, 2.0, 0.7, 3.0, 1.5, 2.5)
-Make = Callable[[Any, int], Any]
+Make = Callable[[], Any]
 
 
 def check_prioritized(
@@ -31,36 +39,34 @@ def check_prioritized(
     Args:
         make_buffer: called as `make_buffer(source, capacity, alpha)`, returns an empty buffer.
         alpha: how much priorities matter, above 0.
-
-    Returns:
-        Findings in plain words, none if nothing is wrong. Rows count from 1, in order of entry.
     """
-
-    def make(source: Any, capacity: int) -> Any:
-        return make_buffer(source, capacity, alpha)
-
-    found = check_buffer(make)
-    findings = Findings()
+    make = partial(_make, make_buffer, alpha)
+    found, findings = check_buffer(make), Findings()
     probe = findings.attempt("making the buffer", make, None, CAPACITY)
     if not hasattr(probe, "update_priorities"):
         return [*found, "the buffer has no update_priorities(indices, priorities)"]
     for check in (_check_draws, _check_weights, _check_beta, _check_updates):
-        findings.attempt("the prioritized buffer", check, make, alpha, findings)
+        new = partial(filled, make, CAPACITY)
+        findings.attempt("the prioritized buffer", check, new, alpha, findings)
     return [*found, *findings.lines()]
+
+
+def _make(make_buffer: Callable[..., Any], alpha: float, source: Any, capacity: int) -> Any:
+    return make_buffer(source, capacity, alpha)
 
 
 def _indices(buffer: Any) -> dict[int, Any]:
     """The index of every row, by its number."""
     batch, indices, _ = buffer.sample(100 * CAPACITY, 0.5)
-    return {number_of(row) or 0: i for row, i in zip(batch, np.asarray(indices), strict=True)}
+    return dict(zip(map(row_number, batch), np.asarray(indices), strict=True))
 
 
-def _prioritized(make: Make) -> Any:
+def _prioritized(new: Make) -> Any:
     """A full buffer whose rows have the priorities of `PRIORITIES`."""
-    buffer = filled(make, CAPACITY)
+    buffer = new()
     indices = _indices(buffer)
-    pairs = [(indices[n], p) for n, p in enumerate(PRIORITIES, 1) if n in indices]
-    buffer.update_priorities(*map(np.array, zip(*pairs, strict=True)))
+    priorities = [PRIORITIES[number - 1] for number in indices]
+    buffer.update_priorities(np.array(list(indices.values())), np.array(priorities))
     return buffer
 
 
@@ -69,21 +75,20 @@ def _chances(priorities: Sequence[float], alpha: float, first: int = 1) -> dict[
     return dict(enumerate((powers / powers.sum()).tolist(), start=first))
 
 
-def _check_draws(make: Make, alpha: float, findings: Findings) -> None:
+def _check_draws(new: Make, alpha: float, findings: Findings) -> None:
     """Rows are drawn in proportion to priority^α; a new one has the greatest priority seen."""
-    buffer = _prioritized(make)
+    buffer = _prioritized(new)
     what = f"with priorities {list(PRIORITIES)} and alpha={alpha}"
     check_holds(buffer, _chances(PRIORITIES, alpha), what, findings)
-    fill(buffer, [CAPACITY + 1])
+    add_rows(buffer, CAPACITY, CAPACITY + 1)
     priorities = [*PRIORITIES[1:], max(PRIORITIES)]
     what = f"after a new row, {CAPACITY + 1}, which gets the greatest priority so far"
-    findings.group = "new row"
     check_holds(buffer, _chances(priorities, alpha, first=2), what, findings)
 
 
-def _check_weights(make: Make, alpha: float, findings: Findings) -> None:
+def _check_weights(new: Make, alpha: float, findings: Findings) -> None:
     for beta in (0.0, 0.4, 1.0):
-        _compare_weights(_prioritized(make), alpha, beta, findings, beta)
+        _compare_weights(_prioritized(new), alpha, beta, findings, beta)
 
 
 def _compare_weights(
@@ -92,79 +97,74 @@ def _compare_weights(
     """Ratios of weights first, then their greatest, which is 1."""
     chances = _chances(PRIORITIES, alpha)
     batch, _, values = buffer.sample(100 * CAPACITY, *told)
-    weights = {number_of(row) or 0: float(w) for row, w in zip(batch, values, strict=True)}
+    weights = dict(zip(map(row_number, batch), np.asarray(values, np.float64), strict=True))
     rarest = min(weights, key=chances.__getitem__)
     for number, weight in weights.items():
-        right = (chances[rarest] / chances[number]) ** beta
-        found = weight / weights[rarest]
+        right, found = (chances[rarest] / chances[number]) ** beta, weight / weights[rarest]
         if not abs(found - right) < 1e-3 * right:
             text = f"beta={beta}: the weight of row {number} is {found:.4f} times that of row "
             text += f"{rarest}, right is {right:.4f}: (N P)^-beta with P = p^alpha / sum of p^alpha"
-            findings.add("weights", text)
+            findings.add(text)
             return
     top = max(weights.values())
     if not close(top, 1.0):
         text = f"beta={beta}: the greatest weight is {top:.4f}, right is 1; the least priority of "
-        findings.add("greatest weight", f"{text}all must be raised to alpha as well")
+        findings.add(f"{text}all must be raised to alpha as well")
 
 
-def _check_beta(make: Make, alpha: float, findings: Findings) -> None:
+def _check_beta(new: Make, alpha: float, findings: Findings) -> None:
     """β depends on the frame alone, not on sampling, and reaches 1 on a straight line."""
-    buffer = _prioritized(make)
+    buffer = _prioritized(new)
     if not (hasattr(buffer, "update_beta") and hasattr(buffer, "beta")):
         return
-    before = float(buffer.beta)
-    for _ in range(20):
-        buffer.sample(4)
-    if not close(buffer.beta, before):
-        text = f"beta went from {before:.6f} to {buffer.beta:.6f} by sampling 20 times, without "
-        findings.add("beta compounds", f"{text}update_beta")
 
     def beta_at(frame: int) -> float:
         told = buffer.update_beta(frame)
         return float(buffer.beta if told is None else told)
 
+    before = float(buffer.beta)
+    for _ in range(20):
+        buffer.sample(4)
+    if not close(buffer.beta, before):
+        text = f"beta went from {before:.6f} to {buffer.beta:.6f} by sampling 20 times"
+        findings.add(f"{text}, without update_beta")
     high, middle, again, start = (beta_at(frame) for frame in (20, 10, 20, 0))
     if not close(high, again):
         text = f"update_beta(20) gave {high:.6f} and then {again:.6f}: beta compounds from call to "
-        findings.add("beta compounds", f"{text}call, it must follow from the frame alone")
+        findings.add(f"{text}call, it must follow from the frame alone")
         return
     _compare_weights(buffer, alpha, start, findings)
     if high < 1.0 and not close(high - middle, middle - start):
-        text = f"beta is {start:.6f}, {middle:.6f}, {high:.6f} at frames 0, 10, 20: no straight "
-        findings.add("beta line", f"{text}line")
-    end = beta_at(10**12)
-    if not close(end, 1.0):
-        findings.add("beta end", f"beta ends at {end:.6f}, right is 1")
+        text = f"beta is {start:.6f}, {middle:.6f}, {high:.6f} at frames 0, 10, 20"
+        findings.add(f"{text}: no straight line")
+    if not close(end := beta_at(10**12), 1.0):
+        findings.add(f"beta ends at {end:.6f}, right is 1")
 
 
-def _check_updates(make: Make, _: float, findings: Findings) -> None:
+def _check_updates(new: Make, _: float, findings: Findings) -> None:
     """Updates of overwritten rows hit no other row; bad updates raise and change nothing."""
-    buffer = filled(make, CAPACITY)
+    buffer = new()
     indices = _indices(buffer)
-    fill(buffer, range(CAPACITY + 1, 2 * CAPACITY + 1))
+    add_rows(buffer, CAPACITY, 2 * CAPACITY)
     with suppress(ValueError, IndexError, KeyError):  # refusing is as good as skipping
         buffer.update_priorities(np.array([indices[1]]), np.array([0.01]))
     what = f"row 1 was sampled, overwritten by row {CAPACITY + 1}, and its priority updated"
-    findings.group = "stale"
     check_holds(buffer, even(2 * CAPACITY), what, findings)
-    bad: list[tuple[str, Any, list[float]]] = [
-        ("a NaN priority", indices[2], [9.0, float("nan")]),
-        ("an infinite priority", indices[2], [9.0, float("inf")]),
-        ("a priority of 0", indices[2], [9.0, 0.0]),
-        ("a negative priority", indices[2], [9.0, -1.0]),
-        ("two indices and one priority", indices[2], [9.0]),
-        ("an index never sampled", 10 * CAPACITY, [9.0, 1.0]),
-        ("a negative index", -1, [9.0, 1.0]),
-    ]
-    for words, index, priorities in bad:
-        buffer = filled(make, CAPACITY)
+    for words, index, *priority in (
+        ("a NaN priority", indices[2], float("nan")),
+        ("an infinite priority", indices[2], float("inf")),
+        ("a priority of 0", indices[2], 0.0),
+        ("a negative priority", indices[2], -1.0),
+        ("two indices and one priority", indices[2]),
+        ("an index never sampled", 10 * CAPACITY, 1.0),
+        ("a negative index", -1, 1.0),
+    ):
+        buffer = new()
         _indices(buffer)
-        findings.group = words
         try:
-            buffer.update_priorities(np.array([indices[1], index]), np.array(priorities))
+            buffer.update_priorities(np.array([indices[1], index]), np.array([9.0, *priority]))
         except Exception:
             what = f"after update_priorities refused {words}"
             check_holds(buffer, even(CAPACITY), what, findings)
         else:
-            findings.add(words, f"update_priorities with {words} raises nothing")
+            findings.add(f"update_priorities with {words} raises nothing")

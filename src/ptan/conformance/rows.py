@@ -10,7 +10,7 @@ import numpy as np
 from ptan.conformance.oracles import Window, discounted, expected_windows, games_of, play
 from ptan.conformance.scripted import Episode, Place, ScriptedEnv, action_at, decode
 
-EPISODES = 200  # per environment, more than any check sees
+EPISODES = 80  # per environment, more than any check sees
 
 
 @lru_cache
@@ -35,110 +35,106 @@ class Expected:
         n: steps in a window.
         delta: distance between the starts of windows.
         gamma: discount per step.
+        truncation: "terminal" makes truncations terminations.
     """
 
     def __init__(
-        self, plans: Sequence[tuple[Episode, ...]], n: int, delta: int, gamma: float
+        self,
+        plans: Sequence[tuple[Episode, ...]],
+        n: int,
+        delta: int,
+        gamma: float,
+        truncation: str = "bootstrap",
     ) -> None:
-        self.plans, self.n, self.delta, self.gamma = plans, n, delta, gamma
-        self.truncation = "bootstrap"  # "terminal" makes truncations terminations
+        self.n, self.gamma, self.truncation = n, gamma, truncation
         envs = [_played(plan, index) for index, plan in enumerate(plans)]
-        self.windows = {window.place: window for window in expected_windows(envs, n, delta)}
-        self.steps = {window.place: window for window in expected_windows(envs, 1)}
-        self.games = {env.index: games_of([env]) for env in envs}
-        self._places = {decode(event.observation) for env in envs for event in env.log}
-
-    def __contains__(self, place: Place | None) -> bool:
-        return place in self._places
+        self.windows, self.steps = (
+            {_place(w.segment.observations[w.start]): w for w in windows}
+            for windows in (expected_windows(envs, n, delta), expected_windows(envs, 1))
+        )
+        self.places = {_place(event.observation) for env in envs for event in env.log}
+        self.games = [games_of([env]) for env in envs]
 
     def words(self, state: Any, start: Place) -> str:
         """What an observation is, seen from a row's start."""
         place = decode(state)
-        if state is None:
-            return "None"
-        if place is None or place not in self:
-            return f"no observation that the environment gave, {state!r}"
+        if place is None or place not in self.places:
+            return "None" if state is None else f"{state!r}, which no environment gave"
         if place.env != start.env:
             return f"an observation of environment {place.env}"
         if place.episode != start.episode and place.step == 0:
             return "the reset observation"
-        of = "" if place.episode == start.episode else f" of episode {place.episode}"
-        return f"the observation of step {place.step}{of}"
+        episode = "" if place.episode == start.episode else f" of episode {place.episode}"
+        return f"the observation of step {place.step}{episode}"
 
-    def end(self, window: Window) -> str:
+    def end(self, start: Place, window: Window) -> str:
         """How its last step left the episode."""
-        place = decode(window.after)
-        assert place is not None
-        if not any(window.flags):
+        if window.stop < len(window.segment) or not window.segment.ended:
             return "the episode goes on"
-        if place in self.steps:
-            return f"the episode lost a life at {place.step - 1}"
-        how = "terminated" if window.flags[0] else "was truncated"
-        return f"the episode {how} at {place.step - 1}"
+        terminated, _ = window.segment.flags[-1]
+        how = "terminated" if terminated else "was truncated"
+        return f"the episode {'lost a life' if window.segment.goes_on else how} at " + str(
+            start.step + window.steps - 1
+        )
 
-    def differences(self, row: Any, window: Window) -> Iterator[tuple[str, str]]:
-        """(kind, text) of everything that a row says wrongly of its window.
+    def differences(self, row: Any, start: Place) -> Iterator[str]:
+        """Everything that a row says wrongly of its window.
 
-        `row` joins the window (`last_state`), or is its only step (`done`). What it says of
+        `row` joins the window (`last_state`), or is its first step (`done`). What it says of
         `terminated`, `truncated`, `final_state`, `steps` and `discount` is compared too.
         """
-        start, after, end = window.place, decode(window.after), self.end(window)
-        assert after is not None
-        kind = end.partition(" at ")[0]
-        ended = any(window.flags)
-        terminated = window.flags[0] or (ended and self.truncation == "terminal")
+        window = (self.windows if hasattr(row, "last_state") else self.steps)[start]
+        segment, end = window.segment, self.end(start, window)
+        after = segment.observations[window.stop]
+        terminated, truncated = segment.flags[window.stop - 1]
+        ended = terminated or truncated
+        terminated = terminated or (truncated and self.truncation == "terminal")
         if not close(row.action, action_at(start)):
-            yield "action", f"the row's action is {row.action}, the agent chose {action_at(start)}"
-        reward = discounted(window.rewards, self.gamma)
+            yield f"the row's action is {row.action}, the agent chose {action_at(start)}"
+        reward = discounted(segment.rewards[window.start : window.stop], self.gamma)
         if not close(row.reward, reward):
-            text = f"the row's reward is {row.reward}, right is {reward:.6g}"
-            yield "reward", text + self._other_sum(row.reward, window)
-        for name in ("last_state", "final_state"):
+            other = self._other_sum(row.reward, start, window)
+            yield f"the row's reward is {row.reward}, right is {reward:.6g}{other}"
+        says_terminated = getattr(row, "terminated", None) or getattr(row, "discount", None) == 0
+        says_truncated = getattr(row, "truncated", False) and not terminated
+        for name, needed in (("last_state", not ended), ("final_state", says_truncated)):
             found = getattr(row, name, None)
-            if found is not None or (hasattr(row, name) and self._needs(name, row, window)):
-                if decode(found) != after:
-                    what = f"{name.replace('_', ' ')} is {self.words(found, start)}"
-                    right = f"right is the observation of step {after.step}"
-                    yield f"{name} {kind}", f"{end}, but the row's {what}, {right}"
-                elif name == "last_state" and terminated and not _says_terminated(row):
-                    text = "but the row has a last state and does not say terminated"
-                    yield "bootstrap", f"{end}, {text}: a target would bootstrap past the end"
-        flags = {"done": ended, "terminated": terminated, "truncated": ended and not terminated}
-        for name, flag in flags.items():
+            if found is None and not (needed and hasattr(row, name)):
+                continue
+            if decode(found) != decode(after):
+                is_, right = self.words(found, start), self.words(after, start)
+                yield f"{end}, but the row's {name.replace('_', ' ')} is {is_}, right is {right}"
+            elif name == "last_state" and terminated and not says_terminated:
+                text = "but the row has a last state and does not say terminated"
+                yield f"{end}, {text}: a target would bootstrap past the end"
+        for name, flag in (("done", ended), ("terminated", terminated), ("truncated", ended)):
             found = getattr(row, name, None)
-            if name == "truncated" and terminated:
-                continue  # it decides nothing
-            if found is not None and bool(found) != flag:
-                hint = ": a target would not bootstrap" if name == "truncated" and flag else ""
-                yield f"{name} {kind}", f"the row says {name}={found}, but {end}{hint}"
+            if found is None or bool(found) == flag or (name == "truncated" and terminated):
+                continue
+            hint = ": a target would not bootstrap" if name == "truncated" and flag else ""
+            yield f"the row says {name}={found}, but {end}{hint}"
         discount = 0.0 if terminated else self.gamma**window.steps
         why = f"gamma to the {window.steps} steps it spans, 0 after termination"
         for name, number in (("steps", window.steps), ("discount", discount)):
             found = getattr(row, name, None)
             if found is not None and not close(found, number):
-                yield name, f"the row's {name} is {found:.6g}, right is {number:.6g}: {why}"
+                yield f"the row's {name} is {found:.6g}, right is {number:.6g}: {why}"
 
-    def _needs(self, name: str, row: Any, window: Window) -> bool:
-        """Whether a row must not leave out this observation."""
-        if name == "last_state":
-            return not any(window.flags)
-        return window.flags == (False, True) and bool(getattr(row, "truncated", False))
-
-    def _other_sum(self, found: Any, window: Window) -> str:
-        """Which other steps the reward sums, if it does."""
-        place, rewards = window.place, []
-        for steps in range(1, self.n + 3):
-            step = self.steps[place]
-            rewards.append(step.rewards[0])
-            if steps != window.steps and close(found, discounted(rewards, self.gamma)):
-                if place.episode == window.place.episode:
-                    return f": it sums {steps} steps instead of {window.steps}"
-                return ": it takes in rewards of the next episode"
-            place = place._replace(step=place.step + 1)
-            if place not in self.steps:
-                place = Place(place.env, place.episode + 1, 0)
+    def _other_sum(self, found: Any, start: Place, window: Window) -> str:
+        """Which other number of steps the reward sums, if it does."""
+        ahead = [w for place, w in self.steps.items() if place.env == start.env and place >= start]
+        rewards = [w.segment.rewards[w.start] for w in ahead[: self.n + 2]]
+        for steps in range(1, len(rewards) + 1):
+            if steps != window.steps and close(found, discounted(rewards[:steps], self.gamma)):
+                text = f"it sums {steps} steps instead of {window.steps}"
+                return f": {text}, and {self.end(start, window)}"
         return ""
 
 
-def _says_terminated(row: Any) -> bool:
-    return bool(getattr(row, "terminated", False)) or close(getattr(row, "discount", None), 0.0)
+expected_rows = lru_cache(Expected)
+
+
+def _place(observation: Any) -> Place:
+    place = decode(observation)
+    assert place is not None
+    return place

@@ -1,7 +1,7 @@
 """A scripted environment, and an agent that acts in it.
 
-Every observation says which environment, episode and step it is from, and each call is logged.
-What a source must deliver follows from the log alone: see `ptan.conformance.oracles`.
+Every observation says which environment, episode and step it is from, and each call is logged:
+what a source must deliver follows from the log alone (`ptan.conformance.oracles`).
 """
 
 import copy
@@ -18,6 +18,18 @@ from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 N_ACTIONS = 4
 ENDS = {"terminated": (True, False), "truncated": (False, True), "both": (True, True)}
 MODES = {mode.name.lower(): mode for mode in AutoresetMode}
+_STACK = spaces.Box(0, 255, (3, 16, 16), np.uint8)
+KINDS: dict[str, spaces.Space[Any]] = {
+    "vector": spaces.Box(-1e6, 1e6, (3,), np.float32),
+    "pixels": _STACK,  # the newest three frames of the episode
+    "discrete": spaces.Discrete(1_000_000),
+    "dict": spaces.Dict(
+        where=spaces.Box(-1e6, 1e6, (2,), np.float64),
+        views=spaces.Tuple((_STACK, spaces.Discrete(100))),
+    ),
+    "tuple": spaces.Tuple((spaces.Box(-1000, 1000, (2,), np.int16), spaces.Discrete(100))),
+}
+"""Kinds of observations, and their spaces."""
 
 
 class Place(NamedTuple):
@@ -34,8 +46,7 @@ class Episode:
 
     length  steps until it ends
     end     "terminated", "truncated" or "both"
-    lost    numbers of steps after which a life is lost and the game goes on; at a truncation a
-            life may be lost as well, and the game is over
+    lost    numbers of steps after which a life is lost and the game goes on, unless it is over
     """
 
     length: int
@@ -45,10 +56,7 @@ class Episode:
 
 @dataclass
 class Event:
-    """One call of an environment.
-
-    `kind` is "reset", "step" or "resume": a reset after a lost life that goes on with the game.
-    """
+    """One call: "reset", "step", or "resume" (a reset that goes on after a lost life)."""
 
     kind: str
     observation: Any
@@ -60,25 +68,15 @@ class Event:
     kwargs: dict[str, Any] = field(default_factory=dict)
 
 
-_STACK = spaces.Box(0, 255, (3, 16, 16), np.uint8)
-KINDS: dict[str, spaces.Space[Any]] = {
-    "vector": spaces.Box(-1e6, 1e6, (3,), np.float32),
-    "pixels": _STACK,  # the newest three frames of the episode
-    "discrete": spaces.Discrete(1_000_000),
-    "dict": spaces.Dict(
-        where=spaces.Box(-1e6, 1e6, (2,), np.float64),
-        views=spaces.Tuple((_STACK, spaces.Discrete(100))),
-    ),
-    "tuple": spaces.Tuple((spaces.Box(-1000, 1000, (2,), np.int16), spaces.Discrete(100))),
-}
-"""Kinds of observations, and their spaces."""
-
-
 def encode(place: Place, kind: str = "vector") -> Any:
     """The observation of this kind at a place."""
     env, episode, step = place
     if kind == "pixels":
-        return np.stack([_frame(Place(env, episode, max(0, step - back))) for back in (2, 1, 0)])
+        frames = [(env, episode, max(0, step - back)) for back in (2, 1, 0)]
+        stack = [np.random.default_rng(frame).integers(0, 255, (16, 16)) for frame in frames]
+        for noise, frame in zip(stack, frames, strict=True):
+            noise[0, :3] = frame
+        return np.stack(stack).astype(np.uint8)
     if kind == "discrete":
         return np.int64(env * 10_000 + episode * 100 + step)
     if kind == "dict":
@@ -87,12 +85,6 @@ def encode(place: Place, kind: str = "vector") -> Any:
     if kind == "tuple":
         return np.array([env, episode], np.int16), np.int64(step)
     return np.array(place, np.float32)
-
-
-def _frame(place: Place) -> np.ndarray[Any, Any]:
-    frame = np.random.default_rng(place).integers(0, 255, (16, 16), dtype=np.uint8)
-    frame[0, :3] = place
-    return frame
 
 
 def decode(observation: Any) -> Place | None:
@@ -121,7 +113,7 @@ def action_at(place: Place) -> int:
 def reward_of(place: Place, action: int) -> float:
     """What a step from there pays: never 0, and no short binary fraction."""
     number = 577 * place.env + 311 * place.episode + 229 * place.step + 83 * action
-    return (number % 997 + 1) / (700 if number % 3 else -700)
+    return (number % 997 + 1) / (1000 if number % 3 else -1000)
 
 
 class ScriptedEnv(gymnasium.Env[Any, Any]):
@@ -200,19 +192,19 @@ class ScriptedEnv(gymnasium.Env[Any, Any]):
         self.at += 1
         self.running = self.at < script.length
         self.lost_life = self.running and self.at in script.lost
-        terminated, truncated = (self.lost_life, False) if self.running else ENDS[script.end]
+        flags = (self.lost_life, False) if self.running else ENDS[script.end]
         info: dict[str, Any] = {"raw_reward": reward * 10} if self.raw else {}
         if self.at in script.lost:
             info["life_loss"] = True
         observation = self.observe()
         seen = copy.deepcopy(observation)
-        self.log.append(Event("step", seen, int(action), reward, terminated, truncated, dict(info)))
-        return observation, reward, terminated, truncated, info
+        self.log.append(Event("step", seen, int(action), reward, *flags, dict(info)))
+        return observation, reward, *flags, info
 
     def reward(self, action: int) -> float:
         """What this action pays here."""
-        reward = reward_of(self.place, action)
-        return reward + float(self.np_random.random()) if self.noise else reward
+        noise = float(self.np_random.random()) if self.noise else 0.0
+        return reward_of(self.place, action) + noise
 
     def steps_taken(self) -> int:
         """Steps since the environment was made."""
@@ -239,31 +231,23 @@ class ScriptedAgent:
         states = [None] * len(places) if agent_states is None else list(agent_states)
         if all(state is None for state in states):
             return actions, states
-        for place, state in zip(places, states, strict=False):
-            if place is not None and state != place.step:
-                self.wrong_states.append((place, state))
+        pairs = zip(places, states, strict=False)
+        self.wrong_states += [(place, s) for place, s in pairs if place and s != place.step]
         # Each state is judged on its own: go on from where the game is.
         return actions, [place.step + 1 if place else None for place in places]
 
 
 def drive(driver: str, envs: Sequence[Any], **settings: Any) -> Any:
-    """What a source is given: one environment, a list, or a vector environment.
+    """What a source is given: "single", "list", or a vector environment of an auto-reset mode.
 
-    Args:
-        driver: "single", "list", "next_step", "same_step", "disabled" (a `SyncVectorEnv`), or one
-            of the last three after "async_".
-        envs: the environments.
-        settings: for the vector environment.
+    "next_step", "same_step" and "disabled" are a `SyncVectorEnv`; after "async_" they are an
+    `AsyncVectorEnv`.
     """
-    if driver == "single":
-        (env,) = envs
-        return env
-    if driver == "list":
-        return list(envs)
+    if driver in ("single", "list"):
+        return envs[0] if driver == "single" else list(envs)
     vector = AsyncVectorEnv if driver.startswith("async_") else SyncVectorEnv
-    mode = MODES[driver.removeprefix("async_")]
     makers = [partial(_itself, env) for env in envs]
-    return vector(makers, autoreset_mode=mode, **settings)
+    return vector(makers, autoreset_mode=MODES[driver.removeprefix("async_")], **settings)
 
 
 def _itself(env: Any) -> Any:

@@ -1,15 +1,14 @@
 """Checks for experience sources: episode ends, window by window."""
 
 import inspect
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing, nullcontext
-from functools import partial
 from itertools import islice, pairwise, product
 from typing import Any
 
 from ptan.conformance.findings import FAILED, Findings
-from ptan.conformance.oracles import Window
-from ptan.conformance.rows import Expected, close
+from ptan.conformance.rows import Expected, expected_rows
 from ptan.conformance.scripted import (
     MODES,
     Episode,
@@ -67,7 +66,8 @@ def check_source(
     of them, and read "not truncated" if nothing is said. `last_state` after an end may be None;
     at a truncation it may be the true final observation as well, at a termination only if the row
     says `terminated` or a discount of 0. `pop_rewards_steps`, if there is one, must tell whole
-    games. The order of rows among environments is free.
+    games. The order of rows among environments is free. Findings count steps and environments
+    from 0, episodes from 1.
 
     Args:
         make_source: called as `make_source(env, agent, **settings)`, returns a source. Of the
@@ -80,10 +80,6 @@ def check_source(
         gamma: discount per step.
         life_loss: whether lives are lost (`info["life_loss"]`) in some episodes.
 
-    Returns:
-        Findings in plain words, none if nothing is wrong. Steps and environments count from 0,
-        episodes from 1.
-
     Raises:
         ValueError: an unknown form, or several `steps_counts` that `make_source` cannot be told.
     """
@@ -95,224 +91,169 @@ def check_source(
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
         takes |= {"gamma", "steps_count"}
     if "steps_count" not in takes and len(steps_counts) > 1:
-        raise ValueError(
-            "steps_counts must hold one number if make_source takes no steps_count, "
-            f"got {list(steps_counts)}"
-        )
-    plans = [
-        tuple(Episode(e.length, e.end, e.lost if life_loss else ()) for e in plan) for plan in PLANS
-    ]
-    deltas = steps_deltas if "steps_delta" in takes else (1,)
+        what = "steps_counts must hold one number if make_source takes no steps_count"
+        raise ValueError(f"{what}, got {list(steps_counts)}")
     findings = Findings()
-    last: list[_Run] = []
-    for form in forms:
-        for n, delta in product(steps_counts, deltas):
-            expected = Expected(plans[:1] if form == "single" else plans, n, delta, gamma)
-            run = _Run(make_source, takes, form, expected, findings)
-            run.check()
-        last.append(run)
-    # What only makes sense once the rows as such are right, on one run of each form.
-    for run in () if findings else last:
+    check = _Check(make_source, takes, life_loss, findings)
+    deltas = steps_deltas if "steps_delta" in takes else (1,)
+    for form, n, delta in product(forms, steps_counts, deltas):
+        check.run(form, gamma, n, delta)
+    # What only makes sense once the rows as such are right, with the last of these windows.
+    for form in () if findings.lines() else forms:
         # In SAME_STEP mode the vector environment itself hands over the overwritten array.
-        if not run.form.endswith("same_step"):
-            run.check(reuse=True)
+        if not form.endswith("same_step"):
+            check.run(form, gamma, n, delta, reuse=True)
         if "env_seed" in takes:
-            run.check(env_seed=SEED)
+            check.run(form, gamma, n, delta, env_seed=SEED)
         if "truncation" in takes:
-            run.check(truncation="terminal")
+            check.run(form, gamma, n, delta, truncation="terminal")
     return findings.lines()
 
 
-class _Run:
-    """A source over one kind of environments."""
+class _Check:
+    """Runs a source in one setting after the other."""
 
     def __init__(
         self,
         make_source: Callable[..., Iterable[Any]],
         takes: set[str],
-        form: str,
-        expected: Expected,
+        life_loss: bool,
         findings: Findings,
     ) -> None:
-        self.make_source, self.takes, self.form = make_source, takes, form
-        self.expected, self.findings = expected, findings
-        self.findings.group = form
+        self.make_source, self.takes, self.findings = make_source, takes, findings
+        self.plans = tuple(
+            tuple(Episode(e.length, e.end, e.lost * life_loss) for e in plan) for plan in PLANS
+        )
+        self.expected: Expected
 
-    def check(self, *, reuse: bool = False, **settings: Any) -> None:
-        """Make a source, take rows and check all about them."""
-        expected, findings = self.expected, self.findings
-        expected.truncation = settings.get("truncation", "bootstrap")
-        told = {"steps_count": expected.n, "steps_delta": expected.delta} | settings
-        words = [FORMS[self.form], *(f"{name}={value!r}" for name, value in told.items())]
-        shared = ["all observations in one reused array"] if reuse else []
-        findings.context = ", ".join(words + shared)
+    def run(
+        self, form: str, gamma: float, n: int, delta: int, *, reuse: bool = False, **more: Any
+    ) -> None:
+        """Make a source, take rows, compare each as it is delivered, and check the whole."""
+        plans = self.plans[:1] if form == "single" else self.plans
+        truncation = more.get("truncation", "bootstrap")
+        self.expected = expected_rows(plans, n, delta, gamma, truncation)
+        settings = {"steps_count": n, "steps_delta": delta} | more
+        words = [FORMS[form], *(f"{name}={value}" for name, value in settings.items())]
+        words += ["observations in one reused array"] * reuse
+        self.findings.context = ", ".join(words)
+        settings |= {"gamma": gamma, "env_seed": more.get("env_seed"), "truncation": truncation}
+        settings = {name: value for name, value in settings.items() if name in self.takes}
         # A vector environment resets whatever ends: a life-loss wrapper then resumes the game.
-        vector = self.form not in ("single", "list")
+        vector = form not in ("single", "list")
         envs = [
             ScriptedEnv(plan, i, reuse=reuse, resume=vector, max_calls=MAX_CALLS)
-            for i, plan in enumerate(expected.plans)
+            for i, plan in enumerate(plans)
         ]
-        agent, env = ScriptedAgent(), drive(self.form, envs)
-        given = {"gamma": expected.gamma, "env_seed": None, "truncation": "bootstrap"} | told
-        make = partial(
-            self.make_source, env, agent, **{k: v for k, v in given.items() if k in self.takes}
-        )
+        agent, env = ScriptedAgent(), drive(form, envs)
+        places: list[Place] = []
         with closing(env) if vector else nullcontext():
-            source = findings.attempt("the source", make)
-            rows: list[tuple[Any, str]] = []
-            places: list[Place] = []
+            source = self.findings.attempt("the source", self.make_source, env, agent, **settings)
             if source is not FAILED:
-                findings.attempt("the source", self._take, source, rows, places)
-        if source is not FAILED and not rows:
-            findings.add("no rows", "the source gave no rows")
-        if any(_picture(row) != picture for row, picture in rows):
-            findings.add("reuse", "rows change after they were delivered")
-        if places:
-            self._check_places(places)
-            self._check_games(source, places)
+                self.findings.attempt("the source", self._take, source, len(envs), places)
+        for number in range(len(envs)) if places else ():
+            self._check_starts(number, [place for place in places if place.env == number])
+        if places and hasattr(source, "pop_rewards_steps"):
+            self.findings.attempt("pop_rewards_steps()", self._check_games, source, places)
         for place, state in agent.wrong_states:
-            if place in expected.steps:
+            if place in self.expected.steps:
                 why = "what the agent returned before" if place.step else "its initial state"
-                text = f"the agent's state is {state}, right is {place.step}, {why}"
-                findings.add(f"agent state {why}", f"{at(place)}: {text}")
+                self._say(place, f"the agent's state is {state}, right is {place.step}, {why}")
         for inner in envs:
-            self._check_log(inner, settings.get("env_seed"))
+            self._check_log(inner, more.get("env_seed"))
 
-    def _take(self, source: Any, rows: list[tuple[Any, str]], places: list[Place]) -> None:
-        """Take rows, and compare each with its window before the next one is asked for."""
-        for item in islice(source, ITEMS_PER_ENV * len(self.expected.plans)):
+    def _say(self, place: Place, text: str) -> None:
+        where = f"step {place.step} of environment {place.env} (episode {place.episode})"
+        self.findings.add(f"{where}: {text}")
+
+    def _take(self, source: Iterable[Any], count: int, places: list[Place]) -> None:
+        """Take rows, compare each with its window, and note where it starts."""
+        rows: list[tuple[Any, list[Place | None]]] = []
+        for item in islice(source, ITEMS_PER_ENV * count):
             listed = isinstance(item, list) and not (item and hasattr(item[0], "done"))
             for row in item if listed else [item]:
                 rows.append((row, _picture(row)))
-                place = self._check_row(_steps_of(row))
-                if place is not None:
-                    places.append(place)
+                self._check_row(_steps_of(row), places)
+        if not rows:
+            self.findings.add("the source gave no rows")
+        if any(_picture(row) != picture for row, picture in rows):
+            self.findings.add("rows change after they were delivered")
 
-    def _check_row(self, steps: Sequence[Any]) -> Place | None:
-        """Compare a row with its window; returns where it starts, None if nowhere."""
-        expected, findings = self.expected, self.findings
-        names = ("state", "action", "reward")
-        if not steps or not all(hasattr(step, name) for step in steps for name in names):
-            text = f"an item is neither a row nor a tuple of rows: {steps!r}"
-            findings.add("no row", text)
-            return None
+    def _check_row(self, steps: Sequence[Any], places: list[Place]) -> None:
+        expected = self.expected
+        if not steps or not all(hasattr(step, "action") for step in steps):
+            self.findings.add(f"an item is neither a row nor a tuple of rows: {steps!r}")
+            return
         place = decode(steps[0].state)
-        if place is None or place not in expected:
+        if place is None or place not in expected.places:
             words = expected.words(steps[0].state, Place(0, 1, 0))
-            findings.add("state", f"a row's state is {words}")
+            self.findings.add(f"a row's state is {words}")
         elif place not in expected.steps:
-            following = expected.words(getattr(steps[0], "last_state", None), place)
-            text = "a row starts at the final observation of an episode, which is a phantom "
-            text += f"transition from there to {following}"
-            findings.add("phantom", f"{at(place)}: {text}")
+            to = expected.words(getattr(steps[0], "last_state", None), place)
+            text = "a row starts at the final observation of an episode: a phantom transition"
+            self._say(place, f"{text} from there to {to}")
         elif place not in expected.windows:
-            text = f"a row starts here, but none should, with windows every {expected.delta} steps"
-            findings.add("extra", f"{at(place)}: {text}")
+            self._say(place, "a row starts here, but none should")
         else:
-            window = expected.windows[place]
-            if hasattr(steps[0], "last_state"):
-                pairs = [(steps[0], window)]
-            else:
-                pairs = [
-                    (step, expected.steps[place._replace(step=place.step + i)])
-                    for i, step in enumerate(steps[: window.steps])
-                ]
-                if len(steps) != window.steps:
-                    text = f"{len(steps)} steps stand in the tuple, right are {window.steps}"
-                    findings.add("length", f"{at(place)}: {text}")
-            for row, single in pairs:
-                for kind, text in expected.differences(row, single):
-                    findings.add(kind, f"{at(single.place)}: {text}")
-            return place
-        return None
+            places.append(place)
+            joined, count = hasattr(steps[0], "last_state"), expected.windows[place].steps
+            if not joined and len(steps) != count:
+                self._say(place, f"{len(steps)} steps stand in the tuple, right are {count}")
+            for row in steps[:count]:
+                for text in expected.differences(row, place):
+                    self._say(place, text)
+                place = place._replace(step=place.step + 1)
 
-    def _check_places(self, places: Sequence[Place]) -> None:
+    def _check_starts(self, env: int, given: Sequence[Place]) -> None:
         """Every start of a window has its row, once and in order."""
-        expected, findings = self.expected, self.findings
-        for env in range(len(expected.plans)):
-            given = [place for place in places if place.env == env]
-            if not given:
-                findings.add("no rows", f"environment {env} gave no rows")
-                continue
-            for place, window in expected.windows.items():
-                if place.env == env and place <= given[-1] and place not in given:
-                    self._missing(window, given)
-            for place in sorted({place for place in given if given.count(place) > 1}):
-                findings.add("twice", f"{at(place)}: two rows start here")
-            for before, after in pairwise(given):
-                if after < before:
-                    findings.add("order", f"{at(after)}: its row comes after a later one")
-
-    def _missing(self, window: Window, given: Sequence[Place]) -> None:
-        place, stretch = window.place, decode(window.segment.observations[0])
-        assert stretch is not None
-        begun = any(p.episode == place.episode and p >= stretch for p in given)
-        kind, why = "missing", ""
-        if stretch.step > 0 and not begun:
-            kind, why = (
-                "life loss reset",
-                (
-                    "; the environment was reset where only a life was lost, at "
-                    f"{stretch.step - 1}, and the game had not ended"
-                ),
-            )
-        elif window.steps < self.expected.n:
-            kind, why = (
-                "tail",
-                (
-                    f", at one of the last {self.expected.n - 1} steps before the episode ended at "
-                    f"{place.step + window.steps - 1}"
-                ),
-            )
-        self.findings.add(kind, f"{at(place)}: no row starts here{why}")
+        starts = [place for place in self.expected.windows if place.env == env]
+        if not given:
+            self.findings.add(f"environment {env} gave no rows")
+        for right, found in zip(starts, given, strict=False):
+            if right != found:
+                window = self.expected.windows[right]
+                why = f"{self.expected.end(right, window)}, {window.steps} steps on"
+                if right.step and window.start == 0:
+                    why = "a life was lost before, and the game had not ended"
+                text = f"the next one starts at step {found.step} of episode {found.episode}"
+                self._say(right, f"a row must start here ({why}), but {text}")
+                break
 
     def _check_games(self, source: Any, places: Sequence[Place]) -> None:
         """`pop_rewards_steps` tells whole games, each once."""
-        if not hasattr(source, "pop_rewards_steps"):
-            return
-        findings, text = self.findings, "pop_rewards_steps()"
-        told = findings.attempt(text, lambda: list(source.pop_rewards_steps()))
+        told = Counter((steps, round(float(r), 3)) for r, steps in source.pop_rewards_steps())
         newest = {place.env: place.episode for place in places}
-        left = {
-            (episode, env): game
-            for env, games in self.expected.games.items()
-            for episode, game in enumerate(games, 1)
-            if episode < newest.get(env, 0) + 3
-        }
-        for reward, steps in [] if told is FAILED else told:
-            for key, game in sorted(left.items()):
-                if steps == game.steps and close(reward, game.total):
-                    del left[key]
-                    break
-            else:
-                what = f"an episode of {steps} steps and reward {reward:.6g}, which no environment "
-                findings.add("games", f"{text} tells {what}played (a lost life ends no episode)")
-        for episode, env in left:
-            if episode < newest.get(env, 0) and told is not FAILED:
-                what = f"leaves out episode {episode} of environment {env}"
-                findings.add("games left out", f"{text} {what}")
+
+        def played(beyond: int) -> Counter[tuple[int, float]]:
+            games = [
+                game
+                for env, games in enumerate(self.expected.games)
+                for game in games[: newest.get(env, 0) - 1 + beyond]
+            ]
+            return Counter((game.steps, round(game.total, 3)) for game in games)
+
+        for what, games in (
+            ("tells a game that no environment played (a lost life ends none)", told - played(3)),
+            ("leaves out a game", played(0) - told),
+        ):
+            for steps, reward in games:
+                self.findings.add(f"pop_rewards_steps() {what}: {steps} steps, reward {reward:g}")
 
     def _check_log(self, env: ScriptedEnv, seed: int | None) -> None:
         """What the environment was asked: the agent's actions, and its seed at the first reset."""
         for before, event in pairwise(env.log):
             place = decode(before.observation)
             if event.kind == "step" and place and event.action != action_at(place):
-                text = f"the environment was given action {event.action}, which the agent did not "
-                self.findings.add("action given", f"{at(place)}: {text}choose")
+                text = f"the environment was given action {event.action}"
+                self._say(place, f"{text}, the agent chose {action_at(place)}")
         seeds = [event.kwargs.get("seed") for event in env.log if event.kind != "step"]
         right = None if seed is None else seed + env.index
-        if seeds and seeds[0] != right:
+        if seeds[:1] not in ([], [right]):
             text = f"its first reset was seeded with {seeds[0]}, right is {right}"
-            self.findings.add("seed", f"environment {env.index}: {text}")
-        late = [later for later in seeds[1:] if later is not None]
-        if late:
-            text = f"a later reset was seeded again, with {late[0]}: episodes repeat themselves"
-            self.findings.add("late seed", f"environment {env.index}: {text}")
-
-
-def at(place: Place) -> str:
-    """Where a finding is."""
-    return f"step {place.step} of environment {place.env} (episode {place.episode})"
+            self.findings.add(f"environment {env.index}: {text}")
+        for late in [number for number in seeds[1:] if number is not None]:
+            text = f"a later reset was seeded again, with {late}: episodes repeat themselves"
+            self.findings.add(f"environment {env.index}: {text}")
 
 
 def _steps_of(row: Any) -> tuple[Any, ...]:
@@ -321,7 +262,7 @@ def _steps_of(row: Any) -> tuple[Any, ...]:
     return (row,) if whole else tuple(row)
 
 
-def _picture(row: Any) -> str:
-    """Everything that a row's observations say, as text."""
+def _picture(row: Any) -> list[Place | None]:
+    """Everything that a row's observations say."""
     names = ("state", "last_state", "final_state")
-    return str([[str(getattr(step, name, None)) for name in names] for step in _steps_of(row)])
+    return [decode(getattr(step, name, None)) for step in _steps_of(row) for name in names]
