@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-from ptan.envs.wrappers import wrap_dqn
+from ptan.envs.atari import wrap_dqn
 
 
 def needs(package: str) -> pytest.MarkDecorator:

@@ -259,6 +259,26 @@ def test_environments_that_are_no_atari_game_raise():
 
 
 @pytest.mark.parametrize(
+    ("kwargs", "words"),
+    [
+        ({"obs_type": "ram"}, r"must show the screen .* not the RAM: got observations Box\(0, 255"),
+        ({"continuous": True}, r"must have discrete actions \(continuous=False\), got Box"),
+    ],
+)
+def test_games_without_a_screen_or_discrete_actions_raise(kwargs, words):
+    with pytest.raises(ValueError, match=words):
+        wrap_dqn(game("ALE/Pong-v5", frameskip=1, **kwargs))
+
+
+def test_gray_screens_are_as_good():
+    gray = game("ALE/Pong-v5", frameskip=1, obs_type="grayscale", repeat_action_probability=0)
+    env, same = wrap_dqn(gray), wrap_dqn(game(PONG))
+    np.testing.assert_array_equal(env.reset(seed=3)[0], same.reset(seed=3)[0])
+    for action in actions(env, 20):
+        np.testing.assert_array_equal(env.step(action)[0], same.step(action)[0])
+
+
+@pytest.mark.parametrize(
     "setting",
     [{"stack_frames": 0}, {"noop_max": -1}, {"frame_skip": 0}, {"screen_size": 84.0}],
 )

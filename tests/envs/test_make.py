@@ -9,8 +9,8 @@ from gymnasium.wrappers import TimeLimit
 from tests.envs.games import needs
 from tests.envs.test_old_gym import Old
 
+from ptan.envs.atari_settings import AtariSettings
 from ptan.envs.make import find_spec, is_atari, make_env
-from ptan.envs.wrappers import AtariSettings
 
 
 @pytest.fixture

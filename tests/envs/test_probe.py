@@ -9,10 +9,10 @@ from gymnasium.wrappers import NormalizeObservation
 from tests.envs.games import Odd, breakout, maker, needs, pong
 from tests.envs.test_repeat import Counts, GlobalDraws
 
+from ptan.envs.atari_vector import make_atari_vec
 from ptan.envs.probe import probe_repeats
 from ptan.envs.repeat import MadeAnew, RepeatEpisodes
 from ptan.envs.vector import make_vector
-from ptan.envs.wrappers import make_atari_vec
 
 
 def vector(make, asynchronous=False):

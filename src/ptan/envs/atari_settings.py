@@ -5,15 +5,14 @@ from typing import Any, Self
 
 from ptan.common._caution import warn_user
 
-__all__ = ["AtariSettings", "need_extra", "warn_if_clipped"]
+__all__ = ["AtariSettings", "alias_of_clipping", "need_extra", "warn_if_clipped"]
 
 
 @dataclass(frozen=True)
 class AtariSettings:
     """How Atari games are preprocessed; the defaults are those of Mnih et al. 2015.
 
-    One object makes both the training and the evaluation environments, so that they cannot drift
-    apart:
+    Training and evaluation environments are made from one object and cannot drift apart:
 
         settings = AtariSettings(noop_max=30)
         train = make_atari_vec("pong", 8, **settings.keywords())
@@ -41,8 +40,12 @@ class AtariSettings:
     point_ends: bool = False
 
     def __post_init__(self) -> None:
-        least = {"stack_frames": 1, "noop_max": 0, "frame_skip": 1, "screen_size": 1}
-        for name, low in least.items():
+        for name, low in (
+            ("stack_frames", 1),
+            ("noop_max", 0),
+            ("frame_skip", 1),
+            ("screen_size", 1),
+        ):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < low:
                 raise ValueError(f"{name} must be an int of at least {low}, got {value!r}")
@@ -57,16 +60,10 @@ class AtariSettings:
 
 
 def alias_of_clipping(reward_clipping: bool, clip_reward: bool | None) -> bool:
-    """Resolve the older name of `reward_clipping`.
-
-    Raises:
-        TypeError: both are given and differ.
-    """
-    if clip_reward is None:
-        return reward_clipping
-    if not reward_clipping and clip_reward:
+    """Whether rewards are clipped, `clip_reward` being the older name of `reward_clipping`."""
+    if clip_reward and not reward_clipping:
         raise TypeError("clip_reward is another name of reward_clipping: give one of them")
-    return clip_reward
+    return reward_clipping if clip_reward is None else clip_reward
 
 
 def need_extra(missing: ImportError) -> ImportError:
@@ -76,34 +73,25 @@ def need_extra(missing: ImportError) -> ImportError:
     )
 
 
-def warn_if_clipped(env: object) -> None:
-    """Warn about an `AtariVectorEnv` that clips rewards or ends games at a lost life.
+def warn_if_clipped(env: Any) -> None:
+    """Warn about an `AtariVectorEnv` that clips rewards or resets games at a lost life.
 
-    Both falsify episode statistics, and the second throws away the rest of every game. ALE clips
-    by default. An environment made by `gymnasium.make_vec` knows its settings; one made by the
-    constructor does not, and is warned about unless it has attributes `reward_clipping` and
-    `episodic_life` that say otherwise. Environments of `make_atari_vec` have them.
-
-    Args:
-        env: any environment, wrapped or not.
+    Both falsify episode statistics. What `gymnasium.make_vec` made knows its settings; another one
+    is warned about unless its attributes `reward_clipping` and `episodic_life` say otherwise.
     """
     while hasattr(env, "env"):
         env = env.env
-    names = {f"{kind.__module__}.{kind.__name__}" for kind in type(env).__mro__}
-    if "ale_py.vector_env.AtariVectorEnv" not in names:
+    if not any(kind.__qualname__ == "AtariVectorEnv" for kind in type(env).__mro__):
         return
     spec = getattr(env, "spec", None)
-    known = {"reward_clipping": True, "episodic_life": False} if spec is not None else {}
-    known |= {} if spec is None else spec.kwargs
+    known = {} if spec is None else {"reward_clipping": True, "episodic_life": False, **spec.kwargs}
     clips = getattr(env, "reward_clipping", known.get("reward_clipping"))
     ends = getattr(env, "episodic_life", known.get("episodic_life"))
-    advice = "ptan.envs.wrappers.make_atari_vec makes one that does neither"
+    advice = "ptan.common.wrappers.make_atari_vec makes one that does neither"
     if clips or ends:
         wrong = ["clips rewards"] * bool(clips) + ["resets the game at a lost life"] * bool(ends)
-        warn_user(
-            f"this AtariVectorEnv {' and '.join(wrong)}: episode rewards are not the game's; "
-            f"{advice}"
-        )
+        said = " and ".join(wrong)
+        warn_user(f"this AtariVectorEnv {said}: episode rewards are not the game's; {advice}")
     elif clips is None or ends is None:
         warn_user(
             "AtariVectorEnv clips rewards unless made with reward_clipping=False, and resets the "

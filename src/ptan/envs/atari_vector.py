@@ -40,10 +40,10 @@ def make_atari_vec(
     time limit cuts a game, the newest frame is up to four game frames old (ALE does not look at the
     screen there). `reset(seed=s)` seeds environment i with s + i.
 
-    A lost life (`episodic_life`) sets `terminated` and `info["life_loss"]`, a bool array of
-    num_envs; the game goes on with the next step in either auto-reset mode. So does every reward
-    with `point_ends`. Clipped rewards are -1, 0 or 1, the games' own are in `info["raw_reward"]`, a
-    float64 array of num_envs.
+    A lost life (`episodic_life`), or a reward (`point_ends`), sets `terminated` and
+    `info["life_loss"]`, bool (num_envs,); the game goes on with the next step in either auto-reset
+    mode. Clipped rewards are -1, 0 or 1, the games' own are in `info["raw_reward"]`, float64
+    (num_envs,).
 
     In SAME_STEP mode `info["final_obs"]` (valid where `info["_final_obs"]`) holds the observation
     that the step ended with, at a lost life too, where it equals the observation itself; `lives`
@@ -53,18 +53,12 @@ def make_atari_vec(
         game: ROM name (`"pong"`, `"space_invaders"`) or the id of `wrap_dqn`'s environment
             (`"PongNoFrameskip-v4"`, `"ALE/Pong-v5"` with its sticky actions).
         num_envs: number of games, at least 1.
-        stack_frames: number of newest frames in one observation.
-        episodic_life: whether a lost life terminates.
-        reward_clipping: whether rewards are replaced by their sign.
-        noop_max: most no-ops at the start of a game; 0 for none.
-        frame_skip: game frames per step.
-        screen_size: height and width of a frame in pixels.
+        stack_frames: see `AtariSettings`, as for the others.
         clip_reward: another name of `reward_clipping`.
         autoreset_mode: NEXT_STEP or SAME_STEP.
         max_num_frames_per_episode: game frames after FIRE until a game is truncated; the default
             is that of the single environments, 30 minutes or 27 000 steps of four frames.
         num_threads: threads that run the games; 0 lets ALE choose.
-        point_ends: whether any reward but 0 terminates.
 
     Returns:
         A vector environment with observations (num_envs, stack_frames, screen_size, screen_size)
@@ -101,7 +95,7 @@ def make_atari_vec(
         use_fire_reset=True,
     )
     env.reward_clipping = env.episodic_life = False  # read by `warn_if_clipped`
-    return _AtariVector(env, settings, max_num_frames_per_episode)
+    return AtariVector(env, settings, max_num_frames_per_episode)
 
 
 def _find_game(game: str) -> tuple[str, float]:
@@ -125,7 +119,7 @@ def _find_game(game: str) -> tuple[str, float]:
     return kwargs["game"], kwargs["repeat_action_probability"]
 
 
-class _AtariVector(VectorWrapper):
+class AtariVector(VectorWrapper):
     """Adds to `AtariVectorEnv` what `wrap_dqn` does and ALE does not: see `make_atari_vec`."""
 
     def __init__(
@@ -178,29 +172,22 @@ class _AtariVector(VectorWrapper):
         self._lives, self._game_over = lives.copy(), game_over
         self._fill_young_stacks(obs)
         terminated &= ~life_loss
-        plays_on = self._windows_that_end(life_loss, raw, game_over, info)
+        settings = self._settings
+        plays_on = life_loss & settings.episodic_life
+        if settings.point_ends:
+            plays_on |= (raw != 0) & ~game_over
+        if settings.episodic_life or settings.point_ends:
+            info["life_loss"] = plays_on
         terminated |= plays_on
         if self._same_step and plays_on.any():
             info.setdefault("final_obs", obs.copy())
         if "final_obs" in info:
             info["_final_obs"] = terminated | truncated
         rewards = raw.astype(np.float64)
-        if self._settings.reward_clipping:
+        if settings.reward_clipping:
             info["raw_reward"] = rewards
             rewards = np.sign(rewards)
         return obs, rewards, terminated, truncated, info
-
-    def _windows_that_end(
-        self, life_loss: Flags, raw: NDArray[Any], game_over: Flags, info: dict[str, Any]
-    ) -> Flags:
-        """Which learning windows end in games that go on; also said in `info`."""
-        settings = self._settings
-        ends = life_loss if settings.episodic_life else np.zeros_like(life_loss)
-        if settings.point_ends:
-            ends = ends | ((raw != 0) & ~game_over)
-        if settings.episodic_life or settings.point_ends:
-            info["life_loss"] = ends
-        return ends
 
     def _fill_young_stacks(self, stacks: Frames) -> None:
         """Repeat the first frame of a game where ALE leaves the places before it black."""

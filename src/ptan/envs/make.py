@@ -12,9 +12,9 @@ from typing import Any
 import gymnasium
 from gymnasium.envs.registration import EnvSpec, load_env_creator
 
+from ptan.envs.atari import wrap_dqn
 from ptan.envs.atari_settings import AtariSettings, need_extra
 from ptan.envs.old_gym import OldGym, is_old
-from ptan.envs.wrappers import wrap_dqn
 
 __all__ = ["find_spec", "is_atari", "make_env"]
 

@@ -12,7 +12,9 @@ from typing import Any
 import gymnasium
 from gymnasium.vector import VectorEnv
 
-from ptan.envs.wrappers import AtariSettings, make_atari_vec, wrap_dqn
+from ptan.envs.atari import wrap_dqn
+from ptan.envs.atari_settings import AtariSettings
+from ptan.envs.atari_vector import make_atari_vec
 from ptan.runs.catalogue import Entry
 from ptan.runs.errors import RunError, nearest
 from ptan.runs.settings import RunSettings

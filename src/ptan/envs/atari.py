@@ -1,0 +1,168 @@
+"""DQN's preprocessing of one Atari game."""
+
+from typing import Any, SupportsFloat
+
+import gymnasium
+import numpy as np
+from gymnasium.wrappers import AtariPreprocessing, FrameStackObservation
+
+from ptan.envs.atari_settings import AtariSettings, alias_of_clipping, need_extra
+
+__all__ = ["wrap_dqn"]
+
+AnyEnv = gymnasium.Env[Any, Any]
+Wrapper = gymnasium.Wrapper[Any, Any, Any, Any]
+Reset = tuple[Any, dict[str, Any]]
+Step = tuple[Any, SupportsFloat, bool, bool, dict[str, Any]]
+
+
+def wrap_dqn(
+    env: AnyEnv,
+    stack_frames: int = 4,
+    episodic_life: bool = True,
+    reward_clipping: bool = True,
+    noop_max: int = 0,
+    *,
+    frame_skip: int = 4,
+    screen_size: int = 84,
+    clip_reward: bool | None = None,
+    point_ends: bool = False,
+) -> AnyEnv:
+    """Preprocess an Atari game as DQN does (Mnih et al. 2015, methods).
+
+    At reset FIRE is held for one game frame where the game has it, then come the no-ops; the
+    observation is the one after both. Each step holds its action for `frame_skip` frames and shows
+    the maximum of the last two, gray and resized. The stack begins with the first frame repeated.
+
+    A lost life ends the learning window, not the game: the step says `terminated` with
+    `info["life_loss"] = True`, and further steps go on with the game. A `reset()` right after it
+    returns the same observation again, with `info["life_loss"] = True`; no frame of the game
+    passes. A second `reset()`, or one with a seed or options, starts a new game. Games that wait
+    for FIRE after a lost life (Breakout) wait for the agent's FIRE. With `point_ends` every reward
+    ends the window in this way: in Pong, what follows a point has nothing to do with it.
+
+    Clipped rewards are -1, 0 or 1, the game's own is in `info["raw_reward"]`.
+
+    Args:
+        env: `…NoFrameskip-v4`, or `ALE/…-v5` made with `frameskip=1`.
+        stack_frames: see `AtariSettings`, as for the others.
+        clip_reward: another name of `reward_clipping`.
+
+    Returns:
+        An environment with observations (stack_frames, screen_size, screen_size) uint8.
+
+    Raises:
+        ValueError: the environment is no Atari game with a screen, discrete actions and a frame
+            skip of 1; a bad number.
+        ImportError: OpenCV is missing.
+    """
+    clip = alias_of_clipping(reward_clipping, clip_reward)
+    AtariSettings(stack_frames, episodic_life, clip, noop_max, frame_skip, screen_size)
+    game = _checked(env)
+    if "FIRE" in game.get_action_meanings()[1:2]:
+        env = _FireReset(env)
+    env = AtariPreprocessing(env, noop_max=noop_max, frame_skip=frame_skip, screen_size=screen_size)
+    env = _TrueLastScreen(env, screen_size)
+    if clip:
+        env = _ClipReward(env)
+    env = FrameStackObservation(env, stack_frames)
+    return _LifeLoss(env, episodic_life, point_ends) if episodic_life or point_ends else env
+
+
+def _checked(env: AnyEnv) -> Any:
+    """The game itself, if it can be preprocessed."""
+    game: Any = getattr(env, "unwrapped", None)
+    frame_skip = getattr(game, "_frameskip", None)
+    if not hasattr(game, "ale") or frame_skip is None:
+        raise ValueError(f"env must be an Atari game, got {env}")
+    if frame_skip != 1:
+        raise ValueError(
+            f"env must not skip frames itself (…NoFrameskip-v4, or frameskip=1), "
+            f"got frameskip={frame_skip} from {env}"
+        )
+    if not isinstance(env.action_space, gymnasium.spaces.Discrete):
+        raise ValueError(
+            f"env must have discrete actions (continuous=False), got {env.action_space}"
+        )
+    if len(env.observation_space.shape or ()) < 2:
+        raise ValueError(
+            f"env must show the screen (obs_type='rgb' or 'grayscale'), not the RAM: "
+            f"got observations {env.observation_space}"
+        )
+    try:
+        import cv2  # noqa: F401
+    except ImportError as missing:
+        raise need_extra(missing) from missing
+    return game
+
+
+class _FireReset(Wrapper):
+    """Presses FIRE once after reset, for games that wait for it."""
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Reset:
+        _, info = self.env.reset(seed=seed, options=options)
+        obs, _, terminated, truncated, after = self.env.step(1)
+        if terminated or truncated:
+            return self.env.reset(options=options)
+        return obs, {**info, **after}
+
+
+class _TrueLastScreen(Wrapper):
+    """Shows the true screen where a time limit cuts the game inside a frame skip.
+
+    `AtariPreprocessing` leaves its loop before it looks at the screen, so the observation is an
+    older one. A target that bootstraps from a truncation needs the last. (After a termination it
+    is not used, and stays as Gymnasium and `AtariVectorEnv` agree on.)
+    """
+
+    def __init__(self, env: AnyEnv, screen_size: int) -> None:
+        super().__init__(env)
+        self._size = (screen_size, screen_size)
+
+    def step(self, action: Any) -> Step:
+        obs, reward, terminated, truncated, info = self.env.step(action)
+        if truncated:
+            import cv2
+
+            screen = self.unwrapped.ale.getScreenGrayscale()  # type: ignore[attr-defined]
+            obs = np.asarray(cv2.resize(screen, self._size, interpolation=cv2.INTER_AREA))
+        return obs, reward, terminated, truncated, info
+
+
+class _ClipReward(Wrapper):
+    """Replaces rewards by their sign and keeps the game's own in `info["raw_reward"]`."""
+
+    def step(self, action: Any) -> Step:
+        obs, reward, terminated, truncated, info = self.env.step(action)
+        raw = float(reward)
+        return obs, float(np.sign(raw)), terminated, truncated, {**info, "raw_reward": raw}
+
+
+class _LifeLoss(Wrapper):
+    """Terminates at lost lives or points, and lets the game go on (see `wrap_dqn`)."""
+
+    def __init__(self, env: AnyEnv, life_ends: bool, point_ends: bool) -> None:
+        super().__init__(env)
+        self._life_ends, self._point_ends = life_ends, point_ends
+        self._lives = 0
+        # What a reset right after a life loss returns instead of starting a new game.
+        self._paused: Reset | None = None
+
+    def step(self, action: Any) -> Step:
+        obs, reward, terminated, truncated, info = self.env.step(action)
+        lives = info["lives"]
+        lost = self._life_ends and 0 < lives < self._lives
+        lost = lost or (self._point_ends and bool(reward))
+        self._lives, self._paused = lives, None
+        if lost and not terminated and not truncated:
+            terminated, info = True, {**info, "life_loss": True}
+            self._paused = obs, info
+        return obs, reward, terminated, truncated, info
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Reset:
+        paused, self._paused = self._paused, None
+        if paused is not None and seed is None and not options:
+            return paused[0], dict(paused[1])
+        obs, info = self.env.reset(seed=seed, options=options)
+        self._lives = info["lives"]
+        return obs, info
