@@ -117,13 +117,11 @@ CONTRADICTIONS = {
     "a frame beyond those there are": (set_in((*STORE, "refs"), (0, 0, 0), 10**6), "frame numbers"),
     "a row without a frame": (set_in((*STORE, "refs"), (1, 2, 0), -1), "frames where rows are"),
     "a found frame beyond": (set_in((*STORE, "cache"), 0, 10**6), "frame numbers"),
-    "no room": (set_in(STORE, "room", 1), "room"),
-    "room for a universe": (set_in(STORE, "room", 2**40), "room"),
     "more rows than fit": (set_in(("rows",), "first", 0), "first"),
     "rows that never came": (set_in(("rows",), "end", 3), "first"),
     "a row more": (set_in(("rows",), "end", 11), "first"),
     "a row less": (set_in(("rows",), "first", 5), "frames where rows are"),
-    "an unknown end": (set_in(("rows", "columns", "flags"), 0, 64), "flags"),
+    "an unknown end": (set_in(("rows", "columns", "flags"), 0, 16), "flags"),
     "no steps": (set_in(("rows", "columns", "steps"), 0, 0), "steps"),
     "a discount above 1": (set_in(("rows", "columns", "discounts"), 0, 1.5), "discounts"),
     "another class": (set_in(("rows", "schema"), "row_class", "Scored"), "row_class=Scored"),
@@ -135,12 +133,12 @@ CONTRADICTIONS = {
     "no weight": (set_in(("priorities", "weights"), 0, 0.0), "weights"),
     "more than the greatest": (set_in(("priorities", "weights"), 0, 9.0), "weights"),
     "a greatest below all": (set_in(("priorities",), "greatest", 1.0), "weights"),
-    "another size": (set_in(("settings",), "capacity", 7), "capacity=6, like this one, got"),
-    "another gamma": (set_in(("settings",), "gamma", 0.5), r"gamma=0\.9, like this one, got"),
-    "another alpha": (set_in(("settings",), "alpha", 0.5), r"alpha=0\.6, like this one, got"),
-    "another beta": (set_in(("settings",), "beta_start", 0.5), r"beta_start=0\.4, like this"),
-    "another slope": (set_in(("settings",), "beta_frames", 5), "beta_frames=100000, like this"),
-    "another format": (set_in((), "format", 2), "format=1, like this one, got format=2"),
+    "another size": (set_in((), "capacity", 7), "capacity=6, like this one, got"),
+    "another gamma": (set_in((), "gamma", 0.5), r"gamma=0\.9, like this one, got"),
+    "another alpha": (set_in((), "alpha", 0.5), r"alpha=0\.6, like this one, got"),
+    "another beta": (set_in((), "beta_start", 0.5), r"beta_start=0\.4, like this"),
+    "another slope": (set_in((), "beta_frames", 5), "beta_frames=100000, like this"),
+    "another format": (set_in((), "format", 1), "format=2, like this one, got format=1"),
     "another kind": (set_in((), "kind", "uniform"), "kind='prioritized', like this one"),
 }
 
@@ -178,33 +176,21 @@ def test_a_terminated_row_with_a_future_is_refused() -> None:
     buffer = ExperienceReplayBuffer(None, 9)
     buffer.extend([numbered(1), ExperienceFirstLast(2, 0, 1.0, None), numbered(3)])
     state = copy.deepcopy(buffer.state_dict())
-    refs = state["rows"]["stores"][0]["refs"]
-    refs[1, 1, 0] = refs[1, 0, 0] + 1
-    refs[0, 1, 0] = refs[1, 0, 0]
-    with pytest.raises(ValueError, match="repeat the state where a row terminated"):
-        ExperienceReplayBuffer(None, 9).load_state_dict(state)
-    state = copy.deepcopy(buffer.state_dict())
     state["rows"]["columns"]["discounts"][1] = 0.5
-    with pytest.raises(ValueError, match="0 where a row terminated"):
+    with pytest.raises(ValueError, match="'discounts'"):
         ExperienceReplayBuffer(None, 9).load_state_dict(state)
 
 
-def test_something_beyond_the_end_of_a_window_is_refused() -> None:
+def test_lengths_of_windows_that_contradict_their_steps_are_refused() -> None:
     def step(reward: float) -> Experience:
         return Experience(np.zeros(2), 1, reward, False)
 
     buffer = ExperienceReplayBuffer(None, 9)
     buffer.extend([(step(1.0), step(2.0)), (step(3.0),)])
-    columns = buffer.state_dict()["rows"]["columns"]
-    for name, column in columns.items():
-        state = copy.deepcopy(buffer.state_dict())
-        state["rows"]["columns"][name][1, 1] = np.ones((), column.dtype)
-        with pytest.raises(ValueError, match=f"{name}.* must be 0 beyond"):
-            ExperienceReplayBuffer(None, 9).load_state_dict(state)
     for lengths in ([2, 0], [2, 3], [1, 1], [2, 2]):
         state = copy.deepcopy(buffer.state_dict())
         state["rows"]["lengths"][:] = lengths
-        with pytest.raises(ValueError, match=r"lengths|beyond|steps"):
+        with pytest.raises(ValueError, match=r"lengths|steps"):
             ExperienceReplayBuffer(None, 9).load_state_dict(state)
 
 

@@ -84,7 +84,7 @@ class Player:
         if operation == "sample" and len(buffer):
             return sampled(buffer, what + 1)
         if operation == "update" and len(buffer) and hasattr(buffer, "update_priorities"):
-            return buffer.update_priorities((what[0] * buffer._end).astype(np.int64), what[1])
+            return buffer.update_priorities((what[0] * buffer._table.end).astype(np.int64), what[1])
         if operation == "beta" and hasattr(buffer, "update_beta"):
             return buffer.update_beta(what * 10_000)
         return None

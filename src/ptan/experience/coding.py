@@ -7,14 +7,17 @@
 
 import re
 from collections.abc import Sequence
-from math import isfinite, nan
+from math import isfinite, nan, prod
 from typing import Any
 
 import numpy as np
 
+from ptan.common.checks import unit_interval, whole_number
 from ptan.experience.flags import ENDED, INT_REWARD, KEEPS_LAST, NO_FINAL, TERMINATED, TRUNCATED
 from ptan.experience.layout import (
     Array,
+    Leaf,
+    as_array,
     flatten,
     layout_of,
     leaf_of,
@@ -78,57 +81,51 @@ def encode(schema: Schema, items: Sequence[Any], gamma: float | None) -> Transit
             if after is None and not end:
                 after = steps[i + 1].state if i + 1 < len(steps) else None
                 end = NO_FINAL * (after is None)
-            if schema.reward.scalar and isinstance(row.reward, int):
-                end |= INT_REWARD
-            flags.append(end)
+            refs.append((len(observations), -1 if after is None else len(observations) + 1))
             observations.append(flatten(schema.state, row.state, "state"))
-            has_next = after is not None and not end & TERMINATED
-            refs.append((len(observations) - 1, len(observations) if has_next else -1))
-            if has_next:
+            if after is not None:
                 observations.append(flatten(schema.state, after, "last_state"))
-    rows = [row for steps in windows for row in steps] if schema.windows else items
+            flags.append(end | INT_REWARD * (schema.reward.scalar and isinstance(row.reward, int)))
+    rows = [row for steps in windows for row in steps]
+    spans = [whole_number("steps", row.steps) for row in rows]
     discounts = [_discount_of(row, end, gamma) for row, end in zip(rows, flags, strict=True)]
-    extras = {
-        name: leaf.column([leaf.convert(getattr(row, name), name) for row in rows])
-        for name, leaf in schema.extras.items()
+    columns = {
+        "actions": _column(schema.action, rows, "action"),
+        "rewards": _reward_column(schema.reward, rows),
+        "discounts": np.array(discounts),
+        "steps": np.array(spans, np.int32),
+        "flags": np.array(flags, np.uint8),
     }
+    extras = {name: _column(leaf, rows, name) for name, leaf in schema.extras.items()}
+    places, lengths = np.array(refs, np.int32)[:, None], _NO_LENGTHS
+    if schema.windows:
+        lengths = np.array(list(map(len, windows)), np.int32)
+        columns = {name: _padded(column, lengths) for name, column in columns.items()}
+        extras = {name: _padded(column, lengths) for name, column in extras.items()}
+        places = _padded(places[:, 0], lengths, -1)
     frames = zip(leaves_of(schema.state), zip(*observations, strict=True), strict=True)
-    flat = Transitions(
-        schema=schema,
-        actions=schema.action.column([schema.action.convert(row.action, "action") for row in rows]),
-        rewards=_reward_column(schema, rows),
-        discounts=np.array(discounts),
-        steps=np.array([_steps_in(row) for row in rows], np.int32),
-        flags=np.array(flags, np.uint8),
-        lengths=_NO_LENGTHS,
-        extras=extras,
-        refs=np.array(refs, np.int32).reshape(-1, 1, 2),
-        frames=[leaf.column(values) for leaf, values in frames],
-    )
-    return _in_windows(flat, np.array(list(map(len, windows)))) if schema.windows else flat
-
-
-def _in_windows(flat: Transitions, lengths: Array) -> Transitions:
-    """The record whose steps, one window after the other, are the rows of a flat one."""
-    there = np.arange(lengths.max()) < lengths[:, None]
-
-    def padded(column: Array, fill: Any = 0) -> Array:
-        out = np.full((*there.shape, *column.shape[1:]), fill, column.dtype)
-        out[there] = column
-        return out
-
     return Transitions(
-        flat.schema,
-        padded(flat.actions),
-        padded(flat.rewards),
-        padded(flat.discounts),
-        padded(flat.steps),
-        padded(flat.flags),
-        lengths.astype(np.int32),
-        {name: padded(column) for name, column in flat.extras.items()},
-        padded(flat.refs[:, 0], -1),
-        flat.frames,
+        schema=schema,
+        **columns,
+        lengths=lengths,
+        extras=extras,
+        refs=places,
+        frames=[leaf.column(values) for leaf, values in frames],
+        gathered=False,
     )
+
+
+def _column(leaf: Leaf, rows: Sequence[Any], name: str) -> Array:
+    return leaf.column([leaf.convert(getattr(row, name), name) for row in rows])
+
+
+def _padded(column: Array, lengths: Array, fill: int = 0) -> Array:
+    """Windows (R, L, *shape) out of their steps, one window after the other."""
+    there = np.arange(lengths.max()) < lengths[:, None]
+    empty = None if column.dtype.hasobject else fill
+    out = np.full((*there.shape, *column.shape[1:]), empty, column.dtype)
+    out[there] = column
+    return out
 
 
 def _steps_of(schema: Schema, item: Any) -> Sequence[Any]:
@@ -143,17 +140,16 @@ def _steps_of(schema: Schema, item: Any) -> Sequence[Any]:
 
 def _end_of(row: Any) -> tuple[int, Any]:
     """How a row made by hand ends, as flags, and the observation after it; None if not said."""
-    last_state = row.last_state if isinstance(row, ExperienceFirstLast) else None
-    ended = row.done if isinstance(row, Experience) else last_state is None
-    terminated = row.terminated
-    if terminated is None:
-        terminated = bool(ended) and not row.truncated
-    if isinstance(row, Experience) and bool(ended) != bool(terminated or row.truncated):
+    single = isinstance(row, Experience)
+    last_state = None if single else row.last_state
+    ended = bool(row.done) if single else last_state is None
+    terminated = ended and not row.truncated if row.terminated is None else bool(row.terminated)
+    end = TERMINATED * terminated | TRUNCATED * bool(row.truncated)
+    if single and ended != bool(end):
         raise ValueError(
             f"done must be terminated or truncated, got done={row.done!r}, "
             f"terminated={row.terminated!r}, truncated={row.truncated!r}"
         )
-    end = TERMINATED * bool(terminated) | TRUNCATED * bool(row.truncated)
     if last_state is not None:
         if terminated:
             raise ValueError("last_state must be None in a terminated row, got an observation")
@@ -164,7 +160,7 @@ def _end_of(row: Any) -> tuple[int, Any]:
         raise ValueError(
             "final_state must be the true last observation in a truncated row, got None"
         )
-    if not end and isinstance(row, ExperienceFirstLast):
+    if not end and not single:
         raise ValueError(
             "last_state must be an observation where a row is neither terminated nor truncated, "
             "got None"
@@ -172,121 +168,94 @@ def _end_of(row: Any) -> tuple[int, Any]:
     return end, row.final_state
 
 
-def _steps_in(row: Any) -> int:
-    steps = row.steps
-    if steps.__class__ is int and steps >= 1:
-        return int(steps)
-    if isinstance(steps, bool) or not isinstance(steps, (int, np.integer)) or steps < 1:
-        raise ValueError(f"steps must be an int >= 1, got {steps!r}")
-    return int(steps)
-
-
 def _discount_of(row: Any, end: int, gamma: float | None) -> float:
-    if row.discount is None:
-        if end & TERMINATED:
-            return 0.0
-        return nan if gamma is None else float(gamma ** _steps_in(row))
-    try:
-        discount = float(row.discount)
-    except (TypeError, ValueError):
-        discount = nan
-    if not 0.0 <= discount <= 1.0:
-        raise ValueError(f"discount must be in [0, 1], got {row.discount!r}")
-    if discount and end & TERMINATED:
-        raise ValueError(f"discount must be 0 in a terminated row, got {row.discount!r}")
-    return discount
+    if row.discount is not None:
+        discount = unit_interval("discount", row.discount)
+        if discount and end & TERMINATED:
+            raise ValueError(f"discount must be 0 in a terminated row, got {row.discount!r}")
+        return discount
+    if end & TERMINATED:
+        return 0.0
+    return nan if gamma is None else float(gamma**row.steps)
 
 
-def _reward_column(schema: Schema, rows: Sequence[Any]) -> Array:
+def _reward_column(leaf: Leaf, rows: Sequence[Any]) -> Array:
     """The rewards of rows made by hand, in a dtype that holds each of them exactly."""
-    leaf = schema.reward
-    dtype = leaf.dtype
-    for row in rows:
-        reward = row.reward
+    rewards = [row.reward for row in rows]
+    dtypes = [leaf.dtype]
+    for i, reward in enumerate(rewards):
         if leaf.scalar and type(reward) is float and isfinite(reward):
             continue
         found = reward_leaf(reward)
         if found.shape != leaf.shape or found.scalar != leaf.scalar:
             raise ValueError(f"reward must be {leaf}, like the first one, got {reward!r}")
-        if not np.isfinite(reward).all():
+        rewards[i] = as_array(reward)
+        if not np.isfinite(rewards[i]).all():
             raise ValueError(f"reward must be finite, got {reward!r}")
         if leaf.scalar and float(reward) != reward:
             raise ValueError(f"reward must be exact in float64, got {reward!r}")
-        if found.dtype != dtype:
-            dtype = np.result_type(dtype, found.dtype)
-    return np.array([row.reward for row in rows], dtype)
+        dtypes.append(found.dtype)
+    return np.array(rewards, np.result_type(*dtypes) if len(dtypes) > 1 else leaf.dtype)
 
 
 def decode(rows: Transitions) -> list[Any]:
     """The items of a record: rows, or tuples of rows."""
     schema = rows.schema
-    states, after = (_observations(rows, i) for i in (0, 1))
-    missing = rows.refs[..., 1].ravel() < 0
-    if rows.gathered:  # the state itself stands there
-        missing |= rows.flags.ravel() & TERMINATED != 0
-    finals = [None if gone else value for gone, value in zip(missing.tolist(), after, strict=True)]
-    values = zip(
-        states,
-        finals,
-        row_values(schema.action, [rows.actions.reshape(-1, *schema.action.shape)]),
-        row_values(schema.reward, [rows.rewards.reshape(-1, *schema.reward.shape)]),
+    if rows.gathered:  # a terminated row has its own state in the place of the final one
+        missing = (rows.flags & (TERMINATED | NO_FINAL)).ravel().tolist()
+    else:
+        missing = (rows.refs[..., 1].ravel() < 0).tolist()
+    columns = zip(
+        _observations(rows, 0),
+        _observations(rows, 1),
+        missing,
+        _values(rows.actions, schema.action),
+        _values(rows.rewards, schema.reward),
         rows.discounts.ravel().tolist(),
         rows.steps.ravel().tolist(),
         rows.flags.ravel().tolist(),
         strict=True,
     )
-    fill = _first_last_row if issubclass(schema.row_class, ExperienceFirstLast) else _step
-    dicts = [fill(*value) for value in values]
+    first_last = issubclass(schema.row_class, ExperienceFirstLast)
+    dicts = []
+    for state, after, gone, action, reward, discount, steps, end in columns:
+        final = None if gone else after
+        values = {
+            "state": state,
+            "action": action,
+            "reward": int(reward) if end & INT_REWARD else reward,
+            "terminated": end & TERMINATED != 0,
+            "truncated": end & TRUNCATED != 0,
+            "steps": steps,
+            "discount": discount if discount == discount else None,
+            "final_state": final,
+        }
+        if first_last:
+            values["last_state"] = None if end & ENDED and not end & KEEPS_LAST else final
+        else:
+            values["done"] = end & ENDED != 0
+        dicts.append(values)
     for name, leaf in schema.extras.items():
-        column = rows.extras[name].reshape(-1, *leaf.shape)
-        for target, value in zip(dicts, row_values(leaf, [column]), strict=True):
+        for target, value in zip(dicts, _values(rows.extras[name], leaf), strict=True):
             target[name] = value
-    make = schema.row_class.from_values
+    flat = [schema.row_class.from_values(values) for values in dicts]
     if not schema.windows:
-        return [make(target) for target in dicts]
-    width = rows.shape[1]
-    return [
-        tuple(make(target) for target in dicts[r * width : r * width + length])
-        for r, length in enumerate(rows.lengths.tolist())
-    ]
+        return flat
+    firsts = range(0, len(flat), rows.shape[1])
+    lengths = rows.lengths.tolist()
+    return [tuple(flat[i : i + length]) for i, length in zip(firsts, lengths, strict=True)]
 
 
 def _observations(rows: Transitions, after: int) -> list[Any]:
-    leaves = leaves_of(rows.schema.state)
-    columns = zip(leaves, rows.observations(after), strict=True)
-    return row_values(rows.schema.state, [c.reshape(-1, *leaf.shape) for leaf, c in columns])
+    layout = rows.schema.state
+    size, columns = rows.steps.size, zip(rows.observations(after), leaves_of(layout), strict=True)
+    return row_values(layout, [column.reshape(size, *leaf.shape) for column, leaf in columns])
 
 
-def _first_last_row(
-    state: Any, final: Any, action: Any, reward: Any, discount: float, steps: int, end: int
-) -> dict[str, Any]:
-    return {
-        "state": state,
-        "action": action,
-        "reward": int(reward) if end & INT_REWARD else reward,
-        "last_state": None if end & ENDED and not end & KEEPS_LAST else final,
-        "terminated": end & TERMINATED != 0,
-        "truncated": end & TRUNCATED != 0,
-        "steps": steps,
-        "discount": discount if discount == discount else None,
-        "final_state": final,
-    }
-
-
-def _step(
-    state: Any, final: Any, action: Any, reward: Any, discount: float, steps: int, end: int
-) -> dict[str, Any]:
-    return {
-        "state": state,
-        "action": action,
-        "reward": int(reward) if end & INT_REWARD else reward,
-        "done": end & ENDED != 0,
-        "terminated": end & TERMINATED != 0,
-        "truncated": end & TRUNCATED != 0,
-        "steps": steps,
-        "discount": discount if discount == discount else None,
-        "final_state": None if end & NO_FINAL else final,
-    }
+def _values(column: Array, leaf: Leaf) -> list[Any]:
+    """One value per step from a column (R, L, *shape)."""
+    steps = column.shape[: column.ndim - len(leaf.shape)]
+    return row_values(leaf, [column.reshape(prod(steps), *leaf.shape)])
 
 
 _NO_LENGTHS = np.empty(0, np.int32)

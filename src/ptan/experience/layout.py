@@ -57,7 +57,7 @@ class Leaf:
             found = leaf_of(value)
             if found.opaque or found.scalar != self.scalar:
                 raise ValueError(f"{name} must be {self}, like the first one, got {value!r}")
-            array = _as_array(value).astype(found.dtype, copy=False)
+            array = as_array(value).astype(found.dtype, copy=False)
         if array.shape != self.shape or array.dtype != self.dtype:
             got = Leaf(array.shape, array.dtype, self.scalar)
             raise ValueError(f"{name} must be {self}, like the first one, got {got}")
@@ -94,7 +94,7 @@ def leaf_of(value: Any) -> Leaf:
         return OPAQUE
     if isinstance(value, list) or hasattr(value, "__array__"):
         try:
-            array = _as_array(value)
+            array = as_array(value)
         except (ValueError, TypeError, RuntimeError):  # a ragged list, a sparse tensor
             return OPAQUE
         if array.dtype.kind in _PLAIN_KINDS:
@@ -103,7 +103,8 @@ def leaf_of(value: Any) -> Leaf:
     return OPAQUE
 
 
-def _as_array(value: Any) -> Array:
+def as_array(value: Any) -> Array:
+    """A value as an array; tensors without a copy where that is possible."""
     if isinstance(value, Tensor):
         value = value.float() if value.dtype == torch.bfloat16 else value
         return np.asarray(value.numpy(force=True))

@@ -184,49 +184,53 @@ def gather_scalars(
 
 
 @njit(cache=True)
-def flawed_update(numbers: Array, priorities: Array, end: int) -> tuple[int, int]:
-    """The first thing wrong with an update of priorities.
+def weigh_update(
+    numbers: Array,
+    priorities: Array,
+    first: int,
+    end: int,
+    capacity: int,
+    alpha: float,
+    limit: float,
+) -> tuple[int, int, Array, Array, float]:
+    """Slots and priority^alpha of the rows [first, end) of an update, after a look at all of it.
 
     Returns:
-        (0, 0): nothing; (1, i): numbers[i] is no row number below `end`; (2, i): priorities[i] is
-        not positive and finite.
+        What is wrong, and where (0: nothing; 1: numbers[i] is no row number below `end`; 2:
+        priorities[i] is not in (0, inf), or its power above `limit`), slots, weights, and the
+        greatest priority.
     """
-    for i in range(numbers.shape[0]):
-        if numbers[i] < 0 or numbers[i] >= end:
-            return 1, i
-        if not (priorities[i] > 0.0 and priorities[i] < np.inf):
-            return 2, i
-    return 0, 0
-
-
-@njit(cache=True)
-def weigh_update(
-    numbers: Array, priorities: Array, first: int, capacity: int, alpha: float
-) -> tuple[Array, Array, float]:
-    """Slots and priority^alpha of the rows that are still there, and the greatest priority."""
     slots = np.empty(numbers.shape[0], np.int64)
     weights = np.empty(numbers.shape[0], np.float64)
     kept = 0
     greatest = 0.0
     for i in range(numbers.shape[0]):
+        if numbers[i] < 0 or numbers[i] >= end:
+            return 1, i, slots, weights, greatest
+        priority = priorities[i]
+        weight = priority**alpha if 0.0 < priority < np.inf else np.inf
+        if not weight <= limit:
+            return 2, i, slots, weights, greatest
         if numbers[i] >= first:
             slots[kept] = numbers[i] % capacity
-            weights[kept] = priorities[i] ** alpha
-            greatest = max(greatest, priorities[i])
+            weights[kept] = weight
+            greatest = max(greatest, priority)
             kept += 1
-    return slots[:kept], weights[:kept], greatest
+    return 0, 0, slots[:kept], weights[:kept], greatest
 
 
 @njit(cache=True)
 def importance_weights(
-    slots: Array, weights: Array, total: float, first: int, end: int, capacity: int, beta: float
+    slots: Array, weights: Array, first: int, capacity: int, beta: float
 ) -> tuple[Array, Array]:
-    """Row numbers of drawn slots, and (count * P(i))^-beta over the greatest of them, float32."""
+    """Row numbers of drawn slots, and (N P(i))^-beta over the greatest of them, float32.
+
+    N and the sum of all weights cancel: what remains is (least weight of the draw / weight)^beta.
+    """
     numbers = np.empty(slots.shape[0], np.int64)
-    raw = np.empty(slots.shape[0], np.float64)
-    greatest = 0.0
+    corrections = np.empty(slots.shape[0], np.float32)
+    least = weights.min()
     for i in range(slots.shape[0]):
         numbers[i] = first + (slots[i] - first) % capacity
-        raw[i] = ((end - first) * (weights[i] / total)) ** -beta
-        greatest = max(greatest, raw[i])
-    return numbers, (raw / greatest).astype(np.float32)
+        corrections[i] = (least / weights[i]) ** beta
+    return numbers, corrections

@@ -5,14 +5,13 @@
 * `make_store`: the one that fits a leaf
 """
 
-from typing import Any, Self, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from ptan.experience.flags import TERMINATED
 from ptan.experience.layout import Array, Leaf
 from ptan.replay import _kernels
-from ptan.replay.saving import array, entries, whole
 
 _STACK_LIMIT = 16  # an observation with a longer first axis is no stack of frames
 _FRAME_BYTES = 256  # smaller slices are not worth a reference of their own
@@ -97,7 +96,7 @@ class FrameStore:
         """
         refs = self.refs.take(slots, axis=1)
         words = self.frames.take(refs, axis=0).view(self._dtype)
-        return words.reshape((-1, *self._shape))
+        return words.reshape((refs.shape[0] * refs.shape[1], *self._shape))
 
     def widen(self, columns: int) -> None:
         """Make room for more observations per row."""
@@ -111,90 +110,25 @@ class FrameStore:
         gone = np.ones(self.capacity, np.bool_)
         gone[slots] = False
         self.refs[:, gone] = -1
-        self.last_row = self._newest_rows(first, end)
+        self._find_free(first, end)
+
+    def _find_free(self, first: int, end: int) -> None:
+        """For every frame the newest of the rows [first, end) that uses it, and those without."""
+        self.last_row = np.full(len(self.frames), -1, np.int64)
+        live = self.refs[:, np.arange(first, end) % self.capacity]
+        numbers = np.broadcast_to(np.arange(first, end)[:, None], live.shape)
+        np.maximum.at(self.last_row, live[live >= 0], numbers[live >= 0])
         free = np.flatnonzero(self.last_row[: self.counts[1]] < 0)
         self.free = np.empty(len(self.frames), np.int32)
         self.free[: len(free)] = free
         self.counts[0] = len(free)
 
-    def _newest_rows(self, first: int, end: int) -> Array:
-        """For every frame the newest of the rows [first, end) that uses it, -1 where none does."""
-        newest = np.full(len(self.frames), -1, np.int64)
-        live = self.refs[:, np.arange(first, end) % self.capacity]
-        numbers = np.broadcast_to(np.arange(first, end)[:, None], live.shape)
-        np.maximum.at(newest, live[live >= 0], numbers[live >= 0])
-        return newest
-
-    def state_dict(self, used: int) -> dict[str, Any]:
-        """The frames and tables in use, as views; `used` slots of the ring were ever written.
-
-        frames  (touched, bytes) uint8: those in use and those given back
-        free    stack of the frames given back
-        refs    (columns, used, k) int32: the frames of each row
-        cache   (2^b,) int32: by it frames are found again
-        room    frames there is memory for
-        """
-        free, touched, _ = self.counts.tolist()
-        return {
-            "frames": self.frames[:touched].view(np.uint8),
-            "free": self.free[:free],
-            "refs": self.refs[:, :used],
-            "cache": self.cache,
-            "room": len(self.frames),
-        }
-
-    @classmethod
-    def from_state(
-        cls, state: Any, leaf: Leaf, capacity: int, rows: tuple[int, int], there: Array, where: str
-    ) -> Self:
-        """A store with the frames of a state, which stays as it is.
-
-        Args:
-            state: what `state_dict` returned.
-            leaf, capacity: see the class.
-            rows: numbers of the first row and of the one after the last.
-            there: (used, L) bool, true where the row of a slot has a step, and so two observations.
-            where: what the texts call the state.
-
-        Raises:
-            TypeError, ValueError: the state is broken, or contradicts the rows.
-        """
-        parts = entries(state, ("frames", "free", "refs", "cache", "room"), where)
-        used, columns, k = len(there), 2 * there.shape[1], frames_in(leaf)
-        size = int(np.prod(leaf.shape)) * leaf.dtype.itemsize // k
-        int32 = np.dtype(np.int32)
-        frames = array(parts["frames"], np.dtype(np.uint8), (None, size), f"{where}['frames']")
-        free = array(parts["free"], int32, (None,), f"{where}['free']")
-        refs = array(parts["refs"], int32, (columns, used, k), f"{where}['refs']")
-        cache = array(parts["cache"], int32, (None,), f"{where}['cache']")
-        touched = len(frames)
-        for name, table in (("refs", refs), ("cache", cache)):
-            if ((table < -1) | (table >= touched)).any():
-                raise ValueError(f"{where}[{name!r}] must be frame numbers in [-1, {touched})")
-        by_step = refs.reshape(columns // 2, 2, used, k)
-        if ((by_step >= 0) != there.T[:, None, :, None]).any():
-            raise ValueError(f"{where}['refs'] must be frames where rows are, and -1 elsewhere")
-        if len(cache) == 0 or len(cache) & (len(cache) - 1):
-            raise ValueError(f"{where}['cache'] must be as long as a power of two")
-        # Stores begin with room for `start` frames, and grow by a quarter when rows may not fit.
-        start, full = _room(capacity, columns, k), touched + columns * k
-        room = whole(parts["room"], touched, max(start, full + full // 4 + 1), f"{where}['room']")
-        store = cls(leaf, capacity, columns)
-        store._fill(frames, free, refs, cache, room)
-        store.last_row = store._newest_rows(*rows)
-        if not np.array_equal(np.sort(free), np.flatnonzero(store.last_row[:touched] < 0)):
-            raise ValueError(f"{where}['free'] must be the frames that no row refers to, each once")
-        return store
-
-    def _fill(self, frames: Array, free: Array, refs: Array, cache: Array, room: int) -> None:
-        """Copy what a state holds into a store without rows."""
-        if room != len(self.frames):
-            self._grow(room)
+    def fill(self, frames: Array, rows: tuple[int, int]) -> None:
+        """Take over frames (M, bytes), where `refs` are those of the rows [first, end) already."""
+        self._grow(max(len(self.frames), len(frames)))
         self.frames[: len(frames)].view(np.uint8)[...] = frames
-        self.free[: len(free)] = free
-        self.refs[:, : refs.shape[1]] = refs
-        self.cache = cache.copy()
-        self.counts[:2] = len(free), len(frames)
+        self.counts[1] = len(frames)
+        self._find_free(*rows)
 
     @property
     def used(self) -> int:

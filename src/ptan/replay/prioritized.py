@@ -5,22 +5,24 @@
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from torch import Tensor
 
-from ptan.common.checks import unit_interval, whole_number
+from ptan.common.checks import check_at_least, unit_interval, whole_number
 from ptan.experience.layout import Array
 from ptan.experience.rows import Row
 from ptan.experience.transitions import Transitions
 from ptan.replay import _kernels
 from ptan.replay.batch import Batch
 from ptan.replay.buffer import ExperienceReplayBuffer
-from ptan.replay.saving import array, entries, real, whole
+from ptan.replay.compat import ObjectRing
+from ptan.replay.state import array, entries
 from ptan.replay.table import RowTable
-from ptan.replay.trees import SumSegmentTree
+from ptan.replay.trees import SumSegmentTree, greatest_value
 
 
 class _Prioritized(ExperienceReplayBuffer, ABC):
@@ -29,7 +31,7 @@ class _Prioritized(ExperienceReplayBuffer, ABC):
     New rows get the greatest priority seen so far, 1 at first.
     """
 
-    _entries: ClassVar[tuple[str, ...]] = (*ExperienceReplayBuffer._entries, "priorities")
+    _weights: "PlainWeights | SumSegmentTree"  # p^α by slot, 0 where no row is
 
     def __init__(
         self,
@@ -60,6 +62,17 @@ class _Prioritized(ExperienceReplayBuffer, ABC):
     def beta(self, value: float) -> None:
         self._beta = unit_interval("beta", value)
 
+    def update_beta(self, frame: int) -> float:
+        """Set β on the straight line from `beta_start` at 0 to 1 at `beta_frames`, and return it.
+
+        Args:
+            frame: environment steps so far.
+        """
+        check_at_least("frame", frame, 0)
+        share = min(1.0, frame / self.beta_frames)
+        self.beta = self.beta_start + share * (1.0 - self.beta_start)
+        return self.beta
+
     def sample(
         self, batch_size: int, beta: float | None = None
     ) -> tuple[Batch[Array], Array, Array]:
@@ -73,35 +86,25 @@ class _Prioritized(ExperienceReplayBuffer, ABC):
             The batch, the row numbers (B,) int64, and the importance weights (B,) float32.
         """
         batch = self.sample_batch(batch_size, beta)
-        return batch, batch.indices, batch.weights  # type: ignore[return-value]
+        assert batch.indices is not None
+        assert batch.weights is not None
+        return batch, batch.indices, batch.weights
 
     def sample_batch(self, batch_size: int, beta: float | None = None) -> Batch[Array]:
-        """The batch alone, which has the row numbers and weights as columns; see `sample`."""
+        """The batch alone, which has row numbers and weights as columns; see `sample`."""
         beta = self._beta if beta is None else unit_interval("beta", beta)
-        self._span(batch_size)
-        self._settle()
-        slots, weights, total = self._draw(batch_size)
+        table = self._filled(batch_size)
+        if self._unsettled:
+            self._settle()
+        slots, weights = self._draw(batch_size)
         numbers, corrections = _kernels.importance_weights(
-            slots, weights, total, self._first, self._end, self.capacity, beta
+            slots, weights, table.first, self.capacity, beta
         )
-        return self._batch(numbers, corrections)
+        return table.batch(numbers, corrections)
 
-    def update_beta(self, frame: int) -> float:
-        """Set β on the straight line from `beta_start` at 0 to 1 at `beta_frames`, and return it.
-
-        Args:
-            frame: environment steps so far.
-        """
-        try:
-            share = frame / self.beta_frames
-        except TypeError:
-            raise TypeError(f"frame must be a number of at least 0, got {frame!r}") from None
-        if not share >= 0.0:  # NaN is not
-            raise ValueError(f"frame must be at least 0, got {frame}")
-        self.beta = self.beta_start + min(1.0, share) * (1.0 - self.beta_start)
-        return self.beta
-
-    def update_priorities(self, indices: npt.ArrayLike, priorities: npt.ArrayLike) -> None:
+    def update_priorities(
+        self, indices: npt.ArrayLike | Tensor, priorities: npt.ArrayLike | Tensor
+    ) -> None:
         """Give rows new priorities.
 
         Rows that were overwritten since they were sampled are skipped and counted in
@@ -109,64 +112,64 @@ class _Prioritized(ExperienceReplayBuffer, ABC):
 
         Args:
             indices: (B,) row numbers, as `sample` returned them.
-            priorities: (B,) positive and finite, such as |TD error| + a little.
+            priorities: (B,) positive and finite, such as |TD error| + a little. Priorities near the
+                largest float are refused: their sum would be infinite.
 
         Raises:
             ValueError: wrong lengths, a priority that is not positive and finite, or a
                 number that no row of this buffer ever had. Nothing is changed.
         """
-        self._settle()
+        if self._unsettled:
+            self._settle()
         numbers, values = _as_update(indices, priorities)
-        end = self._end
-        wrong, i = _kernels.flawed_update(numbers, values, end)
+        first, end = (0, 0) if self._table is None else (self._table.first, self._table.end)
+        limit = greatest_value(self.capacity)
+        wrong, i, slots, weights, greatest = _kernels.weigh_update(
+            numbers, values, first, end, self.capacity, self.alpha, limit
+        )
         if wrong == 1:
             raise ValueError(f"indices must be row numbers in [0, {end}), got {numbers[i]}")
         if wrong == 2:
-            raise ValueError(f"priorities must be positive and finite, got {values[i]}")
-        slots, weights, greatest = _kernels.weigh_update(
-            numbers, values, self._first, self.capacity, self.alpha
-        )
+            raise ValueError(
+                f"priorities must be positive and finite, and at most {limit:.3g} to the power "
+                f"alpha, got {values[i]}"
+            )
         self.stale_updates += len(numbers) - len(slots)
         self._max_priority = max(self._max_priority, greatest)
-        self._set_weights(slots, weights)
+        self._weights.set_many(slots, weights)
 
-    def insert(self, rows: Transitions) -> None:
-        self._settle()
-        begin, self._unsettled = self._end, True
-        super().insert(rows)
-        self._welcome(begin)
+    def _append(self, table: RowTable | ObjectRing, rows: Transitions | Sequence[Any]) -> None:
+        if self._unsettled:
+            self._settle()
+        begin, self._unsettled = table.end, True
+        super()._append(table, rows)
+        slots = np.arange(max(begin, table.first), table.end) % self.capacity
+        self._weights.set_many(slots, np.full(len(slots), self._max_priority**self.alpha))
         self._unsettled = False
-
-    def _extend_objects(self, items: list[Any]) -> None:
-        self._settle()
-        begin, self._unsettled = self._end, True
-        super()._extend_objects(items)
-        self._welcome(begin)
-        self._unsettled = False
-
-    def _welcome(self, begin: int) -> None:
-        """The greatest priority for the rows from number `begin` on."""
-        numbers = np.arange(max(begin, self._first), self._end)
-        weight = self._max_priority**self.alpha
-        self._set_weights(numbers % self.capacity, np.full(len(numbers), weight))
 
     def _settle(self) -> None:
         """After an interrupted insertion: no weight where no row is, and one where one is."""
-        if not self._unsettled:
-            return
-        here = np.zeros(self.capacity, np.bool_)
-        here[np.arange(self._first, self._end) % self.capacity] = True
-        self._set_weights(np.flatnonzero(~here), np.zeros(int((~here).sum())))
-        slots = np.flatnonzero(here)
-        bare = slots[self._weights_of(slots) == 0.0]
-        self._set_weights(bare, np.full(len(bare), self._max_priority**self.alpha))
+        here = self._present(self._table)
+        slots = np.arange(self.capacity)
+        weights = np.asarray(self._weights[slots])
+        new = np.where(weights > 0.0, weights, self._max_priority**self.alpha)
+        self._weights.set_many(slots, np.where(here, new, 0.0))
         self._unsettled = False
+
+    def _present(self, table: RowTable | ObjectRing | None) -> Array:
+        """In which slots (capacity,) rows of a table lie."""
+        here = np.zeros(self.capacity, np.bool_)
+        if table is not None:
+            here[np.arange(table.first, table.end) % self.capacity] = True
+        return here
 
     def state_dict(self) -> dict[str, Any]:
         state = super().state_dict()
-        self._settle()
+        if self._unsettled:
+            self._settle()
+        used = 0 if self._table is None else min(self._table.end, self.capacity)
         state["priorities"] = {
-            "weights": self._weights_of(np.arange(min(self._end, self.capacity))),
+            "weights": self._weights[np.arange(used)],
             "greatest": float(self._max_priority),
             "beta": self._beta,
             "stale_updates": self.stale_updates,
@@ -177,53 +180,52 @@ class _Prioritized(ExperienceReplayBuffer, ABC):
         priorities = ("alpha", "beta_start", "beta_frames")
         return {**super()._settings(), **{name: getattr(self, name) for name in priorities}}
 
-    def _read_state(self, state: Mapping[str, Any], row_class: type[Row] | None) -> dict[str, Any]:
-        changes = super()._read_state(state, row_class)
-        where = "state['priorities']"
+    def _read_state(
+        self, state: Mapping[str, Any], row_class: type[Row] | None, *more: str
+    ) -> dict[str, Any]:
+        changes = super()._read_state(state, row_class, "priorities", *more)
+        table, where = changes["_table"], "state['priorities']"
         names = ("weights", "greatest", "beta", "stale_updates")
         parts = entries(state["priorities"], names, where)
-        greatest = real(parts["greatest"], 1.0, np.finfo(np.float64).max, f"{where}['greatest']")
-        weights = self._checked_weights(parts["weights"], changes["_table"], greatest, where)
+        used = 0 if table is None else min(table.end, self.capacity)
+        weights = array(parts["weights"], np.float64, (used,), f"{where}['weights']")
+        here = self._present(table)[:used]
+        check_at_least(f"{where}['greatest']", parts["greatest"], 1.0)
+        most = min(greatest_value(self.capacity), parts["greatest"] ** self.alpha * (1 + 1e-9))
+        if not (np.where(here, weights > 0.0, weights == 0.0) & (weights <= most)).all():
+            raise ValueError(
+                f"{where}['weights'] must be in (0, {most:.17g}] where rows are, and 0 elsewhere"
+            )
+        loaded = type(self._weights)(self.capacity)
+        loaded.set_many(np.arange(used), np.array(weights))
         return {
             **changes,
-            **self._holding(weights),
-            "_beta": real(parts["beta"], 0.0, 1.0, f"{where}['beta']"),
-            "_max_priority": greatest,
+            "_weights": loaded,
+            "_beta": unit_interval(f"{where}['beta']", parts["beta"]),
+            "_max_priority": float(parts["greatest"]),
             "_unsettled": False,
-            "stale_updates": whole(parts["stale_updates"], 0, 2**62, f"{where}['stale_updates']"),
+            "stale_updates": whole_number(
+                f"{where}['stale_updates']", parts["stale_updates"], least=0
+            ),
         }
 
-    def _checked_weights(
-        self, weights: Any, table: RowTable | None, greatest: float, where: str
-    ) -> Array:
-        """The saved p^α of all slots ever written: above 0 exactly where a row of `table` lies."""
-        first, end = (0, 0) if table is None else (table.first, table.end)
-        slots = np.arange(min(end, self.capacity))
-        saved = array(weights, np.dtype(np.float64), slots.shape, f"{where}['weights']")
-        present = first + (slots - first) % self.capacity < end
-        # Two ways to raise to a power may differ in the last bits.
-        most = greatest**self.alpha * (1.0 + 1e-9)
-        if not (np.where(present, saved > 0.0, saved == 0.0) & (saved <= most)).all():
-            raise ValueError(
-                f"{where}['weights'] must be in (0, {most}] where rows are, and 0 elsewhere"
-            )
-        return saved
-
     @abstractmethod
-    def _holding(self, weights: Array) -> dict[str, Any]:
-        """The attributes that store p^α of the first slots, and 0 for the others."""
+    def _draw(self, batch_size: int) -> tuple[Array, Array]:
+        """Slots drawn in proportion to p^α, and their p^α."""
 
-    @abstractmethod
-    def _set_weights(self, slots: Array, weights: Array) -> None:
-        """Store p^α of rows by slot."""
 
-    @abstractmethod
-    def _weights_of(self, slots: Array) -> Array:
-        """p^α of rows by slot."""
+class PlainWeights:
+    """The weights of all slots in an array, with the calls of `SumSegmentTree`."""
 
-    @abstractmethod
-    def _draw(self, batch_size: int) -> tuple[Array, Array, float]:
-        """Slots drawn in proportion to p^α, their p^α, and the sum of all."""
+    def __init__(self, capacity: int) -> None:
+        self.values = np.zeros(capacity)
+
+    def __getitem__(self, slots: Array) -> Array:
+        return self.values[slots]
+
+    def set_many(self, slots: Array, weights: Array) -> None:
+        """Set the weights of some slots."""
+        self.values[slots] = weights
 
 
 class PrioReplayBufferNaive(_Prioritized):
@@ -237,6 +239,7 @@ class PrioReplayBufferNaive(_Prioritized):
     """
 
     _kind = "naive prioritized"
+    _weights: PlainWeights
 
     def __init__(
         self,
@@ -248,23 +251,12 @@ class PrioReplayBufferNaive(_Prioritized):
         rng: np.random.Generator | int | None = None,
     ) -> None:
         super().__init__(exp_source, buf_size, prob_alpha, 0.4, 100_000, gamma=gamma, rng=rng)
-        self._weights = np.zeros(self.capacity)
+        self._weights = PlainWeights(self.capacity)
 
-    def _draw(self, batch_size: int) -> tuple[Array, Array, float]:
-        total = self._weights.sum()
-        slots = self.rng.choice(self.capacity, batch_size, p=self._weights / total)
-        return slots, self._weights[slots], total
-
-    def _set_weights(self, slots: Array, weights: Array) -> None:
-        self._weights[slots] = weights
-
-    def _weights_of(self, slots: Array) -> Array:
-        return self._weights[slots]
-
-    def _holding(self, weights: Array) -> dict[str, Any]:
-        own = np.zeros(self.capacity)
-        own[: len(weights)] = weights
-        return {"_weights": own}
+    def _draw(self, batch_size: int) -> tuple[Array, Array]:
+        values = self._weights.values
+        slots = self.rng.choice(self.capacity, batch_size, p=values / values.sum())
+        return slots, values[slots]
 
 
 class PrioritizedReplayBuffer(_Prioritized):
@@ -280,6 +272,7 @@ class PrioritizedReplayBuffer(_Prioritized):
     """
 
     _kind = "prioritized"
+    _weights: SumSegmentTree
 
     def __init__(
         self,
@@ -295,29 +288,21 @@ class PrioritizedReplayBuffer(_Prioritized):
         super().__init__(
             experience_source, buffer_size, alpha, beta_start, beta_frames, gamma=gamma, rng=rng
         )
-        self._tree = SumSegmentTree(self.capacity)
+        self._weights = SumSegmentTree(self.capacity)
 
-    def _draw(self, batch_size: int) -> tuple[Array, Array, float]:
-        slots, weights = self._tree.sample(self.rng.random(batch_size))
-        return slots, weights, self._tree.total
-
-    def _set_weights(self, slots: Array, weights: Array) -> None:
-        self._tree.set_many(slots, weights)
-
-    def _weights_of(self, slots: Array) -> Array:
-        return self._tree[slots]
-
-    def _holding(self, weights: Array) -> dict[str, Any]:
-        tree = SumSegmentTree(self.capacity)
-        tree.set_many(np.arange(len(weights)), np.array(weights))
-        return {"_tree": tree}
+    def _draw(self, batch_size: int) -> tuple[Array, Array]:
+        return self._weights.sample(self.rng.random(batch_size))
 
 
 def _as_update(
-    indices: npt.ArrayLike, priorities: npt.ArrayLike
+    indices: npt.ArrayLike | Tensor, priorities: npt.ArrayLike | Tensor
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    given = [
+        part.numpy(force=True) if isinstance(part, Tensor) else part
+        for part in (indices, priorities)
+    ]
     try:
-        numbers, values = np.asarray(indices), np.asarray(priorities, np.float64)
+        numbers, values = np.asarray(given[0]), np.asarray(given[1], np.float64)
     except (TypeError, ValueError):
         raise ValueError(
             "indices and priorities must be lists of numbers, "
@@ -328,8 +313,6 @@ def _as_update(
             "indices and priorities must be of one length, "
             f"got shapes {numbers.shape} and {values.shape}"
         )
-    if numbers.dtype != np.int64:
-        if numbers.size and numbers.dtype.kind not in "iu":
-            raise ValueError(f"indices must be integers, got {indices!r}")
-        numbers = numbers.astype(np.int64)
-    return numbers, values
+    if numbers.size and numbers.dtype.kind not in "iu":
+        raise ValueError(f"indices must be integers, got {indices!r}")
+    return numbers.astype(np.int64, copy=False), values

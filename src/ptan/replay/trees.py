@@ -23,6 +23,11 @@ Ints = NDArray[np.int64]
 _ROUNDING = 1e-6
 
 
+def greatest_value(capacity: int) -> float:
+    """The greatest value that a sum tree takes: the sum of so many is finite."""
+    return float(np.finfo(np.float64).max) / (2.0 * capacity)
+
+
 @cache
 def _warm_once() -> None:
     kernels.warm()
@@ -178,8 +183,9 @@ class SumSegmentTree(_SegmentTree):
         kernels.set_sums(self._tree, self._offsets, indices, values)
 
     def _check_values(self, values: Floats) -> None:
-        if not ((values >= 0.0) & (values < np.inf)).all():
-            raise ValueError(f"values of a sum tree must be finite and not negative, got {values}")
+        limit = greatest_value(self.capacity)
+        if not ((values >= 0.0) & (values <= limit)).all():
+            raise ValueError(f"values of a sum tree must be in [0, {limit:.3g}], got {values}")
 
 
 class MinSegmentTree(_SegmentTree):
