@@ -7,19 +7,14 @@ gets its name; renaming is atomic. The folder that holds the name is forced to t
 import errno
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-if sys.platform != "win32":
-    import fcntl
-
-__all__ = ["PARTIAL", "locked", "make_folder", "replace_file", "sync"]
+__all__ = ["PARTIAL", "make_folder", "replace_file", "sync"]
 
 PARTIAL = ".partial-"  # begins the name of everything that is not finished yet
 
-# File systems that cannot sync a folder or lock a file say so by one of these.
-_UNSUPPORTED = {errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
+# File systems that cannot sync a folder say so by one of these.
+_UNSUPPORTED = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 
 def sync(path: Path) -> None:
@@ -60,30 +55,3 @@ def replace_file(path: Path, content: bytes) -> None:
     sync(partial)
     partial.replace(path)
     sync(path.parent)
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Keep other processes from writing to a folder, until the end of the block or of the process.
-
-    On Windows, and on file systems without locks, nobody is kept out.
-
-    Args:
-        folder: Must exist; gets an empty file `.lock`.
-
-    Raises:
-        BlockingIOError: another process has it; names the path.
-        OSError: the folder cannot be written to; names the path.
-    """
-    path = folder / ".lock"
-    with path.open("ab") as file:
-        if sys.platform != "win32":
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                reason = "another process is saving a checkpoint here"
-                raise BlockingIOError(error.errno, reason, str(folder)) from None
-            except OSError as error:
-                if error.errno not in _UNSUPPORTED:
-                    raise OSError(error.errno, error.strerror, str(path)) from None
-        yield
