@@ -3,7 +3,8 @@
 * `ptan.actions`: from scores or probabilities to actions
 * `ptan.agent`: from observations to actions; target networks
 * `ptan.experience`: from environments to rows, replay buffers and batches
-* `ptan.common`: wrappers and small helpers
+* `ptan.envs`: preprocessing, vectors of games, episodes that repeat
+* `ptan.common`: trackers, and the names of published programs
 * `ptan.conformance`: checks for your own environments, sources and buffers
 * `ptan.nn`: networks and layers
 * `ptan.losses`: pure functions of networks and a batch
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
         cli,
         common,
         conformance,
+        envs,
         experience,
         ignite,
         losses,
@@ -43,6 +45,7 @@ __all__ = [
     "cli",
     "common",
     "conformance",
+    "envs",
     "experience",
     "ignite",
     "losses",

@@ -184,8 +184,8 @@ def _close_after_run(engine: Engine, logger: TensorboardLogger) -> None:
     # Takes no engine: Ignite also calls it when an interrupted engine is being deleted.
     def close_and_raise(error: BaseException) -> None:
         logger.close()
-        # Ignite drops the exception as soon as anyone listens for it. If we are alone, it goes
-        # on; a user's own handler decides for itself.
+        # Ignite drops an exception that has a handler. With ours alone, it must go on; a user's
+        # handler decides for itself.
         if len(handlers[Events.EXCEPTION_RAISED]) == 1:
             raise error
 
