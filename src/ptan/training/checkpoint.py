@@ -37,7 +37,7 @@ from ptan.training.state_tree import decode, encode
 
 __all__ = ["CheckpointError", "Checkpoints", "LoadedCheckpoint", "load_tree", "save_tree"]
 
-FORMAT, VERSION = "ptan.state_tree", 2  # raised when older programs could not read what is written
+FORMAT = ("ptan.state_tree", 2)  # another number when older programs could not read the files
 STATE, TENSORS, SUMS = "state.json", "tensors.safetensors", "SHA256SUMS"
 
 _NAME = re.compile(r"([0-9]{6,})-step-([0-9]+)")
@@ -81,7 +81,8 @@ def save_tree(path: str | os.PathLike[str], tree: Any) -> None:
     """
     folder = Path(path).absolute()
     document, arrays = encode(tree)
-    text = json.dumps({"format": FORMAT, "version": VERSION, "state": document}, allow_nan=False)
+    content = {"format": FORMAT[0], "version": FORMAT[1], "state": document}
+    text = json.dumps(content, allow_nan=False) + "\n"
     if folder.exists():
         raise FileExistsError(errno.EEXIST, "exists already", str(folder))
     make_folder(folder.parent)
@@ -90,7 +91,7 @@ def save_tree(path: str | os.PathLike[str], tree: Any) -> None:
     partial.mkdir()
     try:
         save_file(arrays, partial / TENSORS)
-        (partial / STATE).write_text(text + "\n", "ascii")
+        (partial / STATE).write_text(text, "ascii")
         (partial / SUMS).write_text("".join(_sums(partial)), "ascii")
         for name in (TENSORS, STATE, SUMS, "."):
             sync(partial / name)
@@ -119,13 +120,12 @@ def load_tree(path: str | os.PathLike[str]) -> Any:
         if sums != "".join(lines):
             damaged = [line.split()[1] for line in lines if line not in sums] or [SUMS]
             raise ValueError(f"{' and '.join(damaged)} does not fit the checksums in {SUMS}")
-        document = json.loads((folder / STATE).read_bytes())
-        match document:
-            case {"format": str(name), "version": int(version), "state": state}:
-                if (name, version) == (FORMAT, VERSION):
-                    return decode(state, load_file(folder / TENSORS))
-                raise ValueError(f"{STATE} must be {FORMAT} {VERSION}, got {name} {version}")
-        raise ValueError(f"{STATE} is no state of the format {FORMAT}")
+        match json.loads((folder / STATE).read_bytes()):
+            case {"format": name, "version": number, "state": state} if (name, number) == FORMAT:
+                return decode(state, load_file(folder / TENSORS))
+            case other:
+                wanted = "format {}, version {}, with a state".format(*FORMAT)
+                raise ValueError(f"{STATE} must be of {wanted}, got {str(other)[:100]}")
     except (FileNotFoundError, NotADirectoryError) as error:
         missing = Path(error.filename).name if folder.is_dir() else "the folder"
         raise CheckpointError(f"{folder}: {missing} is missing") from None
@@ -166,7 +166,7 @@ class Checkpoints:
         self.folder = Path(folder).absolute()
         self.keep = whole_number("keep", keep)
         self._newest: int | None = None  # number of the newest that this object knows of
-        self._damaged: set[str] = set()
+        self._damaged: set[Path] = set()
 
     def save(self, state: Mapping[str, Any], step: int) -> Path:
         """Save a state, and remove checkpoints that are too many.
@@ -188,7 +188,7 @@ class Checkpoints:
         step = whole_number("step", step, least=0)
         if not isinstance(state, Mapping):
             raise TypeError(f"state must be a mapping, got {type(state).__name__}")
-        newest = max(map(_number, self._names()), default=0)
+        newest = max((number for number, _, _ in self._saved()), default=0)
         if self._newest is not None and newest > self._newest:
             raise CheckpointError(
                 f"{self.folder}: another process has saved checkpoint {newest} here, where this "
@@ -211,42 +211,36 @@ class Checkpoints:
                 is wrong with each.
             OSError: the folder cannot be read; names the path.
         """
-        names, complaints = self._names(), []
-        for name in names:
-            path = self.folder / name
+        saved, complaints = self._saved(), []
+        for _, step, path in saved:
             try:
                 state = load_tree(path)
             except (CheckpointError, OSError) as error:
-                self._damaged.add(name)
+                self._damaged.add(path)
                 complaints.append(f"checkpoint {error}")
                 continue
-            self._newest = _number(names[0])
-            warnings = [f"{line}; {name} is used instead" for line in complaints]
-            return LoadedCheckpoint(state, int(name.split("-")[2]), path, warnings)
+            self._newest = saved[0][0]
+            warnings = [f"{line}; {path.name} is used instead" for line in complaints]
+            return LoadedCheckpoint(state, step, path, warnings)
         if complaints:
             raise CheckpointError(
                 f"{self.folder} has no intact checkpoint: {'; '.join(complaints)}"
             )
         return None
 
-    def _names(self) -> list[str]:
-        """Of all that are there, newest first."""
-        if not self.folder.exists():
-            return []
-        names = [path.name for path in self.folder.iterdir() if _NAME.fullmatch(path.name)]
-        return sorted(names, key=_number, reverse=True)
+    def _saved(self) -> list[tuple[int, int, Path]]:
+        """Number, step and path of all that are there, newest first."""
+        paths = self.folder.iterdir() if self.folder.exists() else ()
+        found = [(_NAME.fullmatch(path.name), path) for path in paths]
+        return sorted(((int(n[1]), int(n[2]), path) for n, path in found if n), reverse=True)
 
     def _clean(self) -> None:
         """Remove what is too old, and what killed processes left unfinished."""
-        names = self._names()
+        paths = [path for _, _, path in self._saved()]
         # One that is damaged takes no intact one's place.
-        kept = [name for name in names if name not in self._damaged][: self.keep]
-        for name in names[names.index(kept[-1]) + 1 :]:
+        kept = [path for path in paths if path not in self._damaged][: self.keep]
+        for path in paths[paths.index(kept[-1]) + 1 :]:
             # Under another name first: a kill on the way leaves no part of it under this one.
-            (self.folder / name).rename(self.folder / f"{PARTIAL}removed-{name}")
+            path.rename(path.with_name(f"{PARTIAL}removed-{path.name}"))
         for path in self.folder.glob(f"{PARTIAL}*"):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-
-
-def _number(name: str) -> int:
-    return int(name.split("-")[0])
