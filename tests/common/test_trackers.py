@@ -286,7 +286,7 @@ def rewarded(value):
      "an int"),
     ("mean-text", lambda: tracked("x"), TypeError, "value", "'x'", "a number or an array"),
     ("mean-none", lambda: tracked(None), TypeError, "value", "None", "a number or an array"),
-    ("reward-stop", lambda: RewardTracker(Untouched(), "x"), ValueError, "stop_reward", "'x'",
+    ("reward-stop", lambda: RewardTracker(Untouched(), "x"), TypeError, "stop_reward", "'x'",
      "a number or None"),
     ("reward-stop-nan", lambda: RewardTracker(Untouched(), NAN), ValueError, "stop_reward", "nan",
      "a number or None"),

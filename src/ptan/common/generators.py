@@ -13,14 +13,7 @@ _POSITIONS = {"pos": 624, "buffer_pos": 4, "has_uint32": 1}
 
 
 def as_generator(rng: np.random.Generator | int | None) -> np.random.Generator:
-    """Turn an `rng` argument into a generator.
-
-    Args:
-        rng: A generator (used as it is), a seed of at least 0, or None for a fresh generator seeded
-            by the operating system.
-
-    Returns:
-        The generator. Two calls share one only if they were given the same.
+    """An `rng` argument as a generator: itself, one with a seed, or (None) a fresh one.
 
     Raises:
         TypeError: rng is something else.
@@ -38,20 +31,12 @@ def as_generator(rng: np.random.Generator | int | None) -> np.random.Generator:
 
 
 def generator_state(rng: np.random.Generator) -> dict[str, Any]:
-    """Where the generator stands: a new dict of ints, strings and arrays.
-
-    `rng.bit_generator.state = state` brings a generator of the same kind there.
-    """
+    """Where a generator stands: ints, strings and arrays, to be set as `bit_generator.state`."""
     return copy.deepcopy(dict(rng.bit_generator.state))
 
 
 def check_generator_state(rng: np.random.Generator, state: Any, name: str = "rng") -> None:
-    """Raise unless `rng` can be brought to a state; `rng` itself is not touched.
-
-    Args:
-        rng: the generator that is meant to go on from there.
-        state: what `generator_state` returned.
-        name: what the texts call the state.
+    """Raise unless `rng`, which is not touched, can be brought to a state of `generator_state`.
 
     Raises:
         TypeError: the state is no dict.
@@ -71,24 +56,16 @@ def check_generator_state(rng: np.random.Generator, state: Any, name: str = "rng
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise ValueError(f"{name} is no state of a {kind}: {error}") from None
     # NumPy reads what it knows and rounds what does not fit: only what it gives back is certain.
-    if not (_equal(scratch.state, state) and _in_bounds(state)):
+    if not _fits(scratch.state, state):
         raise ValueError(f"{name} is no state of a {kind}: it has entries of other kinds or sizes")
 
 
-def _equal(a: Any, b: Any) -> bool:
-    if type(a) is not type(b):
+def _fits(known: Any, given: Any, name: str = "") -> bool:
+    if type(known) is not type(given):
         return False
-    if isinstance(a, dict):
-        return a.keys() == b.keys() and all(_equal(a[key], b[key]) for key in a)
-    if isinstance(a, np.ndarray):
-        return a.dtype == b.dtype and np.array_equal(a, b)
-    return bool(a == b)
-
-
-def _in_bounds(state: dict[str, Any]) -> bool:
-    for name, value in state.items():
-        if isinstance(value, dict) and not _in_bounds(value):
-            return False
-        if name in _POSITIONS and not 0 <= value <= _POSITIONS[name]:
-            return False
-    return True
+    if isinstance(known, dict):
+        entries = all(key in given and _fits(known[key], given[key], key) for key in known)
+        return entries and len(known) == len(given)
+    if isinstance(known, np.ndarray):
+        return known.dtype == given.dtype and np.array_equal(known, given)
+    return bool(known == given) and (name not in _POSITIONS or 0 <= given <= _POSITIONS[name])

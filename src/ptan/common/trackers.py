@@ -8,13 +8,12 @@ import math
 import time
 from collections import deque
 from collections.abc import Iterable
-from types import TracebackType
 from typing import Any, Protocol, Self
 
 import numpy as np
 import torch
 
-from ptan.common.checks import whole_number
+from ptan.common.checks import number, whole_number
 
 __all__ = ["RewardTracker", "SMAQueue", "ScalarWriter", "TBMeanTracker"]
 
@@ -39,12 +38,8 @@ class SMAQueue:
         queue += 1.0
         queue += [2.0, 3.0]
 
-    Args:
-        size: number of values kept, at least 1.
-
     Raises:
-        ValueError: size below 1.
-        TypeError: size is no int.
+        TypeError, ValueError: size is no int of at least 1.
     """
 
     def __init__(self, size: int) -> None:
@@ -97,12 +92,7 @@ class _ClosesWriter:
         self._closed = False
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -115,13 +105,11 @@ class _ClosesWriter:
 class TBMeanTracker(_ClosesWriter):
     """Writes the mean of every `batch_size` values of a name.
 
-    Args:
-        writer: takes the means; closed at the end of the `with` block.
-        batch_size: number of values in one mean, at least 1.
+    The writer is closed at the end of the `with` block.
 
     Raises:
-        TypeError: a writer without `add_scalar` or `close`, or a batch_size that is no int.
-        ValueError: batch_size below 1.
+        TypeError, ValueError: a writer without `add_scalar` or `close`; batch_size is no int of at
+            least 1.
     """
 
     def __init__(self, writer: ScalarWriter, batch_size: int) -> None:
@@ -130,16 +118,10 @@ class TBMeanTracker(_ClosesWriter):
         self._values: dict[str, list[float]] = {}
 
     def track(self, name: str, value: Any, step: int) -> None:
-        """Take one value, and write the mean once there are `batch_size` of them.
+        """Take one value, and write the mean at `step` once there are `batch_size` of them.
 
-        Args:
-            name: what the value is called in the writer.
-            value: a number, an array, or a tensor on any device, with or without gradients;
-                arrays and tensors count as their mean.
-            step: where the mean is drawn, if this value completes it.
-
-        Raises:
-            TypeError: value is none of these. Nothing is taken.
+        A value is a number, an array, or a tensor on any device, with or without gradients, the
+        last two counting as their mean. TypeError is raised for anything else, which is not taken.
         """
         mean = _mean_of(value)
         values = self._values.setdefault(name, [])
@@ -163,15 +145,15 @@ class RewardTracker(_ClosesWriter):
     """Logs the rewards of episodes and tells when the environment is solved.
 
     Args:
-        writer: takes `reward`, `reward_100`, `speed` and `epsilon`; closed at the end of the `with`
-            block.
+        writer: takes `reward`, `reward_100`, `speed` (frames per second) and `epsilon`; closed at
+            the end of the `with` block.
         stop_reward: the 100-episode mean to pass; None to report the mean instead.
-        min_ts_diff: least seconds over which speed (frames per second) is measured, and between
-            two logged speeds; the first is logged with the first episode.
+        min_ts_diff: least seconds over which speed is measured, and between two logged speeds; the
+            first is logged with the first episode.
 
     Raises:
-        TypeError: a writer without `add_scalar` or `close`.
-        ValueError: min_ts_diff below 0, or stop_reward is no number.
+        TypeError, ValueError: a writer without `add_scalar` or `close`; min_ts_diff below 0, or a
+            stop_reward that is no number.
     """
 
     def __init__(
@@ -180,12 +162,10 @@ class RewardTracker(_ClosesWriter):
         super().__init__(writer)
         if not min_ts_diff >= 0:
             raise ValueError(f"min_ts_diff must not be negative, got {min_ts_diff}")
-        try:
-            is_number = stop_reward is None or not math.isnan(stop_reward)
-        except TypeError:
-            is_number = False
-        if not is_number:
-            raise ValueError(f"stop_reward must be a number or None, got {stop_reward!r}")
+        if stop_reward is not None and math.isnan(
+            number("stop_reward", stop_reward, "a number or None")
+        ):
+            raise ValueError("stop_reward must be a number or None, got nan")
         self.stop_reward = stop_reward
         self.min_ts_diff = min_ts_diff
         self.total_rewards: list[float] = []
@@ -196,12 +176,7 @@ class RewardTracker(_ClosesWriter):
         return super().__enter__()
 
     def reward(self, value: float, frame: int, epsilon: float | None = None) -> bool | float | None:
-        """Take the reward of a finished episode.
-
-        Args:
-            value: undiscounted reward of the whole episode.
-            frame: number of environment steps so far.
-            epsilon: share of random actions, where there is one.
+        """Take the undiscounted reward of an episode that ended at a frame.
 
         Returns:
             With `stop_reward`: whether the mean of the last 100 episodes passed it. Without: this
