@@ -1,10 +1,14 @@
-"""Generators made from `rng` arguments."""
+"""Generators made from `rng` arguments, and their states."""
+
+import copy
+from typing import Any
 
 import numpy as np
 import pytest
+from tests.replay.state_trees import assert_same_tree, broken_parts, paths_in, with_part
 
 from ptan.actions import EpsilonGreedyActionSelector
-from ptan.common.generators import as_generator
+from ptan.common.generators import as_generator, check_generator_state, generator_state
 
 
 def test_a_given_generator_is_used_as_it_is():
@@ -22,3 +26,74 @@ def test_an_rng_of_another_type_raises(rng):
 def test_a_negative_seed_raises():
     with pytest.raises(ValueError, match="at least 0, got -1"):
         as_generator(-1)
+
+
+KINDS = ("PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64")
+
+
+def make(kind: str, seed: int) -> np.random.Generator:
+    return np.random.Generator(getattr(np.random, kind)(seed))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_generator_goes_on_where_another_stood(kind: str) -> None:
+    one, other = make(kind, 1), make(kind, 2)
+    one.random(5)
+    one.integers(9, dtype=np.uint32)  # half of a 64-bit number is kept for later
+    state = generator_state(one)
+    untouched = copy.deepcopy(state)
+    check_generator_state(other, state)
+    other.bit_generator.state = state
+    assert other.integers(2**32, size=4, dtype=np.uint32).tolist() == (
+        one.integers(2**32, size=4, dtype=np.uint32).tolist()
+    )
+    assert_same_tree(state, untouched)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_state_is_refused_or_right(kind: str) -> None:
+    generator, rng = make(kind, 1), np.random.default_rng(0)
+    state = generator_state(generator)
+    refused = accepted = 0
+    for path, part in list(paths_in(state)):
+        for broken in broken_parts(part, rng):
+            before = generator_state(generator)
+            changed = with_part(state, path, broken)
+            try:
+                check_generator_state(generator, changed)
+            except (TypeError, ValueError):
+                refused += 1
+            else:
+                scratch = make(kind, 3)
+                scratch.bit_generator.state = changed
+                assert_same_tree(generator_state(scratch), changed)
+                scratch.random(1000)
+                accepted += 1
+            assert_same_tree(generator_state(generator), before)
+    assert refused > 50
+    assert accepted < refused
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "value"),
+    [
+        ("MT19937", ("state", "pos"), 700),
+        ("MT19937", ("state", "pos"), -1),
+        ("Philox", ("buffer_pos",), 5),
+        ("Philox", ("buffer_pos",), -1),
+        ("PCG64", ("has_uint32",), 2),
+    ],
+)
+def test_positions_outside_the_generators_memory_are_refused(
+    kind: str, path: Any, value: int
+) -> None:
+    state = with_part(generator_state(make(kind, 0)), path, value)
+    with pytest.raises(ValueError, match=f"rng is no state of a {kind}"):
+        check_generator_state(make(kind, 0), state)
+
+
+def test_the_kinds_are_named() -> None:
+    with pytest.raises(ValueError, match=r"the_rng must be of a generator of kind PCG64.*'SFC64'"):
+        check_generator_state(make("PCG64", 0), generator_state(make("SFC64", 0)), "the_rng")
+    with pytest.raises(TypeError, match="the_rng must be a dict, got list"):
+        check_generator_state(make("PCG64", 0), [], "the_rng")

@@ -9,7 +9,8 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 
 from ptan.common.checks import whole_number
-from ptan.envs.repeat import NotRepeated, RepeatEpisodes, checksum
+from ptan.envs.recording import checksum
+from ptan.envs.repeat import NotRepeated, RepeatEpisodes
 from ptan.envs.states import CannotSave, load_envs, save_envs, saves
 
 __all__ = ["Probe", "probe_repeats"]

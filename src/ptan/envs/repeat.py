@@ -1,10 +1,9 @@
 """Episodes that can be repeated: from a seed of their own and the actions since the reset."""
 
 import copy
-import itertools
 import math
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from typing import Any
 from zlib import crc32
 
@@ -12,6 +11,7 @@ import gymnasium
 import numpy as np
 
 from ptan.common.checks import whole_number
+from ptan.envs.recording import action_columns, action_rows, checksum
 from ptan.envs.states import load_env, save_env, saves
 
 __all__ = ["MadeAnew", "NotRepeated", "RepeatEpisodes"]
@@ -20,7 +20,6 @@ AnyEnv = gymnasium.Env[Any, Any]
 Make = Callable[[], AnyEnv]
 
 _AS_GIVEN = (int, float, bool, np.int64, np.int32)  # actions that nothing can write into
-_PYTHON = (int, float, bool)
 _SCALARS = (float, int, np.float64, np.float32)  # rewards that make one float
 _pack_end = struct.Struct("<d??").pack
 
@@ -101,7 +100,7 @@ class RepeatEpisodes(gymnasium.Wrapper[Any, Any, Any, Any]):
             obs, info = self.reset()
             return obs, 0.0, False, False, info
         # Before the step: an environment may write into its action.
-        kept = action if action.__class__ in _AS_GIVEN else _copied(action)
+        kept = action if action.__class__ in _AS_GIVEN else copy.deepcopy(action)
         obs, reward, terminated, truncated, info = result = self.env.step(action)
         self._steps += 1
         if self._steps <= self._budget:
@@ -137,11 +136,15 @@ class RepeatEpisodes(gymnasium.Wrapper[Any, Any, Any, Any]):
             "within_budget": True,
         }
         if self._episode >= 0 and saves(self.env):
-            return {**state, "own": save_env(self.env), "observation": _plain(self._observation)}
+            return {
+                **state,
+                "own": save_env(self.env),
+                "observation": copy.deepcopy(self._observation),
+            }
         return {
             **state,
             "within_budget": self._steps <= self._budget,
-            "actions": _columns(self._actions),
+            "actions": action_columns(self._actions),
             "resets": np.array(self._resets, np.int64),
             "checksum": self._checksum,
         }
@@ -179,7 +182,7 @@ class RepeatEpisodes(gymnasium.Wrapper[Any, Any, Any, Any]):
         else:
             self._checksum = checksum(obs, 0)
             resets = set(np.asarray(state["resets"]).tolist())
-            for action in _rows(state["actions"]):
+            for action in action_rows(state["actions"]):
                 if self._steps in resets and self._life_lost:
                     self.reset()
                 obs, _, _, _, info = self.step(action)
@@ -221,89 +224,3 @@ class MadeAnew(gymnasium.Wrapper[Any, Any, Any, Any]):
             self.env = self._make_env()
         self._used = True
         return self.env.reset(seed=seed, options=options)
-
-
-def checksum(value: Any, start: int = 0) -> int:
-    """A CRC-32 over a value as environments give them: nested, arrays, tensors, numbers, text."""
-    if isinstance(value, np.ndarray) and not value.dtype.hasobject:
-        try:
-            return crc32(value, start)  # type: ignore[arg-type]
-        except (BufferError, ValueError):  # not contiguous, or of a dtype without a buffer
-            return crc32(value.tobytes(), start)
-    if isinstance(value, dict):
-        parts = [part for key in sorted(value, key=str) for part in (str(key), value[key])]
-        return checksum(parts, start)
-    if hasattr(value, "detach"):
-        return checksum(value.detach().cpu().numpy(), start)
-    if isinstance(value, np.ndarray):
-        value = value.tolist()
-    if isinstance(value, tuple | list):
-        for part in value:
-            start = checksum(part, start)
-        return crc32(str(len(value)).encode(), start)
-    text = repr(value)
-    if " at 0x" in text:  # an address, which is another one in another process
-        text = type(value).__qualname__
-    return crc32(text.encode(), start)
-
-
-def _copied(action: Any) -> Any:
-    return action.copy() if action.__class__ is np.ndarray else copy.deepcopy(action)
-
-
-def _plain(value: Any) -> Any:
-    """Nested observations or actions as dicts, lists and arrays of their own."""
-    if isinstance(value, dict):
-        return {key: _plain(part) for key, part in value.items()}
-    if isinstance(value, tuple):
-        return [_plain(part) for part in value]
-    return value if isinstance(value, str) else np.array(value)
-
-
-def _columns(actions: Sequence[Any]) -> list[dict[str, Any]]:
-    """Actions as columns, one group for every stretch of equal types, dtypes and shapes."""
-    groups = [list(group) for _, group in itertools.groupby(actions, key=_kind)]
-    return [
-        {
-            "count": len(group),
-            "python": type(group[0]) in _PYTHON,
-            "values": _stacked([_plain(action) for action in group]),
-        }
-        for group in groups
-    ]
-
-
-def _kind(action: Any) -> Any:
-    if isinstance(action, dict):
-        return [(key, _kind(part)) for key, part in action.items()]
-    if isinstance(action, tuple):
-        return [_kind(part) for part in action]
-    array = np.asarray(action)
-    return type(action) in _PYTHON, array.dtype, array.shape
-
-
-def _stacked(actions: list[Any]) -> Any:
-    first = actions[0]
-    if isinstance(first, str):
-        return actions
-    if isinstance(first, dict):
-        return {key: _stacked([action[key] for action in actions]) for key in first}
-    if isinstance(first, list):
-        return [_stacked(list(part)) for part in zip(*actions, strict=True)]
-    return np.stack(actions)
-
-
-def _rows(groups: Sequence[dict[str, Any]]) -> Iterator[Any]:
-    for group in groups:
-        for i in range(group["count"]):
-            action = _row(group["values"], i)
-            yield action.item() if group["python"] else action
-
-
-def _row(values: Any, i: int) -> Any:
-    if isinstance(values, dict):
-        return {key: _row(part, i) for key, part in values.items()}
-    if isinstance(values, list):
-        text = isinstance(values[0], str)
-        return values[i] if text else tuple(_row(part, i) for part in values)
-    return values[i].copy()
