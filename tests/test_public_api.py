@@ -103,14 +103,14 @@ HEAVY = [
 def test_public_names_are_exactly_these(name: str) -> None:
     module = importlib.import_module(name)
     assert sorted(module.__all__) == SURFACE[name].split()
-    assert [public for public in SURFACE[name].split().split() if not hasattr(module, public)] == []
+    assert [public for public in SURFACE[name].split() if not hasattr(module, public)] == []
 
 
 @pytest.mark.parametrize("name", SURFACE)
 def test_public_functions_and_classes_say_what_they_are_for(name: str) -> None:
     module = importlib.import_module(name)
     assert module.__doc__
-    objects = {public: getattr(module, public) for public in SURFACE[name].split().split()}
+    objects = {public: getattr(module, public) for public in SURFACE[name].split()}
     defined = {n: o for n, o in objects.items() if inspect.isclass(o) or inspect.isfunction(o)}
     assert [public for public, thing in defined.items() if not thing.__doc__] == []
 
