@@ -50,6 +50,11 @@ SURFACE = {
     "ptan.common.wrappers_simple": """
         FrameStack1D
     """,
+    "ptan.envs": """
+        AtariSettings BufferWrapper CannotSave FrameStack1D ImageToPyTorch MadeAnew NotRepeated
+        OldGym Probe RepeatEpisodes load_envs make_atari_vec make_env make_vector probe_repeats
+        save_envs wrap_dqn
+    """,
     "ptan.conformance": """
         Episode ScriptedAgent ScriptedEnv check_buffer check_env check_frame_stack
         check_prioritized check_source check_vector_env check_wrapper

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 from ptan.common.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from ptan.envs.wrappers import FrameStack1D
+    from ptan.envs import FrameStack1D
 
 __all__ = ["FrameStack1D"]
 
-__getattr__ = lazy_names(__name__, {"ptan.envs.wrappers": __all__})
+__getattr__ = lazy_names(__name__, {"ptan.envs": __all__})

@@ -1,7 +1,7 @@
 """Where environments are in their episodes, as plain data, to go on from there in another process.
 
 An environment is asked by its own `state_dict()` and `load_state_dict(state)`. One without them is
-wrapped in `ptan.envs.repeat.RepeatEpisodes`, which has both.
+wrapped in `ptan.envs.RepeatEpisodes`, which has both.
 """
 
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ def save_env(env: Any, name: str = "") -> dict[str, Any]:
     if not saves(env):
         raise CannotSave(
             f"{name}{env} cannot be saved: {type(_owner(env)).__name__} has no state_dict() and "
-            "load_state_dict(); make ptan.envs.repeat.RepeatEpisodes its outermost wrapper"
+            "load_state_dict(); make ptan.envs.RepeatEpisodes its outermost wrapper"
         )
     elapsed = [wrapper._elapsed_steps for wrapper in _time_limits(env)]
     return {"environment": _owner(env).state_dict(), "elapsed": elapsed}
@@ -76,7 +76,7 @@ def save_envs(envs: Sequence[Any] | VectorEnv[Any, Any, Any]) -> dict[str, Any]:
     # Asking a worker for what its environment lacks would end the worker.
     if not all(text.startswith("<RepeatEpisodes") for text in envs.call("__str__")):
         raise CannotSave(
-            f"{type(envs).__name__} cannot be saved: make ptan.envs.repeat.RepeatEpisodes the "
+            f"{type(envs).__name__} cannot be saved: make ptan.envs.RepeatEpisodes the "
             "outermost wrapper of each of its environments"
         )
     return {"environments": list(envs.call("state_dict"))}
