@@ -1,8 +1,10 @@
 """What networks should compute, spelled out with functions on their state dict."""
 
+import itertools
 import math
 
 import numpy as np
+import pytest
 import torch
 from gymnasium import spaces
 from torch import nn
@@ -12,6 +14,13 @@ from plain import softmax
 
 IMAGE = (4, 84, 84)
 SMALL_IMAGE = (2, 36, 40)
+SWITCHES = [
+    dict(zip(("dueling", "noisy", "distributional"), values, strict=True))
+    for values in itertools.product([False, True], repeat=3)
+]
+all_switches = pytest.mark.parametrize(
+    "switches", SWITCHES, ids=lambda s: "+".join(k for k, v in s.items() if v) or "plain"
+)
 
 
 def image_space(shape=SMALL_IMAGE, high=255, dtype=np.uint8):

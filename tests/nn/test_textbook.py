@@ -1,7 +1,5 @@
 """The networks under their textbook names: switches set, parts and sizes as published."""
 
-import itertools
-
 import gymnasium
 import numpy as np
 import pytest
@@ -18,16 +16,18 @@ from ptan.nn import (
     RainbowDQN,
 )
 
-from .oracles import IMAGE, SMALL_IMAGE, Doubler, image_space, images, vector_space, vectors
+from .oracles import (
+    IMAGE,
+    SMALL_IMAGE,
+    Doubler,
+    all_switches,
+    image_space,
+    images,
+    vector_space,
+    vectors,
+)
 
 NAMED = [DQNNet, DuelingDQN, NoisyDQN, DistributionalDQN, RainbowDQN]
-SWITCHES = [
-    dict(zip(("dueling", "noisy", "distributional"), values, strict=True))
-    for values in itertools.product([False, True], repeat=3)
-]
-all_switches = pytest.mark.parametrize(
-    "switches", SWITCHES, ids=lambda s: "+".join(k for k, v in s.items() if v) or "plain"
-)
 
 
 def test_spaces_and_shapes_make_the_same_network():

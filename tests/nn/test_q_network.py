@@ -1,11 +1,9 @@
 """Q-networks: every combination of switches over every kind of body."""
 
 import copy
-import itertools
 import pickle
 from functools import partial
 
-import numpy as np
 import pytest
 import torch
 from gymnasium import spaces
@@ -14,7 +12,6 @@ from torch import nn
 from ptan.actions import ArgmaxActionSelector
 from ptan.agent import DQNAgent, TargetNet
 from ptan.nn import (
-    DistributionalDQN,
     NoisyDQN,
     NoisyFactorizedLinear,
     NoisyLinear,
@@ -24,6 +21,7 @@ from ptan.nn import (
 from .oracles import (
     IMAGE,
     Doubler,
+    all_switches,
     conv_features,
     expected,
     head,
@@ -34,19 +32,12 @@ from .oracles import (
 )
 
 N_ACTIONS = 3
-SWITCHES = [
-    dict(zip(("dueling", "noisy", "distributional"), values, strict=True))
-    for values in itertools.product([False, True], repeat=3)
-]
 BODIES = {
     "image": (image_space(), None, images(5)),
     "vector": (vector_space(), None, vectors(5)),
     "own body": (vector_space(), Doubler(), vectors(5)),
     "own embedding": (spaces.Discrete(7), nn.Embedding(7, 6), torch.arange(5)),
 }
-all_switches = pytest.mark.parametrize(
-    "switches", SWITCHES, ids=lambda s: "+".join(k for k, v in s.items() if v) or "plain"
-)
 all_bodies = pytest.mark.parametrize("kind", BODIES)
 
 
@@ -115,6 +106,14 @@ def test_copies_compute_the_same(kind, switches, duplicate):
     with torch.no_grad():
         next(net.parameters()).add_(1.0)
     assert not torch.equal(next(net.parameters()), next(copied.parameters()))
+
+
+def test_atoms_are_part_of_the_state():
+    net, _ = make("vector", distributional=True, n_atoms=3, v_min=0.0)
+    assert net.state_dict()["supports"].tolist() == [0.0, 5.0, 10.0]
+    assert net.supports.dtype == torch.float32
+    with pytest.raises(ValueError, match="n_atoms must be at least 2, got 1"):
+        QNetwork((4,), 2, distributional=True, n_atoms=1)
 
 
 @all_switches
@@ -190,22 +189,6 @@ def test_apply_softmax_takes_any_shape_with_atoms_last():
         net.apply_softmax(logits[:, :, 0])
 
 
-@pytest.mark.parametrize(
-    ("n_atoms", "v_min", "v_max"), [(51, -10, 10), (2, 0.0, 1.0), (7, -3.0, 0.5), (101, -1e3, 1e3)]
-)
-def test_atoms_are_evenly_spaced_from_end_to_end(n_atoms, v_min, v_max):
-    net, _ = make("vector", distributional=True, n_atoms=n_atoms, v_min=v_min, v_max=v_max)
-    assert net.supports.shape == (n_atoms,)
-    assert (net.supports[0].item(), net.supports[-1].item()) == (v_min, v_max)
-    np.testing.assert_allclose(net.supports, np.linspace(v_min, v_max, n_atoms), rtol=1e-6)
-    assert net.supports.dtype == torch.float32
-    assert "supports" in net.state_dict()
-
-
-def test_a_symmetric_range_has_an_exact_zero():
-    assert DistributionalDQN((4,), 2).supports[25].item() == 0.0
-
-
 def test_noisy_layers_report_their_signal_to_noise_ratio():
     net, _ = make("vector", noisy=True)
     first, second = net.fc[0], net.fc[2]
@@ -275,36 +258,6 @@ def test_advantage_and_value_need_a_dueling_network():
     net, x = make("vector")
     with pytest.raises(TypeError, match="adv_val needs a network made with dueling=True"):
         net.adv_val(x)
-
-
-@pytest.mark.parametrize(
-    ("actions", "error", "message"),
-    [
-        (spaces.Box(-1, 1, (2,)), TypeError, "action space must be Discrete, got Box"),
-        (spaces.MultiDiscrete([2, 2]), TypeError, "vector environment, take single_action_space"),
-        (spaces.Discrete(3, start=1), ValueError, "must start at 0, got Discrete"),
-        (0, ValueError, "n_actions must be at least 1, got 0"),
-        (2.0, TypeError, "n_actions must be an int or a Discrete action space, got 2.0"),
-        (True, TypeError, "must be Discrete, got True"),
-    ],
-)
-def test_actions_that_do_not_fit_are_refused_by_name(actions, error, message):
-    with pytest.raises(error, match=message):
-        QNetwork((4,), actions)
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"n_atoms": 1}, "n_atoms must be at least 2, got 1"),
-        ({"v_min": 10.0}, "v_min must be below v_max, both finite, got 10.0 and 10.0"),
-        ({"v_max": float("inf")}, "both finite, got -10.0 and inf"),
-        ({"v_min": float("nan")}, "both finite, got nan and 10.0"),
-    ],
-)
-def test_atoms_that_make_no_sense_are_refused_by_name(options, message):
-    with pytest.raises(ValueError, match=message):
-        DistributionalDQN((4,), 2, **options)
 
 
 def test_an_empty_batch_passes():
