@@ -1,8 +1,10 @@
 """What all agents keep: shapes, gradients, modes, agent states, pickling."""
 
 import copy
+import itertools
 import pickle
 
+import gymnasium
 import numpy as np
 import pytest
 import torch
@@ -25,6 +27,7 @@ from ptan.agent import (
     SACAgent,
     States,
 )
+from ptan.experience import ExperienceSourceFirstLast
 
 from .models import LOGITS, Pair, Table, TwoHeads
 
@@ -55,26 +58,29 @@ def test_the_step_of_a_users_agent_is_what_it_does_when_called():
     assert Constant().step([1, 2]) == PolicyStep([3, 3], [3, 3], [7, 7], {})
 
 
-def test_a_published_agent_that_overrides_only_the_call_is_what_steps_ask():
-    class Stubborn(PolicyAgent):
+def test_where_only_the_call_is_overridden_sources_ask_that():
+    class Right(PolicyAgent):
         def __call__(self, observations, agent_states=None):
             actions, states = super().__call__(observations, agent_states)
-            return np.full_like(actions, 2), states
+            return np.full_like(actions, 1), states
 
     class AtRest:
         def __call__(self, observations, agent_states=None):
-            return np.zeros(len(observations), int), agent_states
+            return np.ones(len(observations), int), agent_states
 
     class Mixed(AtRest, ActorCriticAgent):
         pass
 
-    class Whole(Stubborn):
+    class Whole(Right):
         def step(self, observations, agent_states=None):
-            return PolicyStep([9], [9], [None], {})
+            return PolicyStep([0], [0], [None], {})
 
-    assert Stubborn(Table(), apply_softmax=True).step(LOGITS).actions.tolist() == [2, 2]
-    assert Mixed(TwoHeads(), apply_softmax=True).step(LOGITS).actions.tolist() == [0, 0]
-    assert Whole(Table()).step(LOGITS).actions == [9]
+    env = gymnasium.make("CartPole-v1")
+    for make, action in ((Right, 1), (Mixed, 1), (Whole, 0)):
+        agent = make(lambda x: torch.ones(len(x), 2), apply_softmax=True)
+        source = ExperienceSourceFirstLast(env, agent, gamma=1.0, env_seed=0)
+        assert {row.action for row in itertools.islice(source, 20)} == {action}
+    env.close()
 
 
 AGENTS = {

@@ -28,16 +28,6 @@ class BaseAgent(ABC):
     A subclass needs no `super().__init__()`.
     """
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Where a subclass overrides only `__call__`, let that be what `step` asks."""
-        super().__init_subclass__(**kwargs)
-        call, step = (
-            next(i for i, base in enumerate(cls.__mro__) if name in vars(base))
-            for name in ("__call__", "step")
-        )
-        if call < step:
-            cls.step = BaseAgent.step  # type: ignore[method-assign]
-
     def initial_state(self) -> Any:
         """The agent state at the start of an episode of one environment."""
         return None
@@ -55,7 +45,10 @@ class BaseAgent(ABC):
         """
 
     def step(self, observations: States, agent_states: AgentStates = None) -> PolicyStep:
-        """Choose as the agent does when called, and say what else belongs to the decision."""
+        """Choose as the agent does when called, and say what else belongs to the decision.
+
+        Sources ask the agent itself where a subclass overrides `__call__` alone.
+        """
         actions, states = self(observations, agent_states)
         return PolicyStep(actions, actions, states, {})
 

@@ -18,6 +18,11 @@ from ptan.nn.spaces import read_observations
 __all__ = ["QMLP", "DQNNet", "DistributionalDQN", "DuelingDQN", "NoisyDQN", "RainbowDQN"]
 
 
+class _Body(TypedDict, total=False):
+    hidden: Hidden | None
+    body: nn.Module | None
+
+
 class _Details(TypedDict, total=False):
     n_atoms: int
     v_min: float
@@ -30,28 +35,18 @@ class DQNNet(QNetwork):
     """The network of DQN (Mnih et al. 2015): `conv`, and `fc` with 512 hidden units."""
 
     def __init__(
-        self,
-        input_shape: Observations,
-        n_actions: Actions,
-        *,
-        hidden: Hidden | None = None,
-        body: nn.Module | None = None,
+        self, input_shape: Observations, n_actions: Actions, **options: Unpack[_Body]
     ) -> None:
-        super().__init__(input_shape, n_actions, hidden=hidden, body=body)
+        super().__init__(input_shape, n_actions, **options)
 
 
 class DuelingDQN(QNetwork):
     """The dueling network (Wang et al. 2016): `conv`, `fc_adv` and `fc_val`, each 256 wide."""
 
     def __init__(
-        self,
-        input_shape: Observations,
-        n_actions: Actions,
-        *,
-        hidden: Hidden | None = None,
-        body: nn.Module | None = None,
+        self, input_shape: Observations, n_actions: Actions, **options: Unpack[_Body]
     ) -> None:
-        super().__init__(input_shape, n_actions, dueling=True, hidden=hidden, body=body)
+        super().__init__(input_shape, n_actions, dueling=True, **options)
 
 
 class NoisyDQN(QNetwork):
@@ -62,13 +57,10 @@ class NoisyDQN(QNetwork):
         input_shape: Observations,
         n_actions: Actions,
         *,
-        hidden: Hidden | None = None,
-        body: nn.Module | None = None,
         noisy_layer: LinearLayer = NoisyLinear,
+        **options: Unpack[_Body],
     ) -> None:
-        super().__init__(
-            input_shape, n_actions, noisy=True, hidden=hidden, body=body, noisy_layer=noisy_layer
-        )
+        super().__init__(input_shape, n_actions, noisy=True, noisy_layer=noisy_layer, **options)
 
 
 class DistributionalDQN(QNetwork):
@@ -82,8 +74,7 @@ class DistributionalDQN(QNetwork):
         n_atoms: int = 51,
         v_min: float = -10.0,
         v_max: float = 10.0,
-        hidden: Hidden | None = None,
-        body: nn.Module | None = None,
+        **options: Unpack[_Body],
     ) -> None:
         super().__init__(
             input_shape,
@@ -92,8 +83,7 @@ class DistributionalDQN(QNetwork):
             n_atoms=n_atoms,
             v_min=v_min,
             v_max=v_max,
-            hidden=hidden,
-            body=body,
+            **options,
         )
 
 
