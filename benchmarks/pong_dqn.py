@@ -88,14 +88,13 @@ def _warm(records: Iterator[Any], threads: int) -> Iterator[Any]:
 def _our_run(mode: str, threads: int) -> tuple[Any, Any, Iterator[Any]]:
     """The algorithm, its buffer, and the records of the run."""
     from ptan.algorithms import DQN
-    from ptan.training import run
+    from ptan.training import train
 
     env = _our_games(threads)
     algorithm = DQN(env.single_observation_space, env.single_action_space, _our_config(mode))
     _check_network(algorithm.net)
-    source = algorithm.make_source(env)
-    buffer = algorithm.make_buffer(source)
-    return algorithm, buffer, _warm(run(algorithm, source, buffer), threads)
+    collector = algorithm.collector(env)
+    return algorithm, collector.buffer, _warm(train(algorithm, collector), threads)
 
 
 def ours(mode: str, threads: int, steps: int) -> Slice:
@@ -118,7 +117,7 @@ def our_updates(mode: str, threads: int, steps: int) -> Slice:
     algorithm, buffer, _ = _our_run(mode, threads)
     batches = cycle([buffer.sample(BATCH) for _ in range(16)])
     updates = steps // STEPS_PER_UPDATE // 4
-    seconds = _clocked(lambda: algorithm.learn(next(batches)), updates, threads)
+    seconds = _clocked(lambda: algorithm.update(next(batches)), updates, threads)
     return lambda: seconds() / updates
 
 

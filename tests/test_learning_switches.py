@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from ptan.algorithms import DQN, DQNConfig
-from ptan.training import evaluate_parallel, run
+from ptan.training import evaluate_parallel, train
 
 SOLVED = 475.0
 STOP_AT = 495.0  # in validation, whose seeds are others than those of the test
@@ -55,14 +55,14 @@ def greedy_mean(algorithm: DQN, seed: int, episodes: int = 20) -> float:
     return float(np.mean(evaluate_parallel(envs, algorithm.greedy_agent(), episodes, seed)))
 
 
-def train(config: DQNConfig, most_steps: int = MOST_STEPS) -> DQN:
+def trained(config: DQNConfig, most_steps: int = MOST_STEPS) -> DQN:
     """Train until a validation, every 2,000 steps once it is worth it, is good enough."""
     envs = [gymnasium.make("CartPole-v1") for _ in range(8)]
     algorithm = DQN(envs[0].observation_space, envs[0].action_space, config)
-    source = algorithm.make_source(envs, env_seed=1_000 * config.seed)
+    collector = algorithm.collector(envs, env_seed=1_000 * config.seed)
     returns: list[float] = []
     next_validation = 2_000
-    for record in run(algorithm, source, algorithm.make_buffer(source)):
+    for record in train(algorithm, collector):
         returns += [total for total, _ in record.episodes]
         if record.env_steps >= most_steps:
             break
@@ -82,7 +82,7 @@ def test_dqn_solves_cartpole_with_every_switch(variant: str) -> None:
     results = {}
     for seed in range(1, min(3, int(os.environ.get("SEEDS", "3"))) + 1):
         begin = time.perf_counter()
-        algorithm = train(dataclasses.replace(BASE, seed=seed, **VARIANTS[variant]))
+        algorithm = trained(dataclasses.replace(BASE, seed=seed, **VARIANTS[variant]))
         results[seed] = greedy_mean(algorithm, TEST_SEED)
         print(
             f"{variant}, seed {seed}: greedy reward {results[seed]:.1f} after "
@@ -93,7 +93,7 @@ def test_dqn_solves_cartpole_with_every_switch(variant: str) -> None:
 
 
 def test_an_untrained_network_solves_nothing() -> None:
-    algorithm = train(dataclasses.replace(BASE, seed=1), most_steps=1_100)
+    algorithm = trained(dataclasses.replace(BASE, seed=1), most_steps=1_100)
     assert greedy_mean(algorithm, TEST_SEED) < SOLVED
 
 

@@ -33,7 +33,7 @@ def random_batch(n_rows: int = 8) -> Batch:
 def trained(config: DQNConfig) -> tuple[DQN, list[float]]:
     """An algorithm after some updates, and its losses."""
     algorithm = DQN(SHAPE, N_ACTIONS, config)
-    losses = [float(algorithm.learn(random_batch()).metrics["loss"]) for _ in range(5)]
+    losses = [float(algorithm.update(random_batch()).metrics["loss"]) for _ in range(5)]
     return algorithm, losses
 
 
@@ -57,7 +57,7 @@ def test_mixed_precision_computes_in_bfloat16_and_keeps_weights_in_float32():
     mixed, their_losses = trained(dataclasses.replace(PLAIN, mixed_precision=True))
     seen = []
     mixed.net.conv[0].register_forward_hook(lambda *call: seen.append(call[2].dtype))
-    mixed.learn(random_batch())
+    mixed.update(random_batch())
     assert seen == [torch.bfloat16, torch.bfloat16]  # choosing the next action, and learning
     for parameter in mixed.net.parameters():
         assert parameter.dtype == torch.float32

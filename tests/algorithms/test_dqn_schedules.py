@@ -7,7 +7,7 @@ from ptan.algorithms import DQN, DQNConfig
 
 def step_size(algorithm: DQN) -> float:
     """Of all parameters."""
-    (value,) = {group["lr"] for group in algorithm.optimizer.param_groups}
+    (value,) = {group["lr"] for group in algorithm.optimizers["q"].optimizer.param_groups}
     return float(value)
 
 

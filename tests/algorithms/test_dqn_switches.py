@@ -7,12 +7,13 @@ import gymnasium
 import numpy as np
 import pytest
 import torch
+from gymnasium.vector import AutoresetMode
 
 from ptan.actions import ArgmaxActionSelector
 from ptan.algorithms import DQN, DQNConfig
 from ptan.experience import Batch, PrioritizedReplayBuffer
 from ptan.losses import categorical_projection
-from ptan.training import run
+from ptan.training import train
 
 from .oracles import expected_errors
 
@@ -51,13 +52,17 @@ class Trained:
 
     def __init__(self, combination: dict) -> None:
         self.config = DQNConfig(**SMALL, **combination)
-        env = gymnasium.make_vec("CartPole-v1", num_envs=2, vectorization_mode="sync")
+        env = gymnasium.make_vec(
+            "CartPole-v1",
+            num_envs=2,
+            vectorization_mode="sync",
+            vector_kwargs={"autoreset_mode": AutoresetMode.DISABLED},  # no reset steps
+        )
         self.algorithm = DQN(env.single_observation_space, env.single_action_space, self.config)
         self.before = copy.deepcopy(list(self.algorithm.net.parameters()))
-        self.source = self.algorithm.make_source(env)
-        self.buffer = self.algorithm.make_buffer(self.source)
-        records = run(self.algorithm, self.source, self.buffer)
-        self.records = list(itertools.islice(records, 6))
+        collector = self.algorithm.collector(env)
+        self.buffer = collector.buffer
+        self.records = list(itertools.islice(train(self.algorithm, collector), 6))
 
     def acting_values(self) -> np.ndarray:
         return self.algorithm.agent.model(torch.from_numpy(OBSERVATIONS)).detach().numpy()
@@ -78,7 +83,7 @@ def test_updates_change_every_parameter_and_the_target_follows_in_jumps(trained:
     assert all(changed)
     assert [record.updates for record in trained.records] == [1, 2, 3, 4, 5, 6]
     assert [record.env_steps for record in trained.records] == [44, 48, 52, 56, 60, 64]
-    assert len(trained.buffer) == 64
+    assert 60 <= len(trained.buffer) <= 64  # windows of three steps may be open
     # The last copy was at update 4 of 6.
     assert not all(map(torch.equal, net.parameters(), target.parameters()))
     assert all(np.isfinite(float(record.metrics["loss"])) for record in trained.records)

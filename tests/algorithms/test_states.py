@@ -44,25 +44,25 @@ def test_a_run_with_images_goes_on_from_a_file_like_the_uncut_one(
         make(channels_last=channels_last, mixed_precision=mixed_precision) for _ in range(2)
     )
     for seed in range(3):
-        uncut.learn(batch_of(seed))
+        uncut.update(batch_of(seed))
     save_tree(tmp_path / "state", uncut.state_dict())
     resumed.load_state_dict(load_tree(tmp_path / "state"))
     for seed in range(3, 6):
-        uncut.learn(batch_of(seed))
-        resumed.learn(batch_of(seed))
+        uncut.update(batch_of(seed))
+        resumed.update(batch_of(seed))
         for a, b in zip(uncut.net.parameters(), resumed.net.parameters(), strict=True):
             assert torch.equal(a, b)
 
 
 def test_moments_are_ordered_in_memory_as_their_weights_are() -> None:
     algorithm = make()
-    algorithm.learn(batch_of(0))
-    state = algorithm.optimizer.state_dict()
+    algorithm.update(batch_of(0))
+    state = algorithm.optimizers["q"].optimizer.state_dict()
     plain = copy.deepcopy(state)
     for entries in plain["state"].values():
         for name in ("exp_avg", "exp_avg_sq"):
             entries[name] = entries[name].contiguous()
-    fitted = fitted_optimizer_state(algorithm.optimizer, plain)
+    fitted = fitted_optimizer_state(algorithm.optimizers["q"].optimizer, "optimizer", plain)
     parameters = list(algorithm.net.parameters())
     assert any(not p.is_contiguous() for p in parameters)
     for i, parameter in enumerate(parameters):
@@ -82,27 +82,27 @@ def test_layers_without_gradients_have_no_moments_and_are_no_obstacle(tmp_path) 
 
     uncut, resumed = (DQN(IMAGES, spaces.Discrete(3), CONFIG, body=Body()) for _ in range(2))
     resumed.net.load_state_dict(uncut.net.state_dict())
-    uncut.learn(batch_of(0))
+    uncut.update(batch_of(0))
     save_tree(tmp_path / "state", uncut.state_dict())
     resumed.load_state_dict(load_tree(tmp_path / "state"))
-    uncut.learn(batch_of(1))
-    resumed.learn(batch_of(1))
+    uncut.update(batch_of(1))
+    resumed.update(batch_of(1))
     for a, b in zip(uncut.net.parameters(), resumed.net.parameters(), strict=True):
         assert torch.equal(a, b)
 
 
 def test_settings_that_an_older_pytorch_did_not_have_are_filled_in() -> None:
     source, algorithm = make(), make()
-    source.learn(batch_of(0))
+    source.update(batch_of(0))
     state = copy.deepcopy(source.state_dict())
     del state["optimizer"]["param_groups"][0]["maximize"]
     algorithm.load_state_dict(state)
-    algorithm.learn(batch_of(1))
-    assert algorithm.optimizer.param_groups[0]["maximize"] is False
+    algorithm.update(batch_of(1))
+    assert algorithm.optimizers["q"].optimizer.param_groups[0]["maximize"] is False
 
 
 def damage_noise(state: dict) -> None:
-    state["noise_rng"] = state["noise_rng"][:10]
+    state["noise_rng"]["state"] = state["noise_rng"]["state"][:10]
 
 
 def drop_noise(state: dict) -> None:
@@ -158,9 +158,9 @@ def numbers_for_weights(state: dict) -> None:
 )
 def test_a_damaged_state_is_refused_and_changes_nothing(damage) -> None:
     source, algorithm = make(), make(seed=5)
-    source.learn(batch_of(0))
+    source.update(batch_of(0))
     source.on_steps(7)
-    algorithm.learn(batch_of(1))
+    algorithm.update(batch_of(1))
     state = copy.deepcopy(source.state_dict())
     damage(state)
     before = copy.deepcopy(algorithm.state_dict())
@@ -169,7 +169,7 @@ def test_a_damaged_state_is_refused_and_changes_nothing(damage) -> None:
     after = algorithm.state_dict()
     assert (after["env_steps"], after["updates"]) == (before["env_steps"], before["updates"])
     assert after["selector_rng"] == before["selector_rng"]
-    assert torch.equal(after["noise_rng"], before["noise_rng"])
+    assert torch.equal(after["noise_rng"]["state"], before["noise_rng"]["state"])
     for name in ("net", "target"):
         assert all(torch.equal(after[name][key], before[name][key]) for key in before[name])
     for i, entries in before["optimizer"]["state"].items():

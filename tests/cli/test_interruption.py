@@ -43,17 +43,17 @@ def signal_at(monkeypatch: pytest.MonkeyPatch):
     """Sends signals in the middle of the given update."""
 
     def arrange(update: int, times: int = 1) -> None:
-        step, count = loop.train_step, 0
+        step, count = loop._update, 0
 
-        def signalled(algorithm, buffer):
+        def signalled(algorithm, collector, data):
             nonlocal count
             count += 1
             if count == update:
                 for _ in range(times):
                     signal.raise_signal(signal.SIGINT)
-            return step(algorithm, buffer)
+            return step(algorithm, collector, data)
 
-        monkeypatch.setattr(loop, "train_step", signalled)
+        monkeypatch.setattr(loop, "_update", signalled)
 
     return arrange
 

@@ -6,7 +6,7 @@ import pytest
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
-from ptan.training.evaluate import evaluate, evaluate_parallel
+from ptan.training import evaluate, evaluate_parallel, play_parallel
 
 
 class Scripted(gymnasium.Env):
@@ -131,6 +131,34 @@ def test_one_environment_gives_what_the_serial_evaluation_gives() -> None:
 
     serial = evaluate(gymnasium.make("CartPole-v1"), lean, episodes=4, seed=5)
     assert evaluate_parallel([gymnasium.make("CartPole-v1")], lean, 4, seed=5) == serial
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_an_episode_without_an_end_is_truncated_and_says_so(kind) -> None:
+    # Steps that would go on for ever, beside ones that end.
+    envs = [Scripted([10**9], -1.0), Scripted([3, 40], -1.0), Scripted([2, 2], truncates=True)]
+    played = play_parallel(arranged(envs, kind), second_action, 6, max_steps=20)
+    assert [(one.total, one.steps, one.truncated) for one in played] == [
+        (-20.0, 20, True),
+        (-20.0, 20, True),
+        (-3.0, 3, False),
+        (-20.0, 20, True),
+        (2.0, 2, True),
+        (2.0, 2, True),
+    ]
+
+
+def test_the_serial_evaluation_ends_as_well() -> None:
+    assert evaluate(Scripted([10**9], -1.0), second_action, 2, max_steps=30) == [-30.0, -30.0]
+    with pytest.raises(ValueError, match="max_steps"):
+        evaluate(Scripted([5]), second_action, max_steps=0)
+
+
+def test_traces_tell_episodes_that_became_one_and_the_same() -> None:
+    envs = [Scripted([150, 149, 3]), Scripted([150, 7, 3])]
+    traces = [one.trace for one in play_parallel(envs, second_action, 6)]
+    assert traces[0] == traces[1] == traces[3]  # of equal last steps, whatever their length
+    assert traces[2] == traces[5] != traces[0]
 
 
 @pytest.mark.parametrize(

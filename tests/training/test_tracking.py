@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from ptan.algorithms import DQN, DQNConfig
 from ptan.training.images import draw_distributions
-from ptan.training.loop import Record, run
+from ptan.training.loop import Record, train
 from ptan.training.tracking import EpisodeStatistics, Tracker
 
 from .tracked import Asked, Clock, Counting, MemoryLog, Rows, expected_lines
@@ -353,8 +353,7 @@ CONFIGS = {
 def parts(config: DQNConfig):
     env = gymnasium.make_vec("CartPole-v1", num_envs=3, vectorization_mode="sync")
     algorithm = DQN(env.single_observation_space, env.single_action_space, config)
-    source = algorithm.make_source(env)
-    return algorithm, source, algorithm.make_buffer(source)
+    return algorithm, algorithm.collector(env)
 
 
 def flat(tree) -> list:
@@ -369,21 +368,16 @@ def flat(tree) -> list:
 @pytest.mark.parametrize("name", CONFIGS)
 def test_watching_changes_nothing_and_tags_are_those_of_the_switches(name) -> None:
     config, of_training, of_values = CONFIGS[name]
-    algorithm, source, buffer = parts(config)
-    alone = list(itertools.islice(run(algorithm, source, buffer), 90))
+    algorithm, collector = parts(config)
+    alone = list(itertools.islice(train(algorithm, collector), 90))
 
-    watched, its_source, its_buffer = parts(config)
-
-    class Held:
-        def held_out(self, n, rng, /):
-            return np.stack([its_buffer.buffer[i].state for i in rng.choice(30, n, replace=False)])
-
+    watched, its_collector = parts(config)
     clock, log = Clock(0.0), MemoryLog()
     periods = {"every": 10, "diagnostics_every": 5, "images_every": 15, "window": 5}
-    tracker = Tracker(watched, Held(), [log], held_out=20, rng=0, clock=clock, **periods)
+    tracker = Tracker(watched, its_collector, [log], held_out=20, rng=0, clock=clock, **periods)
     drawn_before = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
     records = []
-    for record in itertools.islice(run(watched, its_source, its_buffer), 90):
+    for record in itertools.islice(train(watched, its_collector), 90):
         clock.now += 1
         tracker.record(record)
         tracker.state_dict()
@@ -393,7 +387,7 @@ def test_watching_changes_nothing_and_tags_are_those_of_the_switches(name) -> No
     assert [flat(record.metrics) for record in records] == [flat(r.metrics) for r in alone]
     assert [record.episodes for record in records] == [record.episodes for record in alone]
     assert flat(watched.state_dict()) == flat(algorithm.state_dict())
-    assert its_buffer.rng.bit_generator.state == buffer.rng.bit_generator.state
+    assert its_collector.buffer.rng.bit_generator.state == collector.buffer.rng.bit_generator.state
     assert watched.net.training
     assert len(log.images) == (4 * 6 if config.distributional else 0)
 

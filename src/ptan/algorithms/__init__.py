@@ -2,6 +2,7 @@
 
 * `DQN`, `DQNConfig`: deep Q-learning with six extensions
 * `PRESETS`, `Preset`: environments with the settings that textbooks train them with
+* `Algorithm`: what a driver needs of one; `OptimizerStep`: the steps that it may replace
 * `list_settings`, `Setting`: what each setting means, its unit and its range
 
 An algorithm owns no loop. It makes its networks from the spaces, gives the acting agent and the
@@ -13,17 +14,19 @@ from typing import TYPE_CHECKING
 from ptan.common.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from ptan.algorithms.dqn import DQN, Learned, Metrics
+    from ptan.algorithms.dqn import DQN
     from ptan.algorithms.dqn_config import DQNConfig
+    from ptan.algorithms.optimizer import OptimizerStep
     from ptan.algorithms.presets import PRESETS, Preset
+    from ptan.algorithms.protocol import Algorithm
     from ptan.algorithms.settings import Setting, list_settings
 
 __all__ = [
     "DQN",
     "PRESETS",
+    "Algorithm",
     "DQNConfig",
-    "Learned",
-    "Metrics",
+    "OptimizerStep",
     "Preset",
     "Setting",
     "list_settings",
@@ -33,9 +36,11 @@ __all__ = [
 __getattr__ = lazy_names(
     __name__,
     {
-        "ptan.algorithms.dqn": ["DQN", "Learned", "Metrics"],
+        "ptan.algorithms.dqn": ["DQN"],
         "ptan.algorithms.dqn_config": ["DQNConfig"],
+        "ptan.algorithms.optimizer": ["OptimizerStep"],
         "ptan.algorithms.presets": ["PRESETS", "Preset"],
+        "ptan.algorithms.protocol": ["Algorithm"],
         "ptan.algorithms.settings": ["Setting", "list_settings"],
     },
 )

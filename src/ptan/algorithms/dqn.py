@@ -3,52 +3,52 @@
 import copy
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
+from gymnasium import spaces
 from torch import Tensor, nn
 
-from ptan.actions import ArgmaxActionSelector
+from ptan.actions import ArgmaxActionSelector, EpsilonGreedyActionSelector
+from ptan.actions.policy import PolicyStep
 from ptan.agent import DQNAgent, TargetNet, default_states_preprocessor
 from ptan.agent.base import move_to
 from ptan.algorithms.diagnostics import value_diagnostics
 from ptan.algorithms.dqn_config import DQNConfig
-from ptan.algorithms.exploration import EpsilonSchedule
-from ptan.algorithms.networks import make_network
+from ptan.algorithms.optimizer import OptimizerStep
+from ptan.algorithms.schedules import decaying, linear
 from ptan.algorithms.seeds import seeded_layers, torch_generator
 from ptan.algorithms.states import (
-    check_generators,
-    check_same_tensors,
-    fitted_optimizer_state,
+    CounterState,
+    ModuleState,
+    NumpyGeneratorState,
+    StatePart,
+    TorchGeneratorState,
+    load_parts,
+    save_parts,
 )
 from ptan.common.bfloat16 import computes_in_bfloat16
 from ptan.common.checks import whole_number
 from ptan.experience import (
     Batch,
     ExperienceReplayBuffer,
-    ExperienceSourceFirstLast,
-    PrioReplayBufferNaive,
     PrioritizedReplayBuffer,
+    ReplayCollector,
+    Update,
 )
 from ptan.losses import Loss, categorical_loss, dqn_loss
-from ptan.nn import QNetwork, resample_noise
+from ptan.nn import (
+    NoisyFactorizedLinear,
+    NoisyLinear,
+    QNetwork,
+    resample_noise,
+)
 
-__all__ = ["DQN", "Learned", "Metrics"]
+__all__ = ["DQN"]
 
-Metrics = dict[str, Tensor | float]
-"""What an update tells, by name. Tensors are scalars on the device, so that nobody waits for it."""
-
-
-class Learned(NamedTuple):
-    """What one gradient update leaves behind.
-
-    metrics      see `Metrics`
-    priorities   (B,) positive floats, without gradient, for a prioritized buffer
-    """
-
-    metrics: Metrics
-    priorities: Tensor
+_COLLECTOR = 3  # first part of the spawn key of its seeds, after those of three other parts
 
 
 class DQN:
@@ -64,10 +64,14 @@ class DQN:
 
     All together are Rainbow (Hessel et al. 2018).
 
-    The object has networks, optimiser, exploration and counters, but no loop: whoever drives it
-    fills a buffer with `agent`'s steps, tells `on_steps` how many they were, and calls `update`.
-    `ptan.training.run` is the plain loop. All randomness comes from `config.seed`; with equal
-    seeds, on one device, equal calls give equal numbers.
+        algorithm = DQN(env.observation_space, env.action_space)
+        collector = algorithm.collector(env)
+        for batch in collector:
+            update = algorithm.update(batch)
+            collector.after(update)
+
+    All randomness comes from `config.seed`; with equal seeds, on one device, equal calls give equal
+    numbers.
 
     Args:
         observation_space: Of one environment; or the shape of one observation.
@@ -95,76 +99,88 @@ class DQN:
             raise TypeError(f"config must be a DQNConfig, got {config!r}")
         self.config = config = DQNConfig() if config is None else config
         self.device = torch.device(device)
-        seeds = np.random.SeedSequence(config.seed).spawn(4)
-        self._buffer_seeds = seeds[2]
-        with seeded_layers(seeds[0]):
-            self.net = make_network(observation_space, action_space, config, body)
+        self.mixed_precision = config.mixed_precision and computes_in_bfloat16(self.device)
+        """Whether the networks are computed in bfloat16: asked for, and worth while here."""
+        self.env_steps = 0
+        self.updates = 0
+        net_seed, selector_seed, noise_seed = np.random.SeedSequence(config.seed).spawn(3)
+        self._collectors = 0
+
+        actions = action_space
+        self._first_action = 0
+        if isinstance(actions, spaces.Discrete):
+            self._first_action, actions = int(actions.start), spaces.Discrete(actions.n)
+        with seeded_layers(net_seed):
+            self.net = _make_network(observation_space, actions, config, body)
         self.net.to(self.device)
         if config.channels_last:
             self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.mixed_precision = config.mixed_precision and computes_in_bfloat16(self.device)
-        """Whether the networks are computed in bfloat16: asked for, and worth while here."""
         self.target = TargetNet(self.net)
-        self.optimizer = torch.optim.Adam(
+        optimizer = torch.optim.Adam(
             self.net.parameters(),
             lr=config.learning_rate,
             eps=config.adam_eps,
             fused=self.device.type in ("cpu", "cuda"),
         )
-        self._noise = torch_generator(seeds[3], self.device)
-        self.env_steps = 0
-        self.updates = 0
-        rng = np.random.default_rng(seeds[1])
-        self._explore = None if config.noisy else EpsilonSchedule(config, rng)
-        selector = ArgmaxActionSelector() if self._explore is None else self._explore.selector
-        self.agent = DQNAgent(self._acting_values, selector, self.device)
+        self.optimizers = {"q": OptimizerStep(optimizer, config.max_grad_norm)}
+
+        self._noise = torch_generator(noise_seed, self.device)
+        self._explore: EpsilonGreedyActionSelector | None = None
+        if not config.noisy:
+            rng = np.random.default_rng(selector_seed)
+            self._explore = EpsilonGreedyActionSelector(config.eps_start, rng=rng)
+        self._epsilons = linear(config.eps_start, config.eps_final, config.eps_steps)
+        if config.eps_decay is not None:
+            self._epsilons = decaying(config.eps_start, config.eps_final, config.eps_decay)
+        self.agent = self._agent(self._acting_values, self._explore or ArgmaxActionSelector())
 
     # Acting.
 
-    def make_source(self, env: Any, env_seed: int | None = None) -> ExperienceSourceFirstLast:
-        """The source of this algorithm's experience: its agent, discount and number of steps.
+    def collector(self, env: Any, *, env_seed: int | None = None) -> ReplayCollector[Batch]:
+        """What gathers this algorithm's experience, with a replay buffer of its own.
+
+        Made for an algorithm that went through its warm-up already, as after a resume, it fills the
+        buffer with the present agent's steps before it yields batches.
 
         Args:
             env: One environment, a list of them, or a `VectorEnv`.
             env_seed: Environment i gets this + i at its first reset; None takes `config.seed`.
 
         Returns:
-            The source.
+            The collector; each has random generators of its own.
         """
         config = self.config
-        seed = config.seed if env_seed is None else env_seed
-        return ExperienceSourceFirstLast(
-            env, self.agent, config.gamma, config.n_steps, env_seed=seed
-        )
-
-    def make_buffer(self, source: Any) -> ExperienceReplayBuffer:
-        """The buffer that `update` samples: uniform or prioritized.
-
-        Args:
-            source: Any iterable of rows, usually from `make_source`; None for rows fed by hand.
-
-        Returns:
-            An empty buffer.
-
-        Raises:
-            ValueError: the source cuts other windows than this algorithm's settings say.
-        """
-        config = self.config
-        for theirs, ours in (("gamma", "gamma"), ("steps_count", "n_steps")):
-            wanted = getattr(config, ours)
-            if (found := getattr(source, theirs, wanted)) != wanted:
-                raise ValueError(f"the source's {theirs} must be {ours}={wanted}, got {found}")
-        rng = np.random.default_rng(self._buffer_seeds.spawn(1)[0])
-        if not config.prioritized:
-            return ExperienceReplayBuffer(source, config.replay_size, gamma=config.gamma, rng=rng)
-        return PrioritizedReplayBuffer(
-            source,
-            config.replay_size,
-            config.alpha,
-            config.beta_start,
-            config.beta_steps,
+        key = (_COLLECTOR, self.env_steps, self._collectors)
+        self._collectors += 1
+        seeds = np.random.SeedSequence(config.seed, spawn_key=key).spawn(2)
+        replay_rng, warm_up_rng = map(np.random.default_rng, seeds)
+        buffer: ExperienceReplayBuffer
+        if config.prioritized:
+            buffer = PrioritizedReplayBuffer(
+                None,
+                config.replay_size,
+                config.alpha,
+                config.beta_start,
+                config.beta_steps,
+                rng=replay_rng,
+            )
+        else:
+            buffer = ExperienceReplayBuffer(None, config.replay_size, rng=replay_rng)
+        return ReplayCollector(
+            env,
+            self.agent,
+            buffer,
             gamma=config.gamma,
-            rng=rng,
+            n_steps=config.n_steps,
+            batch_size=config.batch_size,
+            updates_per_step=1 / config.steps_per_update,
+            warm_up=config.warm_up,
+            action_space=spaces.Discrete(self.net.n_actions),
+            env_actions=partial(np.add, self._first_action) if self._first_action else None,
+            rng=warm_up_rng,
+            env_steps=self.env_steps,
+            on_steps=self.on_steps,
+            env_seed=config.seed if env_seed is None else env_seed,
         )
 
     def greedy_agent(self) -> DQNAgent:
@@ -172,13 +188,13 @@ class DQN:
 
         Training goes on without changing it, nor does it change anything in training.
         """
-        return DQNAgent(self._frozen().qvals, ArgmaxActionSelector(), self.device)
+        return self._agent(self._frozen().qvals, ArgmaxActionSelector())
 
     def on_steps(self, n_steps: int) -> None:
         """Count environment steps, and set ε and step size for what follows.
 
         Args:
-            n_steps: Steps made since the last call, over all environments.
+            n_steps: Transitions made since the last call, over all environments.
 
         Raises:
             ValueError, TypeError: no whole number of at least 0.
@@ -193,89 +209,45 @@ class DQN:
 
     # Learning.
 
-    def loss(self, batch: Batch) -> Loss:
-        """The loss of a batch, with the noise as it is. Changes nothing.
+    def update(self, batch: Batch) -> Update:
+        """One gradient update.
 
         Args:
-            batch: Of arrays or tensors, from a buffer or `Batch.from_rows`.
+            batch: Of arrays or tensors, from the collector, a buffer or `Batch.from_rows`.
 
         Returns:
-            The scalar with gradient, and the priorities (B,).
+            Metrics `loss` (a scalar on the device, not waited for) and, without noise, `epsilon`;
+            priorities (B,).
 
         Raises:
-            ShapeError, TypeError: a batch that does not fit; see `ptan.losses`.
+            ShapeError, TypeError: a batch that does not fit; see `ptan.losses`. The weights are
+                unchanged.
         """
-        columns: Any = batch
-        rows = batch if isinstance(columns.rewards, Tensor) else batch.to(self.device)
-        loss = categorical_loss if self.config.distributional else dqn_loss
-        with self._precision():
-            return loss(rows, self.net, self.target, double=self.config.double)
-
-    def learn(self, batch: Batch) -> Learned:
-        """One gradient update from a batch that somebody else has sampled.
-
-        Args:
-            batch: As for `loss`.
-
-        Returns:
-            Metrics and priorities.
-
-        Raises:
-            ShapeError, TypeError: see `loss`. The weights are unchanged.
-        """
-        config = self.config
-        if config.noisy:
+        if self.config.noisy:
             # The target's noise is independent of the online network's (their eq. 13). For the
             # action that a double target chooses, their eq. 15 draws a third noise; here it is the
             # online network's: one draw per network and update.
             resample_noise(self.net, self._noise)
             resample_noise(self.target.target_model, self._noise)
         loss = self.loss(batch)
-        self.optimizer.zero_grad()
-        loss.value.backward()  # type: ignore[no-untyped-call]
-        if config.max_grad_norm is not None:
-            nn.utils.clip_grad_norm_(self.net.parameters(), config.max_grad_norm)
-        self.optimizer.step()
+        self.optimizers["q"](loss.value)
         self.updates += 1
-        if self.updates % config.sync_every == 0:
+        if self.updates % self.config.sync_every == 0:
             self.target.sync()
-        metrics: Metrics = {"loss": loss.value.detach()}
+        metrics: dict[str, Tensor | float] = {"loss": loss.value.detach()}
         if self._explore is not None:
             metrics["epsilon"] = self._explore.epsilon
-        return Learned(metrics, loss.priorities)
+        return Update(metrics, loss.priorities)
 
-    def update(self, buffer: ExperienceReplayBuffer) -> Metrics:
-        """One update: sample, learn, and hand the new priorities to a prioritized buffer.
-
-        Args:
-            buffer: Not empty; of the kind that `make_buffer` makes.
-
-        Returns:
-            Metrics: `loss`; `epsilon` without noise; `beta` with priorities.
-
-        Raises:
-            TypeError: a uniform buffer where the settings say prioritized, or the reverse.
-            ValueError: the buffer is empty.
-        """
-        if not self.config.prioritized:
-            batch = buffer.sample(self.config.batch_size)
-            if not isinstance(batch, Batch):
-                raise TypeError("buffer must be uniform, as prioritized is False: see make_buffer")
-            return self.learn(batch).metrics
-        if not isinstance(buffer, PrioritizedReplayBuffer | PrioReplayBufferNaive):
-            raise TypeError(
-                "buffer must be a PrioritizedReplayBuffer, as prioritized is True, "
-                f"got {type(buffer).__name__}"
-            )
-        beta = buffer.update_beta(self._steps_after_warm_up)
-        batch, indices, _ = buffer.sample(self.config.batch_size)
-        metrics, priorities = self.learn(batch)
-        buffer.update_priorities(indices, priorities.cpu().numpy())
-        metrics["beta"] = beta
-        return metrics
+    def loss(self, batch: Batch) -> Loss:
+        """The loss of a batch, with the noise as it is: for `update`, which raises the same."""
+        rows = batch if isinstance(batch.rewards, Tensor) else batch.to(self.device)
+        loss = categorical_loss if self.config.distributional else dqn_loss
+        with self._precision():
+            return loss(rows, self.net, self.target, double=self.config.double)
 
     def diagnostics(self, states: Any) -> dict[str, float]:
-        """What the network, without noise, thinks of held-out states. Waits for the device.
+        """What the network, without noise, says of held-out states. Waits for the device.
 
         Args:
             states: (N, *obs) array or tensor, or a list of observations.
@@ -289,7 +261,7 @@ class DQN:
             return value_diagnostics(self._frozen(), states, self.device, parts=parts)
 
     def return_distributions(self, states: Any) -> tuple[Tensor, Tensor] | None:
-        """What the network, without noise, thinks that returns from some states may be.
+        """The distributions of returns that the network, without noise, predicts for some states.
 
         Args:
             states: (N, *obs) array or tensor, or a list of observations.
@@ -309,23 +281,11 @@ class DQN:
     # State.
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that is needed to go on as if never stopped, except the buffer's rows.
+        """Networks, optimizer, counters and random generators: all but the collector's state.
 
         As in PyTorch, it shares memory with the networks: save or copy it before training goes on.
-
-        Returns:
-            Networks, optimiser, counters and states of the random generators.
         """
-        return {
-            "net": self.net.state_dict(),
-            "target": self.target.target_model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "env_steps": self.env_steps,
-            "updates": self.updates,
-            "selector_rng": None if self._explore is None else self._explore.rng_state,
-            "noise_rng": self._noise.get_state(),
-            "noise_device": self.device.type,
-        }
+        return save_parts(self._parts())
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over what `state_dict` returned for equal spaces and settings.
@@ -333,50 +293,42 @@ class DQN:
         A noisy run that moves to another kind of device draws other noise from there on: the
         generators of two kinds have no common state.
 
-        Args:
-            state: The state; it is not changed.
-
         Raises:
             ValueError: it belongs to another network or has other entries. Nothing is changed.
         """
-        expected = self.state_dict()
-        if state.keys() != expected.keys():
-            raise ValueError(f"state must have the entries {sorted(expected)}, got {sorted(state)}")
-        for name in ("net", "target"):
-            check_same_tensors(name, state[name], expected[name])
-        if (state["selector_rng"] is None) != self.config.noisy:
-            raise ValueError(f"state must be of a run with noisy={self.config.noisy}")
-        env_steps = whole_number("env_steps", state["env_steps"], least=0)
-        updates = whole_number("updates", state["updates"], least=0)
-        optimizer = fitted_optimizer_state(self.optimizer, state["optimizer"])
-        selector = None if self._explore is None else self._explore.selector.rng
-        check_generators(state, selector, self._noise)
-        self.optimizer.load_state_dict(optimizer)
-        self.net.load_state_dict(state["net"])
-        self.target.target_model.load_state_dict(state["target"])
-        self.env_steps, self.updates = env_steps, updates
-        if self._explore is not None:
-            self._explore.rng_state = state["selector_rng"]
-        if state["noise_device"] == self.device.type:
-            self._noise.set_state(state["noise_rng"].cpu())
+        load_parts(self._parts(), state)
         self._move_schedules()
+
+    def _parts(self) -> dict[str, StatePart]:
+        parts: dict[str, StatePart] = {
+            "net": ModuleState(self.net),
+            "target": ModuleState(self.target.target_model),
+            "optimizer": self.optimizers["q"],
+            "env_steps": CounterState(self, "env_steps"),
+            "updates": CounterState(self, "updates"),
+            "noise_rng": TorchGeneratorState(self._noise),
+        }
+        if self._explore is not None:
+            parts["selector_rng"] = NumpyGeneratorState(self._explore.rng)
+        return parts
 
     # Inside.
 
-    @property
-    def _steps_after_warm_up(self) -> int:
-        return max(0, self.env_steps - self.config.warm_up)
-
     def _move_schedules(self) -> None:
-        """Set what changes with the environment steps."""
-        config, step = self.config, self._steps_after_warm_up
+        """Set what changes with the environment steps, from the end of the warm-up on."""
+        config, step = self.config, max(0, self.env_steps - self.config.warm_up)
         if self._explore is not None:
-            self._explore.move_to(step)
+            self._explore.epsilon = self._epsilons(step)
         if config.learning_rate_final is not None:
-            done = min(1.0, step / config.learning_rate_steps)
-            change = config.learning_rate_final - config.learning_rate
-            for group in self.optimizer.param_groups:
-                group["lr"] = config.learning_rate + done * change
+            rates = linear(
+                config.learning_rate, config.learning_rate_final, config.learning_rate_steps
+            )
+            self.optimizers["q"].learning_rate = rates(step)
+
+    def _agent(self, values: Any, selector: Any) -> DQNAgent:
+        if self._first_action:
+            return _OffsetAgent(values, selector, self.device, self._first_action)
+        return DQNAgent(values, selector, self.device)
 
     def _acting_values(self, observations: Any) -> Tensor:
         """Q (B, A) to act by; new noise for every step of the environments."""
@@ -394,3 +346,41 @@ class DQN:
     def _frozen(self) -> QNetwork:
         """A copy in evaluation mode: switching the network itself would show in training."""
         return copy.deepcopy(self.net).eval()
+
+
+class _OffsetAgent(DQNAgent):
+    """Numbers actions from 0 for the network, and as the action space does for the environment."""
+
+    def __init__(self, values: Any, selector: Any, device: torch.device, first: int) -> None:
+        super().__init__(values, selector, device)
+        self._first = first
+
+    def __call__(self, observations: Any, agent_states: Any = None) -> tuple[Any, Any]:
+        """The actions as the environment takes them."""
+        _, env_actions, states, _ = self.step(observations, agent_states)
+        return env_actions, states
+
+    def step(self, observations: Any, agent_states: Any = None) -> PolicyStep:
+        """The actions as both number them."""
+        actions, states = super().__call__(observations, agent_states)
+        return PolicyStep(actions, actions + self._first, states, {})
+
+
+def _make_network(
+    observations: Any, actions: Any, config: DQNConfig, body: nn.Module | None
+) -> QNetwork:
+    """The network that the settings want; its noise is drawn only when it is told to."""
+    noisy_layer = NoisyFactorizedLinear if config.factorized_noise else NoisyLinear
+    return QNetwork(
+        observations,
+        actions,
+        dueling=config.dueling,
+        noisy=config.noisy,
+        distributional=config.distributional,
+        n_atoms=config.n_atoms,
+        v_min=config.v_min,
+        v_max=config.v_max,
+        hidden=config.hidden,
+        body=body,
+        noisy_layer=partial(noisy_layer, resample_on_forward=False),
+    )

@@ -6,6 +6,8 @@
 * buffers: `ExperienceReplayBuffer`, `PrioReplayBufferNaive`, `PrioritizedReplayBuffer`,
   `batch_generator`
 * batches: `Batch`, `unpack_batch`
+* collectors, which yield what an update learns from (`Batch`, `Rollout`, `Episodes`) and take its
+  `Update`: `ReplayCollector`, `RolloutCollector`, `EpisodeCollector`, `TransitionCollector`
 """
 
 from typing import TYPE_CHECKING
@@ -13,6 +15,15 @@ from typing import TYPE_CHECKING
 from ptan.common.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from ptan.experience.collectors.base import Collector, Update
+    from ptan.experience.collectors.on_policy import (
+        EpisodeCollector,
+        Episodes,
+        Rollout,
+        RolloutCollector,
+        TransitionCollector,
+    )
+    from ptan.experience.collectors.replay import ReplayCollector
     from ptan.experience.episodes import ExperienceSourceBuffer
     from ptan.experience.rollouts import ExperienceSourceRollouts, Rollouts
     from ptan.experience.rows import Experience, ExperienceFirstLast
@@ -27,6 +38,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Batch",
+    "Collector",
+    "EpisodeCollector",
+    "Episodes",
     "Experience",
     "ExperienceFirstLast",
     "ExperienceReplayBuffer",
@@ -36,7 +50,12 @@ __all__ = [
     "ExperienceSourceRollouts",
     "PrioReplayBufferNaive",
     "PrioritizedReplayBuffer",
+    "ReplayCollector",
+    "Rollout",
+    "RolloutCollector",
     "Rollouts",
+    "TransitionCollector",
+    "Update",
     "VectorExperienceSourceFirstLast",
     "batch_generator",
     "unpack_batch",
@@ -46,6 +65,15 @@ __all__ = [
 __getattr__ = lazy_names(
     __name__,
     {
+        "ptan.experience.collectors.base": ["Collector", "Update"],
+        "ptan.experience.collectors.on_policy": [
+            "EpisodeCollector",
+            "Episodes",
+            "Rollout",
+            "RolloutCollector",
+            "TransitionCollector",
+        ],
+        "ptan.experience.collectors.replay": ["ReplayCollector"],
         "ptan.experience.episodes": ["ExperienceSourceBuffer"],
         "ptan.experience.rollouts": ["ExperienceSourceRollouts", "Rollouts"],
         "ptan.experience.rows": ["Experience", "ExperienceFirstLast"],

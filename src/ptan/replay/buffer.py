@@ -167,6 +167,10 @@ class ExperienceReplayBuffer(PublishedBuffer):
         uniforms = self.rng.random(batch_size)
         return table.batch(_kernels.draw_rows(uniforms, first, table.end - first))
 
+    def take(self, numbers: Array) -> Batch[Array]:
+        """The batch of the given row numbers, which must all be there."""
+        return self._filled(len(numbers)).batch(numbers)
+
     def _filled(self, batch_size: int) -> RowTable | ObjectRing:
         """The table to sample from, after a check of the request."""
         if batch_size.__class__ is not int or batch_size < 1:

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 
 from ptan.runs.environments import check_spaces, close, spaces_of, training_environments
@@ -21,14 +20,14 @@ class Parts:
     Args:
         env: What the source steps: one environment, a list, or a vector.
         algorithm: What is trained.
-        source: Of the algorithm's experience.
-        buffer: What it learns from.
+        env_seed: Of the first episodes; None takes the algorithm's.
+        collector: Gathers its experience.
     """
 
     env: Any
     algorithm: Any
-    source: Any
-    buffer: Any
+    env_seed: int | None
+    collector: Any
 
     @classmethod
     def make(cls, config: RunConfig, beginning: int = 0) -> "Parts":
@@ -45,18 +44,12 @@ class Parts:
         env = training_environments(config.settings)
         try:
             algorithm = make_algorithm(config, *spaces_of(env))
-            seeds = {}
-            if beginning:
-                seeds["env_seed"] = derived_seed(config.seed, NEW_EPISODES, beginning)
-            source = algorithm.make_source(env, **seeds)
-            buffer = algorithm.make_buffer(source)
-            if beginning:
-                rng = np.random.SeedSequence(config.seed, spawn_key=(NEW_EPISODES, beginning, 1))
-                buffer.rng = np.random.default_rng(rng)
+            seed = derived_seed(config.seed, NEW_EPISODES, beginning) if beginning else None
+            collector = algorithm.collector(env, env_seed=seed)
         except BaseException:
             close(env)
             raise
-        return cls(env, algorithm, source, buffer)
+        return cls(env, algorithm, seed, collector)
 
 
 def make_algorithm(config: RunConfig, observations: Any, actions: Any) -> Any:

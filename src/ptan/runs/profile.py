@@ -17,7 +17,7 @@ from ptan.runs.environments import close, spaces_of, training_environments
 from ptan.runs.parts import make_algorithm
 from ptan.runs.settings import RunConfig
 from ptan.runs.threads import choose_threads, torch_threads
-from ptan.training.loop import run
+from ptan.training.loop import train
 
 __all__ = ["Profile", "profile"]
 
@@ -125,11 +125,11 @@ def _measured(config: RunConfig, env: Any, threads: int, env_steps: int) -> Prof
     watch = _Stopwatch()
     algorithm = make_algorithm(config, *spaces_of(env))
     algorithm.agent = _TimedAgent(algorithm.agent, watch)
-    source = algorithm.make_source(_timed(env, watch))
-    buffer = algorithm.make_buffer(source)
+    collector = algorithm.collector(_timed(env, watch))
+    buffer = collector.buffer
     turns = max(1, env_steps // algorithm.config.steps_per_update)
-    watched = _TimedAlgorithm(algorithm, watch)
-    records = run(watched, source, buffer)
+    watched: Any = _TimedAlgorithm(algorithm, watch)
+    records = train(watched, collector)
     for _ in itertools.islice(records, _FIRST_UPDATES):
         pass
     watch.spent.clear()
@@ -149,7 +149,7 @@ def _measured(config: RunConfig, env: Any, threads: int, env_steps: int) -> Prof
         total=total,
         **spent,
         storing=total - sum(spent.values()),
-        update_alone=_seconds(lambda: algorithm.learn(next(again)), repeats),
+        update_alone=_seconds(lambda: algorithm.update(next(again)), repeats),
         sample_alone=_seconds(lambda: buffer.sample(algorithm.config.batch_size), repeats),
         env_step_alone=_env_step_alone(env, steps),
     )
@@ -214,8 +214,8 @@ class _TimedAlgorithm:
     def updates(self) -> int:
         return int(self._algorithm.updates)
 
-    def update(self, buffer: Any) -> Any:
-        return self._watch.time("updating", self._algorithm.update, buffer)
+    def update(self, batch: Any) -> Any:
+        return self._watch.time("updating", self._algorithm.update, batch)
 
 
 def _timed(env: Any, watch: _Stopwatch) -> Any:

@@ -25,27 +25,13 @@ from ptan.runs.settings import RunConfig
 from ptan.runs.threads import Choice, choose_threads, torch_threads
 from ptan.training.checkpoint import Checkpoints, LoadedCheckpoint
 from ptan.training.logs import JsonLinesLog, Log, TensorBoardLog
-from ptan.training.loop import Record, run
+from ptan.training.loop import Record, train
 from ptan.training.tracking import EpisodeStatistics, Tracker
 
 __all__ = ["Run"]
 
 _WARM_UP_ROWS = 500  # between two looks at what the user wants
 _SHOW_EVERY = 0.1  # seconds
-
-
-class _Rows:
-    """Observations of the rows of a buffer, read past its own draws and priorities."""
-
-    def __init__(self, buffer: Any) -> None:
-        self._buffer = buffer
-
-    def held_out(self, n: int, rng: np.random.Generator) -> Any:
-        size = len(self._buffer)
-        slots = rng.choice(size, size=min(n, size), replace=False)
-        rows = [self._buffer.buffer[slot] for slot in slots.tolist()]
-        states = [(row[0] if isinstance(row, tuple) else row).state for row in rows]
-        return np.stack(states) if isinstance(states[0], np.ndarray) else states
 
 
 class Run:
@@ -213,7 +199,7 @@ class Run:
         rng = np.random.default_rng(np.random.SeedSequence(self.config.seed, spawn_key=(TRACKING,)))
         return Tracker(
             self.parts.algorithm,
-            _Rows(self.parts.buffer),
+            self.parts.collector,
             logs,
             diagnostics_every=self.settings.diagnostics_every,
             rng=rng,
@@ -236,7 +222,7 @@ class Run:
                 return "stop_reward"
             if algorithm.env_steps >= self.settings.steps:
                 return "steps"
-            for record in run(algorithm, self.parts.source, self.parts.buffer):
+            for record in train(algorithm, self.parts.collector):
                 reason = self._take(record)
                 if reason is not None:
                     return reason
@@ -251,23 +237,20 @@ class Run:
         In pieces, so that Ctrl-C need not wait for the end. A run that goes on without its replay
         does it again, with the agent as it is by then.
         """
-        algorithm, buffer = self.parts.algorithm, self.parts.buffer
-        missing = algorithm.config.warm_up - len(buffer)
-        if missing > 0 and self.marks.refill:
+        algorithm, collector = self.parts.algorithm, self.parts.collector
+        filled: bool = collector.phase == "warm-up"
+        if filled and self.marks.refill:
             self._watch.say(
-                f"the replay was not saved: {missing:,} environment steps of the present agent "
-                "fill it again before updates go on"
+                f"the replay was not saved: {algorithm.config.warm_up:,} environment steps of the "
+                "present agent fill it again before updates go on"
             )
-        filled: bool = missing > 0
-        while missing > 0 and algorithm.env_steps < self.settings.steps:
-            rows = min(missing, _WARM_UP_ROWS, self.settings.steps - algorithm.env_steps)
-            buffer.populate(rows)
-            algorithm.on_steps(rows)
-            episodes = list(self.parts.source.pop_rewards_steps())
-            for reward, steps in episodes:
+        while collector.phase == "warm-up" and algorithm.env_steps < self.settings.steps:
+            left = self.settings.steps - algorithm.env_steps
+            if collector.advance(min(_WARM_UP_ROWS, left)) is not None:
+                collector.after(None)  # unreachable while the warm-up lasts
+            for reward, steps in collector.pop_rewards_steps():
                 self.tracker.on_episode(algorithm.env_steps, reward, steps)
                 self.recent.on_episode(algorithm.env_steps, reward, steps)
-            missing -= rows
             self._show("warm-up", algorithm.env_steps, None)
             if self._interrupted():
                 raise Interrupted

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Marks", "beginning_of", "changed", "load", "restore", "save"]
 
-_ENTRIES = {"algorithm", "tracker", "recent", "marks", "buffer", "source", "unsaved"}
+_ENTRIES = {"algorithm", "tracker", "recent", "marks", "source", "unsaved"}
 
 
 @dataclass
@@ -57,12 +57,11 @@ def save(run: "Run") -> None:
     """
     algorithm = run.parts.algorithm
     run.marks.saved_at = algorithm.env_steps
-    buffer = source = None
+    source = None
     unsaved = "environments are saved only together with the replay (--exact)"
     if run.settings.exact:
         try:
-            buffer = run.parts.buffer.state_dict()
-            source = run.parts.source.state_dict()
+            source = run.parts.collector.state_dict()
         except TypeError as error:  # `CannotSave` is one
             unsaved = str(error)
     state = {
@@ -70,7 +69,6 @@ def save(run: "Run") -> None:
         "tracker": run.tracker.state_dict(),
         "recent": run.recent.state_dict(),
         "marks": {**dataclasses.asdict(run.marks), "seconds_before": run.seconds},
-        "buffer": buffer,
         "source": source,
         "unsaved": unsaved,
     }
@@ -141,7 +139,7 @@ def restore(run: "Run", loaded: LoadedCheckpoint, *, more: bool = False) -> None
     try:
         algorithm_state = state["algorithm"]
         over = state["marks"]["stopped"] is not None and not more
-        anew = state["buffer"] is None and algorithm_state["updates"] == 0 and not over
+        anew = state["source"] is None and algorithm_state["updates"] == 0 and not over
         if anew:
             algorithm_state = {**algorithm_state, "env_steps": 0}
         run.parts.algorithm.load_state_dict(algorithm_state)
@@ -149,15 +147,16 @@ def restore(run: "Run", loaded: LoadedCheckpoint, *, more: bool = False) -> None
         if not anew:
             run.recent.load_state_dict(state["recent"])
         run.marks = Marks(**state["marks"])
-        if state["buffer"] is not None:
-            run.parts.buffer.load_state_dict(state["buffer"])
+        parts = run.parts
         if state["source"] is not None:
-            run.parts.source.load_state_dict(state["source"])
+            parts.collector.load_state_dict(state["source"])
+        else:  # one that knows what is behind the algorithm
+            parts.collector = parts.algorithm.collector(parts.env, env_seed=parts.env_seed)
     except (KeyError, TypeError, ValueError) as error:
         raise RunError(f"{loaded.path} does not fit the settings of the run: {error}") from error
     marks, algorithm = run.marks, run.parts.algorithm
     marks.beginnings = beginning_of(loaded)
-    marks.refill = state["buffer"] is None and algorithm.updates > 0
+    marks.refill = state["source"] is None and algorithm.updates > 0
     if more:
         marks.stopped = None
     run.notes.append(

@@ -54,7 +54,7 @@ def choose_threads(
 
     Args:
         make_algorithm: Makes an algorithm like the run's: with `net`, `device`, `config.batch_size`
-            and `learn(batch)`. Called only if there is something to measure.
+            and `update(batch)`. Called only if there is something to measure.
         observation_space: Of one environment.
         action_space: Of one environment.
         most: Threads at most; None takes the processors that this process may use.
@@ -80,7 +80,7 @@ def choose_threads(
     for threads in _candidates(most):
         with torch_threads(threads):
             times[threads] = _milliseconds(
-                lambda: algorithm.learn(batch), times.get(best, math.inf)
+                lambda: algorithm.update(batch), times.get(best, math.inf)
             )
         if times[threads] < _GAIN * times[best]:
             best = threads

@@ -11,12 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ptan.algorithms.protocol import Algorithm
 from ptan.common.checks import check_entries, whole_number
 from ptan.common.generators import as_generator, check_generator_state, generator_state
 from ptan.training.callbacks import Callback, EvaluationResult
 from ptan.training.images import draw_distributions
 from ptan.training.logs import Log
-from ptan.training.loop import Algorithm, Record
+from ptan.training.loop import Record
 
 __all__ = ["EpisodeStatistics", "HeldOut", "Tracker"]
 
@@ -102,7 +103,7 @@ class Tracker(Callback):
 
     def __init__(
         self,
-        algorithm: Algorithm,
+        algorithm: Algorithm[Any],
         collector: HeldOut,
         logs: Sequence[Log],
         *,

@@ -1,0 +1,56 @@
+"""What every driver needs of an algorithm: the loop, Ignite, Lightning, Ray."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol, TypeVar
+
+from ptan.actions.policy import Agent
+from ptan.algorithms.optimizer import OptimizerStep
+from ptan.experience.collectors import Collector, Update
+
+__all__ = ["Algorithm"]
+
+D = TypeVar("D")
+"""What one update learns from: a `Batch`, a `Rollout`, `Episodes`."""
+
+
+class Algorithm(Protocol[D]):
+    """A method of learning, without a loop of its own.
+
+        for data in collector:
+            update = algorithm.update(data)
+            collector.after(update)
+
+    Attributes:
+        agent: Explores: what the collector lets act.
+        optimizers: All steps of its optimizers by name; a driver may replace any of them.
+        env_steps: Transitions made so far, which schedules are read by.
+        updates: Calls of `update` so far.
+    """
+
+    agent: Agent
+    optimizers: dict[str, OptimizerStep]
+    env_steps: int
+    updates: int
+
+    def collector(self, env: Any, *, env_seed: int | None = None) -> Collector[D]:
+        """What gathers this algorithm's experience.
+
+        Args:
+            env: One environment, a list of them, or a `VectorEnv`. Not closed by the collector.
+            env_seed: Environment i gets this + i at its first reset; None takes the algorithm's.
+        """
+
+    def update(self, data: D, /) -> Update:
+        """Learn from one item of the collector."""
+
+    def greedy_agent(self) -> Agent:
+        """A copy of the policy as it is now, without exploration, for evaluation."""
+
+    def on_steps(self, n_steps: int, /) -> None:
+        """Count transitions that were made; the collector calls it before the agent acts again."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that it needs to go on as if never stopped, except the collector's state."""
+
+    def load_state_dict(self, state: Mapping[str, Any], /) -> None:
+        """Take over what `state_dict` returned, or raise ValueError and change nothing."""

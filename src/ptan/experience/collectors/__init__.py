@@ -1,0 +1,15 @@
+"""What feeds an update: iterables that step environments and yield data to learn from.
+
+* `ReplayCollector`: batches sampled from a replay buffer
+* `RolloutCollector`, `EpisodeCollector`, `TransitionCollector`: what the agent did as it is now, in
+  (T, N) columns, whole episodes, or small batches of n-step rows
+* `Collector`, `Update`: what a loop needs of them
+
+    for data in collector:
+        update = algorithm.update(data)
+        collector.after(update)
+"""
+
+from ptan.experience.collectors.base import Collector, Update
+
+__all__ = ["Collector", "Update"]

@@ -1,0 +1,346 @@
+"""What all collectors promise: one item at a time, counts, restarts, exact states."""
+
+from itertools import islice
+
+import numpy as np
+import pytest
+import torch
+
+from ptan.experience import (
+    EpisodeCollector,
+    ExperienceReplayBuffer,
+    PrioritizedReplayBuffer,
+    ReplayCollector,
+    RolloutCollector,
+    TransitionCollector,
+    Update,
+)
+
+from .agents import CriticOfPlace
+from .envs import MODES, Episode, ScriptedEnv, decode, drive, make_envs, unbatch
+from .oracles import games_of
+
+PLANS = [[Episode(3), Episode(5, "truncated")], [Episode(4), Episode(1)], [Episode(7)]]
+DRIVERS = ["list", *sorted(MODES)]
+
+
+def critic():
+    # In a warm-up other actions than its own are taken, so that its states do not count steps.
+    return CriticOfPlace(strict=False)
+
+
+class SavedEnv(ScriptedEnv):
+    """A scripted environment with a state of its own."""
+
+    def state_dict(self):
+        return {"episode": self.episode, "at": self.at, "running": self.running}
+
+    def load_state_dict(self, state):
+        self.episode, self.at, self.running = state["episode"], state["at"], state["running"]
+
+
+def replay(env, agent, **settings):
+    buffer = ExperienceReplayBuffer(None, 50, rng=1)
+    return replay_of(env, agent, buffer, settings)
+
+
+def prioritized(env, agent, **settings):
+    buffer = PrioritizedReplayBuffer(None, 50, 0.6, 0.4, 60, rng=1)
+    return replay_of(env, agent, buffer, settings)
+
+
+def replay_of(env, agent, buffer, settings):
+    return ReplayCollector(
+        env,
+        agent,
+        buffer,
+        gamma=0.9,
+        n_steps=2,
+        batch_size=4,
+        updates_per_step=0.3,
+        warm_up=10,
+        rng=2,
+        **settings,
+    )
+
+
+def rollout(env, agent, **settings):
+    return RolloutCollector(env, agent, gamma=0.9, steps=4, **settings)
+
+
+def episode(env, agent, **settings):
+    return EpisodeCollector(env, agent, gamma=0.9, episodes=4, **settings)
+
+
+def transition(env, agent, **settings):
+    return TransitionCollector(env, agent, gamma=0.9, batch_size=7, n_steps=2, **settings)
+
+
+KINDS = [replay, prioritized, rollout, episode, transition]
+
+
+@pytest.fixture(params=KINDS, ids=lambda make: make.__name__)
+def make(request):
+    return request.param
+
+
+def update_of(item):
+    """An update that depends on the item, so that another order would show."""
+    rewards = np.abs(np.asarray(item.rewards)).ravel() + 0.1
+    return Update({"loss": torch.tensor(float(rewards.sum()))}, torch.from_numpy(rewards))
+
+
+def contents(item):
+    found = [item.states, item.actions, item.rewards, item.discounts]
+    found += [getattr(item, name, None) for name in ("next_values", "lengths", "weights")]
+    return [np.asarray(part) for part in found if part is not None]
+
+
+def play(collector, agent, count):
+    """The contents of some items, learned from one after the other."""
+    found = []
+    for item in islice(collector, count):
+        found.append(contents(item))
+        collector.after(update_of(item))
+        agent.version += 1
+    return found
+
+
+def assert_equal(found, wanted):
+    assert len(found) == len(wanted)
+    for one, other in zip(found, wanted, strict=True):
+        for got, expected in zip(one, other, strict=True):
+            np.testing.assert_array_equal(got, expected)
+
+
+# One item at a time.
+
+
+def test_nothing_comes_between_an_item_and_its_update(make):
+    collector = make(make_envs(PLANS), critic())
+    with pytest.raises(RuntimeError, match="must follow an item"):
+        collector.after(None)
+    item = next(collector)
+    for forbidden in (
+        lambda: next(collector),
+        lambda: collector.advance(1),
+        lambda: next(iter(collector)),
+        collector.state_dict,
+        lambda: collector.load_state_dict({}),
+        lambda: collector.restart(0),
+    ):
+        with pytest.raises(RuntimeError, match=r"after\(update\)"):
+            forbidden()
+    collector.after(update_of(item))
+    with pytest.raises(RuntimeError, match="only once"):
+        collector.after(None)
+    assert iter(collector) is collector
+    next(collector)
+    assert collector.iteration == 2
+
+
+def test_an_item_that_was_not_learned_from_is_closed_with_none(make):
+    collector = make(make_envs(PLANS), critic())
+    for _ in islice(collector, 3):
+        collector.after(None)
+    assert collector.iteration == 3
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_advance_stops_in_time_and_goes_on(make, driver):
+    agent, cut = critic(), critic()
+    wanted = play(make(drive(driver, make_envs(PLANS)), agent), agent, 6)
+    collector, found = make(drive(driver, make_envs(PLANS)), cut), []
+    while len(found) < 6:
+        before = collector.env_steps
+        item = collector.advance(7)
+        assert collector.env_steps - before <= 7
+        if item is not None:
+            found.append(contents(item))
+            collector.after(update_of(item))
+            cut.version += 1
+    assert_equal(found, wanted)
+
+
+@pytest.mark.parametrize("wrong", [0, 1.5])
+def test_steps_that_are_no_number_are_refused(make, wrong):
+    with pytest.raises((TypeError, ValueError), match="max_steps"):
+        make(make_envs(PLANS), critic()).advance(wrong)
+
+
+# Counting.
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_transitions_are_counted_before_the_agent_acts_again(make, driver):
+    envs, counted = make_envs(PLANS), []
+    # A vector environment also steps those that wait.
+    all_count = driver == "list" or make is not episode
+
+    class Watching(CriticOfPlace):
+        def step(self, observations, agent_states):
+            assert sum(counted) == collector.env_steps
+            if all_count:
+                assert collector.env_steps == sum(env.steps_taken() for env in envs)
+            return super().step(observations, agent_states)
+
+    agent = Watching(strict=False)
+    collector = make(drive(driver, envs), agent, on_steps=counted.append)
+    play(collector, agent, 5)
+    assert sum(counted) == collector.env_steps
+
+
+def test_steps_of_an_earlier_collector_count_on(make):
+    collector = make(make_envs(PLANS), critic(), env_steps=1_000)
+    next(collector)
+    assert collector.env_steps > 1_000
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_finished_episodes_are_told_once(make, driver):
+    envs, agent = make_envs(PLANS, raw=True), critic()
+    collector, found = make(drive(driver, envs), agent), []
+    for _ in range(6):
+        play(collector, agent, 1)
+        found += collector.pop_rewards_steps()
+    assert collector.pop_rewards_steps() == []
+    if make is episode and driver != "list":  # the log also holds what waiting ones did
+        assert len(found) == 24
+        return
+    games = games_of(envs, next_step=driver == "next_step")
+    wanted = sorted((round(game.total, 6), game.steps) for game in games)
+    assert sorted((round(total, 6), steps) for total, steps in found) == wanted
+
+
+def test_environments_are_never_closed(make):
+    class Closing(ScriptedEnv):
+        closed = False
+
+        def close(self):
+            self.closed = True
+
+    envs = make_envs(PLANS, Closing)
+    collector = make(envs, critic())
+    play(collector, collector.agent, 2)
+    del collector
+    assert not any(env.closed for env in envs)
+
+
+# Faults.
+
+
+class Fault(Exception):
+    """Raised by an agent or an environment of these tests."""
+
+
+def test_a_broken_environment_drops_the_item_in_progress(make):
+    class Faulty(ScriptedEnv):
+        broken = False
+
+        def step(self, action):
+            if self.steps_taken() == 6 and not self.broken:
+                self.broken = True
+                raise Fault("the environment broke")
+            return super().step(action)
+
+    envs = [ScriptedEnv([Episode(9)], 1), Faulty([Episode(9)], 2)]
+    agent = critic()
+    collector = make(envs, agent)
+    found, faults = [], 0
+    while len(found) < 4:
+        try:
+            item = next(collector)
+        except Fault:
+            faults += 1
+            continue
+        found.append(item)
+        collector.after(None)
+    assert faults == 1
+    if make in (rollout, episode):
+        last = {1: (1, -1), 2: (1, -1)}
+        for item in found:
+            for state in unbatch(item.states.reshape(-1, 3)):
+                env, *place = decode(state)
+                number, step = last[env]
+                assert place in ([number, step + 1], [number + 1, 0])
+                last[env] = place
+
+
+def test_a_broken_agent_costs_no_step(make):
+    class Faulty(CriticOfPlace):
+        broken = 0
+
+        def step(self, observations, agent_states):
+            if self.calls == 3 and not self.broken:
+                self.broken += 1
+                raise Fault("the agent broke")
+            return super().step(observations, agent_states)
+
+    whole, agent = critic(), Faulty(strict=False)
+    wanted = play(make(make_envs(PLANS), whole), whole, 4)
+    collector, found = make(make_envs(PLANS), agent), []
+    while len(found) < 4:
+        try:
+            found += play(collector, agent, 1)
+        except Fault:
+            continue
+    assert agent.broken
+    assert_equal(found, wanted)
+
+
+# Restarts and states.
+
+
+def test_a_restart_begins_new_episodes_with_their_seeds_and_drops_what_is_in_progress(make):
+    envs, agent = make_envs(PLANS), critic()
+    collector = make(envs, agent, env_seed=5)
+    play(collector, agent, 2)
+    collector.advance(1)
+    if collector._open:
+        collector.after(None)
+    at = [len(env.log) for env in envs]
+    collector.restart(70)
+    later = [
+        next(event for event in env.log[n:] if event.kind == "reset")
+        for env, n in zip(envs, at, strict=True)
+    ]
+    assert [event.kwargs for event in later] == [{"seed": 70}, {"seed": 71}, {"seed": 72}]
+    item = next(collector)
+    if make is rollout:
+        assert [decode(state).step for state in item.states[0]] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("driver", ["list", "disabled"])
+@pytest.mark.parametrize("cut", [1, 2, 5, 9, 14, 20])
+def test_a_state_loaded_elsewhere_goes_on_like_the_uncut_collector(make, driver, cut):
+    def fresh():
+        agent = critic()
+        return make(drive(driver, make_envs(PLANS, SavedEnv)), agent, env_seed=3), agent
+
+    uncut, agent = fresh()
+    for _ in range(cut):
+        if (item := uncut.advance(3)) is not None:
+            uncut.after(update_of(item))
+            agent.version += 1
+    resumed, its_agent = fresh()
+    if cut % 2:
+        play(resumed, its_agent, 2)
+    resumed.load_state_dict(uncut.state_dict())
+    its_agent.version = agent.version
+    assert (resumed.env_steps, resumed.iteration) == (uncut.env_steps, uncut.iteration)
+    assert resumed.phase == uncut.phase
+    assert_equal(play(resumed, its_agent, 5), play(uncut, agent, 5))
+    assert resumed.pop_rewards_steps() == uncut.pop_rewards_steps()
+    assert resumed.metrics == uncut.metrics
+
+
+def test_a_state_of_something_else_is_refused(make):
+    collector = make(make_envs(PLANS, SavedEnv), critic())
+    other = rollout if make is not rollout else transition
+    foreign = other(make_envs(PLANS, SavedEnv), critic())
+    play(foreign, critic(), 1)
+    with pytest.raises(ValueError, match="state"):
+        collector.load_state_dict(foreign.state_dict())
+    with pytest.raises(ValueError, match="state"):
+        collector.load_state_dict({})
+    play(collector, critic(), 1)
