@@ -107,7 +107,7 @@ def test_without_saved_replay_it_begins_new_episodes_fills_the_buffer_and_says_s
 
     again = Run.resume(tmp_path / "run")
     assert all(torch.equal(weights(again)[k], v) for k, v in before.items())
-    assert again.parts.source._stream.stepper.seed != run.parts.source._stream.stepper.seed
+    assert again.parts.env_seed != run.parts.env_seed
     listener = Listener()
     result = again.train(listener)
     assert result is not None
