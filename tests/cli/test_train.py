@@ -175,7 +175,7 @@ def test_training_goes_on_while_greedy_evaluation_does_not_reach_the_reward(
 
     def poor(settings, agent, episodes, seed, interrupted):
         asked.append(seed)
-        return Evaluation([Played(0.5, i) for i in range(episodes)], "made up", seed)
+        return Evaluation([Played(0.5, i, 1, False) for i in range(episodes)], "made up", seed)
 
     monkeypatch.setattr(run, "evaluate_greedily", poor)
     ptan(

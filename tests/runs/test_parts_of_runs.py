@@ -32,7 +32,7 @@ class Learner:
         self.device = torch.device(device)
         self.config = SimpleNamespace(batch_size=2, gamma=0.9)
 
-    def learn(self, batch) -> None:
+    def update(self, batch) -> None:
         assert batch.states.shape == (2, 4, 84, 84)
         self.clock.now += self.cost[torch.get_num_threads()] / 1_000
 
@@ -119,7 +119,7 @@ def test_the_nearest_names_are_suggested_and_others_are_not() -> None:
 
 
 def test_an_evaluation_in_words_and_numbers() -> None:
-    played = [Played(float(i), i) for i in range(1, 5)]
+    played = [Played(float(i), i, 1, False) for i in range(1, 5)]
     evaluation = Evaluation(played, "made up", 0)
     # Student's t for 3 degrees of freedom: 3.1824; standard deviation sqrt(5/3).
     assert evaluation.ci95 == pytest.approx(3.182446 * (5 / 3) ** 0.5 / 2, rel=1e-5)
@@ -130,13 +130,13 @@ def test_an_evaluation_in_words_and_numbers() -> None:
 
 
 def test_episodes_that_repeat_each_other_do_not_narrow_the_interval() -> None:
-    games = [Played(15.0, 1), Played(19.0, 2), Played(20.0, 3), Played(21.0, 4)]
+    games = [*(Played(total, i, 1, False) for i, total in enumerate((15.0, 19.0, 20.0, 21.0)))]
     once, often = (Evaluation(games * n, "made up", 0, chance=False) for n in (1, 5))
     assert (often.mean, often.ci95) == (once.mean, once.ci95)
     assert str(often) == "18.75 ± 4.18 (95 %, Student's t, 20 episodes, 4 different)"
     assert (often.to_json()["episodes"], often.to_json()["different"]) == (20, 4)
     # Equal returns of different episodes are two observations.
-    equal = [Played(1.0, 1), Played(1.0, 2)]
+    equal = [Played(1.0, 1, 1, False), Played(1.0, 2, 1, False)]
     assert len(Evaluation(equal, "made up", 0, chance=False).different) == 2
     # Where the environment draws, nothing is a repetition.
     assert len(Evaluation(games * 5, "made up", 0).different) == 20

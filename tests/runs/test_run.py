@@ -254,7 +254,8 @@ def damage_a_mark(state: dict) -> None:
 
 
 def shorten_noise(state: dict) -> None:
-    state["algorithm"]["noise_rng"] = state["algorithm"]["noise_rng"][:9]
+    noise = state["algorithm"]["noise_rng"]
+    noise["state"] = noise["state"][:9]
 
 
 def lose_noise(state: dict) -> None:

@@ -245,9 +245,9 @@ class Run:
                 "present agent fill it again before updates go on"
             )
         while collector.phase == "warm-up" and algorithm.env_steps < self.settings.steps:
-            left = self.settings.steps - algorithm.env_steps
-            if collector.advance(min(_WARM_UP_ROWS, left)) is not None:
-                collector.after(None)  # unreachable while the warm-up lasts
+            target = min(algorithm.env_steps + _WARM_UP_ROWS, self.settings.steps)
+            while collector.phase == "warm-up" and algorithm.env_steps < target:
+                collector.advance(1)  # gives no item before the warm-up is over
             for reward, steps in collector.pop_rewards_steps():
                 self.tracker.on_episode(algorithm.env_steps, reward, steps)
                 self.recent.on_episode(algorithm.env_steps, reward, steps)
