@@ -24,10 +24,12 @@ SURFACE = {
         TargetNet default_states_preprocessor float32_preprocessor
     """,
     "ptan.experience": """
-        Batch Experience ExperienceFirstLast ExperienceReplayBuffer ExperienceSource
-        ExperienceSourceBuffer ExperienceSourceFirstLast ExperienceSourceRollouts
-        PrioReplayBufferNaive PrioritizedReplayBuffer Rollouts VectorExperienceSourceFirstLast
-        batch_generator unpack_batch
+        Batch Collector EpisodeCollector Episodes Experience ExperienceFirstLast
+        ExperienceReplayBuffer ExperienceSource ExperienceSourceBuffer
+        ExperienceSourceFirstLast ExperienceSourceRollouts PrioReplayBufferNaive
+        PrioritizedReplayBuffer ReplayCollector Rollout RolloutCollector Rollouts
+        TransitionCollector Update VectorExperienceSourceFirstLast batch_generator
+        unpack_batch
     """,
     "ptan.common": """
         env_state memory utils wrappers wrappers_simple
@@ -76,12 +78,12 @@ SURFACE = {
         sac_temperature_loss tanh_gaussian value_loss
     """,
     "ptan.algorithms": """
-        DQN DQNConfig Learned Metrics PRESETS Preset Setting list_settings
+        Algorithm DQN DQNConfig OptimizerStep PRESETS Preset Setting list_settings
     """,
     "ptan.training": """
-        Algorithm Callback Callbacks CheckpointError Checkpoints EpisodeSource EpisodeStatistics
-        JsonLinesLog LoadedCheckpoint Log Record TensorBoardLog ThreadTuner Tracker evaluate
-        evaluate_parallel process_function run train_step
+        Callback Callbacks CheckpointError Checkpoints EpisodeSource EpisodeStatistics
+        JsonLinesLog LoadedCheckpoint Log Played Record TensorBoardLog ThreadTuner Tracker
+        evaluate evaluate_parallel play_parallel process_function train
     """,
     "ptan.runs": """
         CATALOGUE Entry Run RunConfig RunError RunFolder RunSettings
