@@ -32,26 +32,20 @@ def level_offsets(capacity: int) -> Ints:
 
 
 @njit(cache=True)
-def _sum_children(tree: Floats, first: int) -> float:
+def _node(tree: Floats, first: int, minima: bool) -> float:
+    """The sum or minimum of the children from `first` on."""
+    if minima:
+        return float(tree[first : first + FANOUT].min())
     # Four chains of additions instead of one: shorter to wait for, and rounding less.
     a = (tree[first] + tree[first + 1]) + (tree[first + 2] + tree[first + 3])
     b = (tree[first + 4] + tree[first + 5]) + (tree[first + 6] + tree[first + 7])
     c = (tree[first + 8] + tree[first + 9]) + (tree[first + 10] + tree[first + 11])
     d = (tree[first + 12] + tree[first + 13]) + (tree[first + 14] + tree[first + 15])
-    total: float = (a + b) + (c + d)
-    return total
+    return float((a + b) + (c + d))
 
 
 @njit(cache=True)
-def _min_children(tree: Floats, first: int) -> float:
-    smallest = np.inf
-    for i in range(first, first + FANOUT):
-        smallest = min(smallest, tree[i])
-    return smallest
-
-
-@njit(cache=True)
-def set_sums(tree: Floats, offsets: Ints, indices: Ints, values: Floats) -> None:
+def set_leaves(tree: Floats, offsets: Ints, indices: Ints, values: Floats, minima: bool) -> None:
     """Write leaves in order, then recompute every node above them from its children.
 
     Recomputing, not adding differences, keeps rounding errors from growing with the updates.
@@ -63,65 +57,32 @@ def set_sums(tree: Floats, offsets: Ints, indices: Ints, values: Floats) -> None
         nodes = (here - below) // FANOUT
         if nodes <= indices.size:
             for node in range(nodes):
-                tree[here + node] = _sum_children(tree, below + FANOUT * node)
+                tree[here + node] = _node(tree, below + FANOUT * node, minima)
         else:
             for j in range(indices.size):
                 node = indices[j] >> (4 * level)
-                tree[here + node] = _sum_children(tree, below + FANOUT * node)
+                tree[here + node] = _node(tree, below + FANOUT * node, minima)
 
 
 @njit(cache=True)
-def set_minima(tree: Floats, offsets: Ints, indices: Ints, values: Floats) -> None:
-    """As `set_sums`, for a tree of minima."""
-    for j in range(indices.size):
-        tree[indices[j]] = values[j]
-    for level in range(1, offsets.size):
-        below, here = offsets[level - 1], offsets[level]
-        nodes = (here - below) // FANOUT
-        if nodes <= indices.size:
-            for node in range(nodes):
-                tree[here + node] = _min_children(tree, below + FANOUT * node)
-        else:
-            for j in range(indices.size):
-                node = indices[j] >> (4 * level)
-                tree[here + node] = _min_children(tree, below + FANOUT * node)
-
-
-@njit(cache=True)
-def range_sum(tree: Floats, offsets: Ints, start: int, end: int) -> float:
-    """Sum of the leaves in [start, end)."""
-    total = 0.0
+def reduce_range(tree: Floats, offsets: Ints, start: int, end: int, minima: bool) -> float:
+    """Sum or minimum of the leaves in [start, end); 0 or infinity if there are none."""
+    result = np.inf if minima else 0.0
     level = 0
     while start < end:
         # Ends that are not on a node's border are taken here, the whole nodes one level up.
         while start < end and start % FANOUT != 0:
-            total += tree[offsets[level] + start]
+            value = tree[offsets[level] + start]
+            result = min(result, value) if minima else result + value
             start += 1
         while start < end and end % FANOUT != 0:
             end -= 1
-            total += tree[offsets[level] + end]
+            value = tree[offsets[level] + end]
+            result = min(result, value) if minima else result + value
         start //= FANOUT
         end //= FANOUT
         level += 1
-    return total
-
-
-@njit(cache=True)
-def range_min(tree: Floats, offsets: Ints, start: int, end: int) -> float:
-    """Minimum of the leaves in [start, end), infinity if there are none."""
-    smallest = np.inf
-    level = 0
-    while start < end:
-        while start < end and start % FANOUT != 0:
-            smallest = min(smallest, tree[offsets[level] + start])
-            start += 1
-        while start < end and end % FANOUT != 0:
-            end -= 1
-            smallest = min(smallest, tree[offsets[level] + end])
-        start //= FANOUT
-        end //= FANOUT
-        level += 1
-    return smallest
+    return result
 
 
 @njit(cache=True)
@@ -178,21 +139,7 @@ def sample(tree: Floats, offsets: Ints, uniforms: Floats) -> tuple[Ints, Floats]
     return indices, rest
 
 
-def warm() -> None:
-    """Compile the kernels, or load them from disk, before they are needed in a loop."""
-    offsets = level_offsets(1)
-    tree = np.zeros(offsets[-1] + 1)
-    indices = np.zeros(1, np.int64)
-    ones = np.ones(1)
-    set_minima(tree, offsets, indices, ones)
-    set_sums(tree, offsets, indices, ones)
-    range_min(tree, offsets, 0, 1)
-    range_sum(tree, offsets, 0, 1)
-    find(tree, offsets, np.zeros(1))
-    sample(tree, offsets, np.zeros(1))
-
-
-def empty_tree(capacity: int, neutral: float) -> tuple[Floats, Ints]:
+def empty_tree(capacity: int, minima: bool) -> tuple[Floats, Ints]:
     """A tree whose leaves all hold the neutral element, and its level offsets."""
     offsets = level_offsets(capacity)
     size = int(offsets[-1]) + 1
@@ -201,6 +148,15 @@ def empty_tree(capacity: int, neutral: float) -> tuple[Floats, Ints]:
     # The 16 children of a node then fill two cache lines and never touch a third.
     start = -(memory.ctypes.data // memory.itemsize) % _LINE
     tree: Floats = memory[start : start + size]
-    if neutral != 0.0:
-        tree[:] = neutral
+    if minima:
+        tree[:] = np.inf
     return tree, offsets
+
+
+def warm() -> None:
+    """Compile the kernels, or load them from disk, before they are needed in a loop."""
+    tree, offsets = empty_tree(1, False)
+    set_leaves(tree, offsets, np.zeros(1, np.int64), np.ones(1), False)
+    reduce_range(tree, offsets, 0, 1, False)
+    find(tree, offsets, np.zeros(1))
+    sample(tree, offsets, np.zeros(1))

@@ -46,28 +46,6 @@ class Batch(Sequence[Any], Generic[T]):
                  None for items that are no rows
     """
 
-    # Arrays of single rows, the usual case, are all set at once. Tensors, and the columns of
-    # windows, are made when they are first read, by `__getattr__`.
-    __slots__ = (
-        "_device",
-        "_indices",
-        "_items",
-        "_weights",
-        "actions",
-        "discounts",
-        "dones",
-        "indices",
-        "last_states",
-        "lengths",
-        "rewards",
-        "states",
-        "steps",
-        "terminated",
-        "transitions",
-        "truncated",
-        "weights",
-    )
-
     transitions: Transitions | None
     states: Any
     actions: Any
@@ -89,36 +67,36 @@ class Batch(Sequence[Any], Generic[T]):
         items: list[Any] | None = None,
         indices: Array | None = None,
         weights: Array | None = None,
-        discounts: Any = None,
-        dones: Any = None,
         device: torch.device | None = None,
     ) -> None:
         """A batch of a gathered record, or of items that are no rows.
 
-        `discounts` and `dones` are the columns of these names, where they are at hand.
+        Columns are made when they are first read.
         """
         self.transitions = transitions
         self._items = items
-        self._indices = indices
-        self._weights = weights
+        self._given = {"indices": indices, "weights": weights}
         self._device = device
-        if transitions is None or dones is None:
-            return
-        frames, count = transitions.frames, len(dones)
-        if type(transitions.schema.state) is Leaf:
-            self.states, self.last_states = frames[0][:count], frames[0][count:]
+
+    def fill(self, dones: Array, discounts: Array | None) -> None:
+        """Make the usual columns of single rows at once, with two that are at hand."""
+        rows, count = self.transitions, len(dones)
+        assert rows is not None
+        if type(rows.schema.state) is Leaf:
+            states, last_states = rows.frames[0][:count], rows.frames[0][count:]
         else:
-            self.states = unflatten(transitions.schema.state, [part[:count] for part in frames])
-            self.last_states = unflatten(
-                transitions.schema.state, [part[count:] for part in frames]
-            )
-        columns: Any = self
-        columns.indices, columns.weights = indices, weights
-        columns.actions, columns.steps = transitions.actions, transitions.steps
-        columns.rewards = transitions.rewards.astype(np.float32)
-        columns.dones = dones
+            states, last_states = _observations(rows, 0), _observations(rows, 1)
+        self.__dict__.update(
+            self._given,
+            states=states,
+            actions=rows.actions,
+            rewards=rows.rewards.astype(np.float32),
+            last_states=last_states,
+            dones=dones,
+            steps=rows.steps,
+        )
         if discounts is not None:
-            columns.discounts = discounts
+            self.__dict__["discounts"] = discounts
 
     @classmethod
     def from_rows(cls, rows: Iterable[Any], *, gamma: float | None = None) -> "Batch[Array]":
@@ -147,8 +125,7 @@ class Batch(Sequence[Any], Generic[T]):
         return Batch(
             self.transitions,
             items=self._items,
-            indices=self._indices,
-            weights=self._weights,
+            **self._given,
             device=torch.device(device),
         )
 
@@ -180,19 +157,18 @@ class Batch(Sequence[Any], Generic[T]):
 
     def __getattr__(self, name: str) -> Any:
         """The column of this name, where it was not made yet."""
-        if name.startswith("_") or name == "transitions":
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        rows, value = self.transitions, None
-        if name in ("indices", "weights"):
-            value = self._tensors(self._indices if name == "indices" else self._weights)
-        elif rows is None:
-            raise AttributeError(f"items that are no rows have no columns, so no {name!r}")
+        rows = None if name.startswith("_") else self.__dict__.get("transitions")
+        if name in _GIVEN:
+            value = self._given[name]
+        elif rows is not None and name in _COLUMNS:
+            value = _COLUMNS[name](rows)
+        elif rows is not None and name in rows.extras:
+            value = rows.extras[name]
         elif name in _COLUMNS:
-            value = self._tensors(_COLUMNS[name](rows))
-        elif name in rows.extras:
-            return self._tensors(rows.extras[name])
+            raise AttributeError(f"items that are no rows have no columns, so no {name!r}")
         else:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        value = self._tensors(value)
         setattr(self, name, value)
         return value
 
@@ -228,6 +204,7 @@ def _discounts(rows: Transitions) -> Array:
     return rows.discounts.astype(np.float32)
 
 
+_GIVEN = ("indices", "weights")
 _COLUMNS: dict[str, Callable[[Transitions], Any]] = {
     "states": lambda rows: _observations(rows, 0),
     "actions": lambda rows: rows.actions,

@@ -176,7 +176,10 @@ class RowTable:
             [store.take(slots) for store in self.stores],
             gathered=True,
         )
-        return Batch(rows, indices=numbers, weights=weights, discounts=discounts32, dones=dones)
+        batch: Batch[Array] = Batch(rows, indices=numbers, weights=weights)
+        if dones is not None:
+            batch.fill(dones, discounts32)
+        return batch
 
     @property
     def nbytes(self) -> int:

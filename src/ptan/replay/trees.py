@@ -4,20 +4,17 @@
 prioritized replay (Schaul et al. 2016, appendix B.2.1).
 """
 
-from abc import ABC, abstractmethod
 from functools import cache
-from typing import Any, overload
+from typing import Any, ClassVar, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ptan.common.checks import whole_number
 from ptan.replay import _tree_kernels as kernels
+from ptan.replay._tree_kernels import Floats, Ints
 
 __all__ = ["MinSegmentTree", "SumSegmentTree"]
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 # A prefix sum this much (relatively) above the total is taken for the total: rounding, not a bug.
 _ROUNDING = 1e-6
@@ -33,13 +30,15 @@ def _warm_once() -> None:
     kernels.warm()
 
 
-class _SegmentTree(ABC):
+class _SegmentTree:
     """What both trees share: leaves that are read and written by index or array of indices."""
 
-    def __init__(self, capacity: int, neutral: float) -> None:
+    _minima: ClassVar[bool]
+
+    def __init__(self, capacity: int) -> None:
         self.capacity = whole_number("capacity", capacity)
         _warm_once()
-        self._tree, self._offsets = kernels.empty_tree(self.capacity, neutral)
+        self._tree, self._offsets = kernels.empty_tree(self.capacity, self._minima)
 
     def __len__(self) -> int:
         return self.capacity
@@ -50,11 +49,8 @@ class _SegmentTree(ABC):
     def __getitem__(self, index: NDArray[np.integer[Any]] | list[int]) -> Floats: ...
     def __getitem__(self, index: Any) -> float | Floats:
         """The value of one leaf, or a new float64 array of values for an array of indices."""
-        indices = self._checked_indices(index)
-        if indices.ndim == 0:
-            return float(self._tree[indices])
-        values: Floats = self._tree[indices]
-        return values
+        values: Floats = self._tree[self._checked_indices(index)]
+        return float(values) if values.ndim == 0 else values
 
     def __setitem__(self, index: int | ArrayLike, value: ArrayLike) -> None:
         """Set one leaf or many; where an index stands twice, its last value counts.
@@ -65,51 +61,43 @@ class _SegmentTree(ABC):
         """
         indices = self._checked_indices(index)
         try:
-            values = np.asarray(value, np.float64)
+            values = np.broadcast_to(np.asarray(value, np.float64), indices.shape)
         except (TypeError, ValueError):
-            raise ValueError(f"value must be numbers, got {value!r}") from None
-        self._check_values(values)
-        try:
-            values = np.broadcast_to(values, indices.shape)
-        except ValueError:
             raise ValueError(
-                f"value must have the shape of the indices {indices.shape}, got {values.shape}"
+                f"value must be numbers in the shape of the indices {indices.shape}, got {value!r}"
             ) from None
+        self._check_values(values)
         self.set_many(np.ravel(indices), np.array(values).ravel())
 
-    @abstractmethod
     def set_many(self, indices: Ints, values: Floats) -> None:
-        """Set leaves without checking anything: for callers that have checked already.
+        """Set leaves (n,) int64 to values (n,) float64, for callers that have checked both."""
+        kernels.set_leaves(self._tree, self._offsets, indices, values, self._minima)
 
-        Args:
-            indices: (n,) int64, each in [0, capacity).
-            values: (n,) float64, each one that `tree[i] = value` would take.
-        """
-
-    @abstractmethod
     def _check_values(self, values: Floats) -> None:
         """Raise ValueError for values this tree cannot hold."""
+        if np.isnan(values).any():
+            raise ValueError(f"values of a tree must not be NaN, got {values}")
 
     def _checked_indices(self, index: int | ArrayLike) -> Ints:
         indices = np.asarray(index)
-        if indices.size == 0:
-            return indices.astype(np.int64)
-        if not np.issubdtype(indices.dtype, np.integer):
+        if indices.size and not np.issubdtype(indices.dtype, np.integer):
             raise TypeError(f"indices must be integers, got {index!r}")
-        low, high = indices.min(), indices.max()
-        if low < 0 or high >= self.capacity:
-            wrong = low if low < 0 else high
-            raise IndexError(f"index must be in [0, {self.capacity}), got {wrong}")
+        wrong = indices[(indices < 0) | (indices >= self.capacity)]
+        if wrong.size:
+            raise IndexError(f"index must be in [0, {self.capacity}), got {wrong.flat[0]}")
         return indices.astype(np.int64, copy=False)
 
-    def _checked_range(self, start: int, end: int | None) -> tuple[int, int]:
+    def _reduce(self, start: int, end: int | None) -> float:
+        """The sum or minimum of the values in [start, end)."""
         end = self.capacity if end is None else end
         if not 0 <= start <= end <= self.capacity:
             raise ValueError(
                 f"start and end must satisfy 0 <= start <= end <= {self.capacity}, "
                 f"got start={start}, end={end}"
             )
-        return int(start), int(end)
+        return float(
+            kernels.reduce_range(self._tree, self._offsets, int(start), int(end), self._minima)
+        )
 
 
 class SumSegmentTree(_SegmentTree):
@@ -125,8 +113,7 @@ class SumSegmentTree(_SegmentTree):
         ValueError: capacity below 1.
     """
 
-    def __init__(self, capacity: int) -> None:
-        super().__init__(capacity, 0.0)
+    _minima = False
 
     @property
     def total(self) -> float:
@@ -139,8 +126,7 @@ class SumSegmentTree(_SegmentTree):
         Raises:
             ValueError: unless 0 <= start <= end <= capacity.
         """
-        start, end = self._checked_range(start, end)
-        return float(kernels.range_sum(self._tree, self._offsets, start, end))
+        return self._reduce(start, end)
 
     @overload
     def find_prefixsum_idx(self, x: float) -> int: ...
@@ -179,9 +165,6 @@ class SumSegmentTree(_SegmentTree):
         indices, values = kernels.sample(self._tree, self._offsets, uniforms)
         return indices, values
 
-    def set_many(self, indices: Ints, values: Floats) -> None:  # noqa: D102 (inherited)
-        kernels.set_sums(self._tree, self._offsets, indices, values)
-
     def _check_values(self, values: Floats) -> None:
         limit = greatest_value(self.capacity)
         if not ((values >= 0.0) & (values <= limit)).all():
@@ -198,8 +181,7 @@ class MinSegmentTree(_SegmentTree):
         ValueError: capacity below 1.
     """
 
-    def __init__(self, capacity: int) -> None:
-        super().__init__(capacity, np.inf)
+    _minima = True
 
     def min(self, start: int = 0, end: int | None = None) -> float:
         """Minimum of the values in [start, end), infinity if there are none.
@@ -207,12 +189,4 @@ class MinSegmentTree(_SegmentTree):
         Raises:
             ValueError: unless 0 <= start <= end <= capacity.
         """
-        start, end = self._checked_range(start, end)
-        return float(kernels.range_min(self._tree, self._offsets, start, end))
-
-    def set_many(self, indices: Ints, values: Floats) -> None:  # noqa: D102 (inherited)
-        kernels.set_minima(self._tree, self._offsets, indices, values)
-
-    def _check_values(self, values: Floats) -> None:
-        if np.isnan(values).any():
-            raise ValueError(f"values of a min tree must not be NaN, got {values}")
+        return self._reduce(start, end)
