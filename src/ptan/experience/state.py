@@ -8,11 +8,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from gymnasium.vector import VectorEnv
 from torch import Tensor
 
-from ptan.common._object_graph import CannotSave, run_changes
-from ptan.common.env_state import changes_to, states_of
+from ptan.envs.states import CannotSave
 from ptan.experience.layout import Array, Layout, Leaf
 from ptan.experience.tape import Tape
 from ptan.experience.transitions import Transitions
@@ -42,18 +40,6 @@ def plain(value: Any, name: str) -> Any:
         f"{name} is a {type(value).__name__}: only numbers, text, arrays, tensors and containers "
         "of them can be saved"
     )
-
-
-def save_envs(envs: list[Any] | VectorEnv[Any, Any, Any]) -> Any:
-    """The states of the environments."""
-    if isinstance(envs, VectorEnv):
-        return states_of([envs], [""])
-    return states_of(envs, [f"environment {e}: " for e in range(len(envs))])
-
-
-def load_envs(envs: list[Any] | VectorEnv[Any, Any, Any], state: Any) -> None:
-    """Put the environments where those of the state were."""
-    run_changes(changes_to([envs] if isinstance(envs, VectorEnv) else envs, state))
 
 
 # Tapes, and rows cut from them.

@@ -10,10 +10,11 @@ from torch import Tensor
 
 from ptan.actions.policy import PolicyStep
 from ptan.common.checks import checked_callable
+from ptan.envs.states import load_envs, save_envs
 from ptan.experience.flags import EPISODE_OVER, NO_TRANSITION, TERMINATED, TRUNCATED
 from ptan.experience.layout import Array, Layout
 from ptan.experience.observations import layout_in, one_of
-from ptan.experience.state import load_envs, plain, restored_tape, save_envs, tape_state
+from ptan.experience.state import plain, restored_tape, tape_state
 from ptan.experience.tape import Tape
 from ptan.experience.transitions import Transitions
 from ptan.experience.windows import WindowCutter, WindowSpec
@@ -295,7 +296,8 @@ class Stepper(ABC):
         """Go on where the stepper was whose state it is; the state is not changed.
 
         Raises:
-            ValueError: it is of another stepper, or of other environments. Nothing is changed.
+            ValueError: it is of another stepper: nothing is changed. Or it is of other
+                environments, or an episode cannot be repeated: the environments must be reset.
         """
         try:
             for name, value in self._made().items():
