@@ -32,10 +32,7 @@ SURFACE = {
         unpack_batch
     """,
     "ptan.common": """
-        env_state memory utils wrappers wrappers_simple
-    """,
-    "ptan.common.env_state": """
-        CannotSave environment_state set_environment_state
+        memory utils wrappers wrappers_simple
     """,
     "ptan.common.bfloat16": """
         computes_in_bfloat16

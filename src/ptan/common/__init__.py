@@ -5,9 +5,9 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ptan.common import env_state, memory, utils, wrappers, wrappers_simple
+    from ptan.common import memory, utils, wrappers, wrappers_simple
 
-__all__ = ["env_state", "memory", "utils", "wrappers", "wrappers_simple"]
+__all__ = ["memory", "utils", "wrappers", "wrappers_simple"]
 
 
 def __getattr__(name: str) -> ModuleType:
