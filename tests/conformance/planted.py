@@ -139,6 +139,58 @@ class SeedAgain:
         return iter(self.source)
 
 
+class SeedDropped(PlainSource):
+    """Takes a seed and forgets it."""
+
+    def __init__(self, env, agent, gamma, env_seed):
+        super().__init__(env, agent, gamma, 1)
+
+
+class OneAgentState(PlainSource):
+    """Does not begin agent states anew; the scripted agent's follow the game, so it shows late."""
+
+    def __init__(self, env, agent, gamma, steps_count):
+        states = [agent.initial_state()]
+
+        def act(observations):
+            nonlocal states
+            actions, states = agent(observations, states)
+            return actions, states
+
+        super().__init__(env, act, gamma, steps_count)
+
+
+class Swapped(PlainSource):
+    def __iter__(self):
+        rows = super().__iter__()
+        for row in rows:
+            yield from (next(rows), row)
+
+
+class Doubled(PlainSource):
+    def __iter__(self):
+        for row in super().__iter__():
+            yield from (row, row)
+
+
+class OtherActions(PlainSource):
+    def row(self, *window):
+        row = super().row(*window)
+        return row._replace(action=row.action + 1)
+
+
+class ForeignStates(PlainSource):
+    def row(self, *window):
+        row = super().row(*window)
+        return row._replace(state=row.state + 0.5)
+
+
+class FalseSteps(PlainSource):
+    def row(self, *window):
+        row = super().row(*window)
+        return row._replace(steps=row.steps + 1)
+
+
 class LifeStatistics(PlainSource):
     """Counts a lost life as the end of a game."""
 
@@ -221,6 +273,13 @@ class NaiveVector:
                     final_state=None if terminated[i] else after[i],
                 )
             observations = after
+
+
+class CrossedActions(NaiveVector):
+    """Gives each environment the action of another."""
+
+    def __init__(self, env, agent, gamma):
+        super().__init__(env, lambda observations: (agent(observations)[0][::-1], None), gamma)
 
 
 class OffByOneVector:

@@ -1,4 +1,4 @@
-"""Agents, toys and unusual environments around the scripted one of `ptan.conformance`."""
+"""The scripted environment with observations of every kind; agents, toys, a large one."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -8,35 +8,104 @@ import numpy as np
 from gymnasium import spaces
 
 from ptan.agent import BaseAgent
+from ptan.conformance import scripted
 from ptan.conformance.scripted import (
     ENDS,
-    KINDS,
     MODES,
     N_ACTIONS,
     Episode,
     Event,
     Place,
-    ScriptedEnv,
     action_at,
-    decode,
     drive,
-    encode,
 )
 
-__all__ = [
-    "BIG",
-    "ENDS",
-    "KINDS",
-    "MODES",
-    "N_ACTIONS",
-    "Episode",
-    "Event",
-    "Place",
-    "ScriptedEnv",
-    "decode",
-    "drive",
-    "encode",
-]
+__all__ = ["ENDS", "MODES", "Episode", "Event", "Place", "drive"]
+
+_STACK = spaces.Box(0, 255, (3, 16, 16), np.uint8)
+KINDS: dict[str, spaces.Space[Any]] = {
+    "vector": spaces.Box(-1e6, 1e6, (3,), np.float32),
+    "pixels": _STACK,  # the newest three frames of the episode
+    "discrete": spaces.Discrete(1_000_000),
+    "dict": spaces.Dict(
+        where=spaces.Box(-1e6, 1e6, (2,), np.float64),
+        views=spaces.Tuple((_STACK, spaces.Discrete(100))),
+    ),
+    "tuple": spaces.Tuple((spaces.Box(-1000, 1000, (2,), np.int16), spaces.Discrete(100))),
+}
+"""Kinds of observations, and their spaces."""
+
+
+def encode(place: Place, kind: str = "vector") -> Any:
+    """The observation of this kind at a place."""
+    env, episode, step = place
+    if kind == "pixels":
+        frames = [(env, episode, max(0, step - back)) for back in (2, 1, 0)]
+        stack = [np.random.default_rng(frame).integers(0, 255, (16, 16)) for frame in frames]
+        for noise, frame in zip(stack, frames, strict=True):
+            noise[0, :3] = frame
+        return np.stack(stack).astype(np.uint8)
+    if kind == "discrete":
+        return np.int64(env * 10_000 + episode * 100 + step)
+    if kind == "dict":
+        views = (encode(place, "pixels"), np.int64(step))
+        return {"views": views, "where": np.array([env, episode], np.float64)}
+    if kind == "tuple":
+        return np.array([env, episode], np.int16), np.int64(step)
+    return scripted.encode(place)
+
+
+def decode(observation: Any) -> Place:
+    """The place that an observation of any kind tells."""
+    if isinstance(observation, dict):
+        observation = observation["where"], observation["views"][1]
+    if isinstance(observation, tuple):
+        observation = np.append(*observation)
+    numbers = np.asarray(observation)
+    if numbers.ndim == 0:
+        return Place(int(numbers) // 10_000, int(numbers) // 100 % 100, int(numbers) % 100)
+    return Place(*map(int, numbers[-1, 0, :3] if numbers.ndim == 3 else numbers[:3]))
+
+
+class ScriptedEnv(scripted.ScriptedEnv):
+    """A scripted environment of any kind of observations.
+
+    Args:
+        plan, index, settings: of the scripted environment.
+        kind: of the observations, one of `KINDS`.
+        raw: tell ten times the reward as `info["raw_reward"]`.
+        noise: add a draw from the environment's own generator to every reward.
+    """
+
+    def __init__(
+        self,
+        plan: Iterable[Episode],
+        index: int = 1,
+        kind: str = "vector",
+        *,
+        raw: bool = False,
+        noise: bool = False,
+        **settings: Any,
+    ):
+        super().__init__(plan, index, **settings)
+        self.kind, self.raw, self.noise = kind, raw, noise
+        self.observation_space = KINDS[kind]
+
+    def encode(self, place: Place) -> Any:
+        return encode(place, self.kind)
+
+    def reward(self, action: int) -> float:
+        return super().reward(action) + (float(self.np_random.random()) if self.noise else 0.0)
+
+    def step(self, action: Any):
+        observation, reward, *flags, info = super().step(action)
+        if self.raw:
+            self.log[-1].info["raw_reward"] = info["raw_reward"] = reward * 10
+        return observation, reward, *flags, info
+
+    def steps_taken(self) -> int:
+        return sum(event.kind == "step" for event in self.log)
+
 
 BIG = 400_000  # numbers in an observation of a `BigEnv`
 
@@ -48,8 +117,8 @@ class BigEnv(ScriptedEnv):
         super().__init__(plan, index)
         self.observation_space = spaces.Box(-1e6, 1e6, (BIG,), np.float32)
 
-    def observe(self) -> Any:
-        return np.pad(super().observe(), (0, BIG - 3))
+    def encode(self, place: Place) -> Any:
+        return np.pad(scripted.encode(place), (0, BIG - 3))
 
 
 class PolicyOfPlace(BaseAgent):

@@ -135,24 +135,20 @@ def check_vector_env(
         raise ValueError(f"envs must be {vector_env.num_envs} environments, got {len(envs)}")
     findings = Findings()
 
-    def compare(at: str, what: str, found: Any, right: Any) -> None:
-        if not same(found, right):
-            findings.add(f"{at}: the {what} is {found}, right is {right}")
-
     def play() -> None:
         mode = vector_env.metadata.get("autoreset_mode", AutoresetMode.NEXT_STEP)
         shown, _ = vector_env.reset(seed=seed)
         vector_env.action_space.seed(seed)
         for i, env in enumerate(envs):
             right = env.reset(seed=seed + i)[0]
-            compare(f"the reset of environment {i}", "observation", shown[i], right)
+            findings.expect(f"the reset of environment {i}: the observation", shown[i], right)
         over = np.zeros(len(envs), np.bool_)
         for number in range(steps):
             if mode == AutoresetMode.DISABLED and over.any():
                 shown, _ = vector_env.reset(options={"reset_mask": over})
                 for i in np.flatnonzero(over).tolist():
                     at = f"the reset of environment {i} before step {number}"
-                    compare(at, "observation", shown[i], envs[i].reset()[0])
+                    findings.expect(f"{at}: the observation", shown[i], envs[i].reset()[0])
                 over[:] = False
             actions = vector_env.action_space.sample()
             shown, rewards, terminated, truncated, info = vector_env.step(actions)
@@ -166,12 +162,12 @@ def check_vector_env(
                 over[i], found = any(flags), shown[i]
                 what = "final observation" if over[i] else "observation"
                 if over[i] and mode == AutoresetMode.SAME_STEP:
-                    compare(f"{at}, after the end", "observation", found, env.reset()[0])
+                    findings.expect(f"{at}, after the end: the observation", found, env.reset()[0])
                     over[i], found = False, info.get("final_obs", [None] * len(envs))[i]
-                compare(at, what, found, observation)
-                compare(at, "reward", np.float32(rewards[i]), np.float32(reward))
-                ends = np.array([terminated[i], truncated[i]])
-                compare(at, "(terminated, truncated)", ends, np.array(flags))
+                findings.expect(f"{at}: the {what}", found, observation)
+                findings.expect(f"{at}: the reward", rewards[i], reward)
+                ends = [bool(terminated[i]), bool(truncated[i])]
+                findings.expect(f"{at}: (terminated, truncated)", ends, flags)
             if findings.lines():
                 return  # from here on nothing need agree
 

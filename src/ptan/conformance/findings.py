@@ -4,6 +4,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from ptan.conformance.oracles import same
+
 FAILED: Any = object()
 """What `Findings.attempt` returns where the call raised."""
 
@@ -19,6 +21,11 @@ class Findings:
         """Keep a finding."""
         text += f" [{self.context}]" if self.context else ""
         self._alike.setdefault(re.sub(r"[\d.]+", "", text), []).append(text)
+
+    def expect(self, what: str, found: Any, right: Any, why: str = "") -> None:
+        """A finding unless both are equal, numbers within the rounding of float32."""
+        if not same(found, right, rtol=1e-5):
+            self.add(f"{what} is {found}, right is {right}{why}")
 
     def lines(self) -> list[str]:
         """One text for each kind of finding, in the order they came up."""

@@ -158,14 +158,15 @@ def leaves(value: Any, name: str = "") -> list[tuple[str, np.ndarray[Any, Any]]]
     return [(name, np.asarray(value))]
 
 
-def same(one: Any, two: Any) -> bool:
-    """Whether two observations are equal in structure, shapes and values, NaN equal to itself."""
+def same(one: Any, two: Any, rtol: float = 0.0) -> bool:
+    """Whether two values are equal in structure, shapes and numbers, NaN equal to itself."""
     ours, theirs = dict(leaves(one)), dict(leaves(two))
-    if ours.keys() != theirs.keys():
-        return False
-    pairs = [(ours[name], theirs[name]) for name in ours]
-    return all(np.array_equal(a, b, equal_nan=_floats(a) and _floats(b)) for a, b in pairs)
+    return ours.keys() == theirs.keys() and all(
+        np.array_equal(a, b) or (a.shape == b.shape and _close(a, b, rtol))
+        for a, b in ((ours[name], theirs[name]) for name in ours)
+    )
 
 
-def _floats(array: np.ndarray[Any, Any]) -> bool:
-    return array.dtype.kind in "fc"
+def _close(one: np.ndarray[Any, Any], two: np.ndarray[Any, Any], rtol: float) -> bool:
+    numbers = one.dtype.kind in "biufc" and two.dtype.kind in "biufc"
+    return numbers and np.allclose(one, two, rtol=rtol, atol=rtol / 10, equal_nan=True)

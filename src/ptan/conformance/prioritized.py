@@ -17,7 +17,6 @@ from ptan.conformance.buffers import (
     row_number,
 )
 from ptan.conformance.findings import Findings
-from ptan.conformance.rows import close
 
 PRIORITIES = (0.5, 4.0, 1.0, 2.0, 0.7, 3.0, 1.5, 2.5)
 Make = Callable[[], Any]
@@ -40,7 +39,10 @@ def check_prioritized(
         make_buffer: called as `make_buffer(source, capacity, alpha)`, returns an empty buffer.
         alpha: how much priorities matter, above 0.
     """
-    make = partial(_make, make_buffer, alpha)
+
+    def make(source: Any, capacity: int) -> Any:
+        return make_buffer(source, capacity, alpha)
+
     found, findings = check_buffer(make), Findings()
     probe = findings.attempt("making the buffer", make, None, CAPACITY)
     if not hasattr(probe, "update_priorities"):
@@ -49,10 +51,6 @@ def check_prioritized(
         new = partial(filled, make, CAPACITY)
         findings.attempt("the prioritized buffer", check, new, alpha, findings)
     return [*found, *findings.lines()]
-
-
-def _make(make_buffer: Callable[..., Any], alpha: float, source: Any, capacity: int) -> Any:
-    return make_buffer(source, capacity, alpha)
 
 
 def _indices(buffer: Any) -> dict[int, Any]:
@@ -99,17 +97,13 @@ def _compare_weights(
     batch, _, values = buffer.sample(100 * CAPACITY, *told)
     weights = dict(zip(map(row_number, batch), np.asarray(values, np.float64), strict=True))
     rarest = min(weights, key=chances.__getitem__)
+    why = ": (N P)^-beta with P = p^alpha / sum of p^alpha"
     for number, weight in weights.items():
-        right, found = (chances[rarest] / chances[number]) ** beta, weight / weights[rarest]
-        if not abs(found - right) < 1e-3 * right:
-            text = f"beta={beta}: the weight of row {number} is {found:.4f} times that of row "
-            text += f"{rarest}, right is {right:.4f}: (N P)^-beta with P = p^alpha / sum of p^alpha"
-            findings.add(text)
-            return
-    top = max(weights.values())
-    if not close(top, 1.0):
-        text = f"beta={beta}: the greatest weight is {top:.4f}, right is 1; the least priority of "
-        findings.add(f"{text}all must be raised to alpha as well")
+        what = f"beta={beta}: the weight of row {number}, over that of row {rarest},"
+        right = (chances[rarest] / chances[number]) ** beta
+        findings.expect(what, weight / weights[rarest], right, why)
+    why = "; the least priority of all must be raised to alpha as well"
+    findings.expect(f"beta={beta}: the greatest weight", max(weights.values()), 1.0, why)
 
 
 def _check_beta(new: Make, alpha: float, findings: Findings) -> None:
@@ -125,20 +119,15 @@ def _check_beta(new: Make, alpha: float, findings: Findings) -> None:
     before = float(buffer.beta)
     for _ in range(20):
         buffer.sample(4)
-    if not close(buffer.beta, before):
-        text = f"beta went from {before:.6f} to {buffer.beta:.6f} by sampling 20 times"
-        findings.add(f"{text}, without update_beta")
+    why = ": it compounds without update_beta"
+    findings.expect("beta after sampling 20 times", float(buffer.beta), before, why)
     high, middle, again, start = (beta_at(frame) for frame in (20, 10, 20, 0))
-    if not close(high, again):
-        text = f"update_beta(20) gave {high:.6f} and then {again:.6f}: beta compounds from call to "
-        findings.add(f"{text}call, it must follow from the frame alone")
-        return
+    why = ": it must follow from the frame alone"
+    findings.expect("update_beta(20) after other frames", again, high, why)
     _compare_weights(buffer, alpha, start, findings)
-    if high < 1.0 and not close(high - middle, middle - start):
-        text = f"beta is {start:.6f}, {middle:.6f}, {high:.6f} at frames 0, 10, 20"
-        findings.add(f"{text}: no straight line")
-    if not close(end := beta_at(10**12), 1.0):
-        findings.add(f"beta ends at {end:.6f}, right is 1")
+    if high < 1.0:
+        findings.expect("beta halfway on a straight line", middle, (start + high) / 2)
+    findings.expect("beta at the end", beta_at(10**12), 1.0)
 
 
 def _check_updates(new: Make, _: float, findings: Findings) -> None:

@@ -18,18 +18,6 @@ from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 N_ACTIONS = 4
 ENDS = {"terminated": (True, False), "truncated": (False, True), "both": (True, True)}
 MODES = {mode.name.lower(): mode for mode in AutoresetMode}
-_STACK = spaces.Box(0, 255, (3, 16, 16), np.uint8)
-KINDS: dict[str, spaces.Space[Any]] = {
-    "vector": spaces.Box(-1e6, 1e6, (3,), np.float32),
-    "pixels": _STACK,  # the newest three frames of the episode
-    "discrete": spaces.Discrete(1_000_000),
-    "dict": spaces.Dict(
-        where=spaces.Box(-1e6, 1e6, (2,), np.float64),
-        views=spaces.Tuple((_STACK, spaces.Discrete(100))),
-    ),
-    "tuple": spaces.Tuple((spaces.Box(-1000, 1000, (2,), np.int16), spaces.Discrete(100))),
-}
-"""Kinds of observations, and their spaces."""
 
 
 class Place(NamedTuple):
@@ -68,38 +56,17 @@ class Event:
     kwargs: dict[str, Any] = field(default_factory=dict)
 
 
-def encode(place: Place, kind: str = "vector") -> Any:
-    """The observation of this kind at a place."""
-    env, episode, step = place
-    if kind == "pixels":
-        frames = [(env, episode, max(0, step - back)) for back in (2, 1, 0)]
-        stack = [np.random.default_rng(frame).integers(0, 255, (16, 16)) for frame in frames]
-        for noise, frame in zip(stack, frames, strict=True):
-            noise[0, :3] = frame
-        return np.stack(stack).astype(np.uint8)
-    if kind == "discrete":
-        return np.int64(env * 10_000 + episode * 100 + step)
-    if kind == "dict":
-        views = (encode(place, "pixels"), np.int64(step))
-        return {"views": views, "where": np.array([env, episode], np.float64)}
-    if kind == "tuple":
-        return np.array([env, episode], np.int16), np.int64(step)
+def encode(place: Place) -> Any:
+    """The observation of a place, (3,) float32."""
     return np.array(place, np.float32)
 
 
 def decode(observation: Any) -> Place | None:
-    """The place that an observation of any kind tells, None if no scripted environment gave it."""
+    """The place that an observation tells, None if no scripted environment gave it."""
     try:
-        if isinstance(observation, dict):
-            observation = observation["where"], observation["views"][1]
-        if isinstance(observation, tuple):
-            observation = np.append(*observation)
         numbers = np.asarray(observation, np.float64)
-        if numbers.ndim == 0:
-            numbers = np.array([numbers // 10_000, numbers // 100 % 100, numbers % 100])
-        numbers = numbers[-1, 0, :3] if numbers.ndim == 3 else numbers[:3]
         place = Place(*map(int, numbers))
-    except (IndexError, KeyError, OverflowError, TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):
         return None
     known = tuple(numbers) == place and min(place) >= 0 and place.episode > 0
     return place if known else None
@@ -122,12 +89,9 @@ class ScriptedEnv(gymnasium.Env[Any, Any]):
     Args:
         plan: the episodes.
         index: number of this environment.
-        kind: of the observations, one of `KINDS`.
-        reuse: hand out one array for all observations; for kinds of one array.
-        raw: tell ten times the reward as `info["raw_reward"]`.
+        reuse: hand out one array for all observations.
         resume: the first reset after a lost life goes on with the game and says so in its info,
             as life-loss wrappers do; otherwise it starts a new one.
-        noise: add a draw from the environment's own generator to every reward.
         max_calls: of `reset` and `step` together; more raise.
     """
 
@@ -135,18 +99,14 @@ class ScriptedEnv(gymnasium.Env[Any, Any]):
         self,
         plan: Iterable[Episode],
         index: int = 0,
-        kind: str = "vector",
         *,
         reuse: bool = False,
-        raw: bool = False,
         resume: bool = False,
-        noise: bool = False,
         max_calls: float = np.inf,
     ) -> None:
-        self.plan, self.index, self.kind = list(plan), index, kind
-        self.reuse, self.raw, self.resume, self.noise = reuse, raw, resume, noise
-        self.max_calls = max_calls
-        self.observation_space = KINDS[kind]
+        self.plan, self.index = list(plan), index
+        self.reuse, self.resume, self.max_calls = reuse, resume, max_calls
+        self.observation_space: Any = spaces.Box(-1e6, 1e6, (3,), np.float32)
         self.action_space = spaces.Discrete(N_ACTIONS)
         self.log: list[Event] = []
         self.episode, self.at, self.running, self.lost_life = 0, 0, False, False
@@ -157,15 +117,17 @@ class ScriptedEnv(gymnasium.Env[Any, Any]):
         """Where the game is."""
         return Place(self.index, self.episode, self.at)
 
+    def encode(self, place: Place) -> Any:
+        """The observation of a place."""
+        return encode(place)
+
     def observe(self) -> Any:
         """The observation of the present place."""
-        observation = encode(self.place, self.kind)
-        if not self.reuse:
-            return observation
-        if self._shared is None:
-            self._shared = observation
-        self._shared[...] = observation
-        return self._shared
+        observation = self.encode(self.place)
+        if self.reuse:
+            self._shared = observation if self._shared is None else self._shared
+            self._shared[...] = observation
+        return self._shared if self.reuse else observation
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -193,9 +155,7 @@ class ScriptedEnv(gymnasium.Env[Any, Any]):
         self.running = self.at < script.length
         self.lost_life = self.running and self.at in script.lost
         flags = (self.lost_life, False) if self.running else ENDS[script.end]
-        info: dict[str, Any] = {"raw_reward": reward * 10} if self.raw else {}
-        if self.at in script.lost:
-            info["life_loss"] = True
+        info = {"life_loss": True} if self.at in script.lost else {}
         observation = self.observe()
         seen = copy.deepcopy(observation)
         self.log.append(Event("step", seen, int(action), reward, *flags, dict(info)))
@@ -203,12 +163,7 @@ class ScriptedEnv(gymnasium.Env[Any, Any]):
 
     def reward(self, action: int) -> float:
         """What this action pays here."""
-        noise = float(self.np_random.random()) if self.noise else 0.0
-        return reward_of(self.place, action) + noise
-
-    def steps_taken(self) -> int:
-        """Steps since the environment was made."""
-        return sum(event.kind == "step" for event in self.log)
+        return reward_of(self.place, action)
 
 
 class ScriptedAgent:

@@ -157,14 +157,10 @@ class _Check:
             self.findings.attempt("pop_rewards_steps()", self._check_games, source, places)
         for place, state in agent.wrong_states:
             if place in self.expected.steps:
-                why = "what the agent returned before" if place.step else "its initial state"
-                self._say(place, f"the agent's state is {state}, right is {place.step}, {why}")
+                why = ", what it returned before" if place.step else ", its initial state"
+                self.findings.expect(f"{_at(place)}: the agent's state", state, place.step, why)
         for inner in envs:
             self._check_log(inner, more.get("env_seed"))
-
-    def _say(self, place: Place, text: str) -> None:
-        where = f"step {place.step} of environment {place.env} (episode {place.episode})"
-        self.findings.add(f"{where}: {text}")
 
     def _take(self, source: Iterable[Any], count: int, places: list[Place]) -> None:
         """Take rows, compare each with its window, and note where it starts."""
@@ -180,28 +176,26 @@ class _Check:
             self.findings.add("rows change after they were delivered")
 
     def _check_row(self, steps: Sequence[Any], places: list[Place]) -> None:
-        expected = self.expected
+        expected, say = self.expected, self.findings.add
         if not steps or not all(hasattr(step, "action") for step in steps):
-            self.findings.add(f"an item is neither a row nor a tuple of rows: {steps!r}")
+            say(f"an item is neither a row nor a tuple of rows: {steps!r}")
             return
         place = decode(steps[0].state)
         if place is None or place not in expected.places:
-            words = expected.words(steps[0].state, Place(0, 1, 0))
-            self.findings.add(f"a row's state is {words}")
+            say(f"a row's state is {expected.words(steps[0].state, Place(0, 1, 0))}")
         elif place not in expected.steps:
             to = expected.words(getattr(steps[0], "last_state", None), place)
             text = "a row starts at the final observation of an episode: a phantom transition"
-            self._say(place, f"{text} from there to {to}")
+            say(f"{_at(place)}: {text} from there to {to}")
         elif place not in expected.windows:
-            self._say(place, "a row starts here, but none should")
+            say(f"{_at(place)}: a row starts here, but none should")
         else:
             places.append(place)
-            joined, count = hasattr(steps[0], "last_state"), expected.windows[place].steps
-            if not joined and len(steps) != count:
-                self._say(place, f"{len(steps)} steps stand in the tuple, right are {count}")
+            count = expected.windows[place].steps
+            if not hasattr(steps[0], "last_state"):
+                self.findings.expect(f"{_at(place)}: the tuple's length", len(steps), count)
             for row in steps[:count]:
-                for text in expected.differences(row, place):
-                    self._say(place, text)
+                expected.compare(row, place, _at(place), self.findings)
                 place = place._replace(step=place.step + 1)
 
     def _check_starts(self, env: int, given: Sequence[Place]) -> None:
@@ -212,48 +206,44 @@ class _Check:
         for right, found in zip(starts, given, strict=False):
             if right != found:
                 window = self.expected.windows[right]
-                why = f"{self.expected.end(right, window)}, {window.steps} steps on"
-                if right.step and window.start == 0:
-                    why = "a life was lost before, and the game had not ended"
-                text = f"the next one starts at step {found.step} of episode {found.episode}"
-                self._say(right, f"a row must start here ({why}), but {text}")
+                lost = right.step > 0 and window.start == 0
+                why = "a life was lost before" if lost else self.expected.end(right, window)
+                text = f"no row starts here ({why}), the next one does at {_at(found)}"
+                self.findings.add(f"{_at(right)}: {text}")
                 break
 
     def _check_games(self, source: Any, places: Sequence[Place]) -> None:
         """`pop_rewards_steps` tells whole games, each once."""
-        told = Counter((steps, round(float(r), 3)) for r, steps in source.pop_rewards_steps())
+        told = Counter((round(float(r), 3), steps) for r, steps in source.pop_rewards_steps())
         newest = {place.env: place.episode for place in places}
 
-        def played(beyond: int) -> Counter[tuple[int, float]]:
-            games = [
-                game
-                for env, games in enumerate(self.expected.games)
-                for game in games[: newest.get(env, 0) - 1 + beyond]
-            ]
-            return Counter((game.steps, round(game.total, 3)) for game in games)
+        def played(beyond: int) -> Counter[tuple[float, int]]:
+            stop = {env: newest.get(env, 0) - 1 + beyond for env in range(len(self.plans))}
+            games = (g for env, games in enumerate(self.expected.games) for g in games[: stop[env]])
+            return Counter((round(game.total, 3), game.steps) for game in games)
 
-        for what, games in (
-            ("tells a game that no environment played (a lost life ends none)", told - played(3)),
-            ("leaves out a game", played(0) - told),
-        ):
-            for steps, reward in games:
-                self.findings.add(f"pop_rewards_steps() {what}: {steps} steps, reward {reward:g}")
+        text = "pop_rewards_steps(): the (reward, steps) of"
+        self.findings.expect(f"{text} what is no game", [*(told - played(3))], [])
+        self.findings.expect(f"{text} games left out", [*(played(0) - told)], [])
 
     def _check_log(self, env: ScriptedEnv, seed: int | None) -> None:
         """What the environment was asked: the agent's actions, and its seed at the first reset."""
         for before, event in pairwise(env.log):
             place = decode(before.observation)
-            if event.kind == "step" and place and event.action != action_at(place):
-                text = f"the environment was given action {event.action}"
-                self._say(place, f"{text}, the agent chose {action_at(place)}")
+            if event.kind == "step" and place:
+                what = f"{_at(place)}: the action that the environment was given"
+                self.findings.expect(what, event.action, action_at(place), ", the agent's")
         seeds = [event.kwargs.get("seed") for event in env.log if event.kind != "step"]
-        right = None if seed is None else seed + env.index
-        if seeds[:1] not in ([], [right]):
-            text = f"its first reset was seeded with {seeds[0]}, right is {right}"
-            self.findings.add(f"environment {env.index}: {text}")
-        for late in [number for number in seeds[1:] if number is not None]:
-            text = f"a later reset was seeded again, with {late}: episodes repeat themselves"
-            self.findings.add(f"environment {env.index}: {text}")
+        right = [None if seed is None else seed + env.index]
+        self.findings.expect(
+            f"environment {env.index}: the first seed", seeds[:1], right[: len(seeds)]
+        )
+        late = [number for number in seeds[1:] if number is not None]
+        self.findings.expect(f"environment {env.index}: what seeds later resets", late, [])
+
+
+def _at(place: Place) -> str:
+    return f"step {place.step} of environment {place.env} (episode {place.episode})"
 
 
 def _steps_of(row: Any) -> tuple[Any, ...]:

@@ -10,27 +10,30 @@ from . import planted_buffers as planted
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (planted.NeverLastSlot, "(the last slot) is never sampled"),
+        (planted.NeverLastSlot, "(the last slot) is drawn never"),
         (planted.RecursesOnOne, "after 1 row in a buffer of 8: sample(1) raised RecursionError"),
         (planted.InternalList, "sample(3) returned the internal list"),
         (
             planted.TooFewRows,
-            "after 1 row in a buffer of 8: sample(3) returned 1 rows, not exactly 3",
+            "after 1 row in a buffer of 8: the length of sample(3) is 1, right is 3",
         ),
         (planted.KeepsTooLong, "row 2 is sampled, it was overwritten"),
-        (planted.TakesAhead, "populate(3) took 4 rows from the source"),
+        (
+            planted.TakesAhead,
+            "the number of rows that populate(3) took from the source is 4, right is 3",
+        ),
         (planted.HalfExtends, "after extend refused a row of another shape: the length is 6"),
-        (planted.NewestFirst, "iteration gives rows [2, 1], right is [1, 2], oldest first"),
+        (planted.NewestFirst, "what iteration gives, oldest first, is [2, 1], right is [1, 2]"),
         (planted.SamplesWhenEmpty, "sampling an empty buffer raises nothing"),
-        (planted.FavoursOld, "after 2 rows in a buffer of 8: row 1 was drawn with frequency 0.7"),
+        (planted.FavoursOld, "after 2 rows in a buffer of 8: row 1 is drawn 0.7"),
         (
             planted.FullDiscounts,
-            "the terminated row 1 came back with discount=0.9, it was added with 0.0",
+            "discount of the terminated row 1 is 0.9, right is 0.0",
         ),
         (planted.SharedColumns, "batch.states and batch.last_states share memory"),
         (
             planted.LosesTruncatedState,
-            "the truncated row 2 came back with batch.last_states=[2. 2. 2.]",
+            "batch.last_states of the truncated row 2 is [2. 2. 2.], right is [2.5 2.5 2.5]",
         ),
         (planted.LivingColumns, "batch.states changed when rows were added after it was sampled"),
     ],
@@ -43,22 +46,25 @@ def test_wrong_buffers(make, words):
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (planted.LastSlotHasNoPriority, "(the last slot) is never sampled"),
+        (planted.LastSlotHasNoPriority, "(the last slot) is drawn never"),
         (planted.LeastPriorityWithoutAlpha, "least priority of all must be raised to alpha"),
         (planted.WeightsWithoutAlpha, "(N P)^-beta with P = p^alpha / sum of p^alpha"),
         (planted.DrawsWithoutAlpha, "with priorities [0.5, 4.0"),
-        (planted.CompoundingBeta, "beta compounds from call to call"),
-        (planted.BetaMovesBySampling, "by sampling 20 times, without update_beta"),
-        (planted.BetaNeverOne, "beta ends at 0.9"),
+        (
+            planted.CompoundingBeta,
+            "is 0.4295224, right is 0.41200000000000003: it must follow from the frame alone",
+        ),
+        (planted.BetaMovesBySampling, "right is 0.404: it compounds without update_beta"),
+        (planted.BetaNeverOne, "beta at the end is 0.9, right is 1.0"),
         (planted.NewRowsGetOne, "after a new row, 9, which gets the greatest priority so far"),
         (
             planted.StaleUpdates,
-            "overwritten by row 9, and its priority updated: row 9 was drawn with",
+            "overwritten by row 9, and its priority updated: row 9 is drawn",
         ),
         (planted.TakesNan, "update_priorities with a NaN priority raises nothing"),
         (
             planted.HalfUpdates,
-            "after update_priorities refused a NaN priority: row 1 was drawn with",
+            "after update_priorities refused a NaN priority: row 1 is drawn 0.3",
         ),
     ],
 )
