@@ -25,11 +25,10 @@ SURFACE = {
     """,
     "ptan.experience": """
         Batch Collector EpisodeCollector Episodes Experience ExperienceFirstLast
-        ExperienceReplayBuffer ExperienceSource ExperienceSourceBuffer
-        ExperienceSourceFirstLast ExperienceSourceRollouts PrioReplayBufferNaive
-        PrioritizedReplayBuffer ReplayCollector Rollout RolloutCollector Rollouts
-        TransitionCollector Update VectorExperienceSourceFirstLast batch_generator
-        unpack_batch
+        ExperienceReplayBuffer ExperienceSource ExperienceSourceBuffer ExperienceSourceFirstLast
+        ExperienceSourceRollouts PrioReplayBufferNaive PrioritizedReplayBuffer ReplayCollector
+        Rollout RolloutCollector Rollouts TransitionCollector Update
+        VectorExperienceSourceFirstLast batch_generator unpack_batch
     """,
     "ptan.common": """
         memory utils wrappers wrappers_simple
@@ -78,9 +77,9 @@ SURFACE = {
         Algorithm DQN DQNConfig OptimizerStep PRESETS Preset Setting list_settings
     """,
     "ptan.training": """
-        Callback Callbacks CheckpointError Checkpoints EpisodeSource EpisodeStatistics
-        JsonLinesLog LoadedCheckpoint Log Played Record TensorBoardLog ThreadTuner Tracker
-        evaluate evaluate_parallel play_parallel process_function train
+        Callback Callbacks CheckpointError Checkpoints EpisodeStatistics JsonLinesLog
+        LoadedCheckpoint Log Played Record TensorBoardLog ThreadTuner Tracker evaluate
+        evaluate_parallel play_parallel process_function train
     """,
     "ptan.runs": """
         CATALOGUE Entry Run RunConfig RunError RunFolder RunSettings

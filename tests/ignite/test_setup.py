@@ -10,6 +10,7 @@ import weakref
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import gymnasium
 import numpy as np
 import pytest
 import torch
@@ -19,7 +20,9 @@ from ignite.metrics import RunningAverage
 from ignite_scripts import ScriptedSource, scalars
 
 import ptan
+from ptan.algorithms import DQN, DQNConfig
 from ptan.ignite import EpisodeEvents, PeriodEvents, setup_ignite
+from ptan.training import process_function
 
 
 def scripted(*rewards, period=1):
@@ -64,6 +67,24 @@ def test_logs_episodes_and_training_at_their_steps(tmp_path):
     assert logged["episodes/avg_reward"] == [(1, 1.0), (2, 1.04), (3, 1.04 * 0.98 + 0.1)]
     assert logged["train/avg_loss"] == [(100, 2.5), (200, 2.5), (300, 2.5)]
     assert logged["train/values"] == [(100, 1.0), (200, 2.0), (300, 3.0)]
+
+
+def test_a_collector_is_trained_and_watched_in_one_engine(tmp_path, capsys):
+    env = gymnasium.make("CartPole-v1")
+    settings = DQNConfig(warm_up=50, batch_size=8, hidden=16, seed=1)
+    algorithm = DQN(env.observation_space, env.action_space, settings)
+    collector = algorithm.collector(env, env_seed=3)
+    engine = Engine(process_function(algorithm, collector))
+    setup_ignite(engine, collector, "test", extra_metrics=["epsilon"], log_dir=tmp_path)
+    engine.run(collector, max_epochs=1, epoch_length=200)
+    env.close()
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == engine.state.episode > 5
+    [folder] = tmp_path.iterdir()
+    logged = scalars(folder)
+    assert steps_of(logged)["train/avg_loss"] == steps_of(logged)["train/epsilon"] == [100, 200]
+    played = sum(int(re.search(r"steps=(\d+)", line)[1]) for line in lines)
+    assert 0 <= algorithm.env_steps - played < 500
 
 
 def test_prints_one_line_per_episode(tmp_path, capsys, monkeypatch):

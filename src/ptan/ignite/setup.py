@@ -47,8 +47,9 @@ def setup_ignite(
         run_name: Names the run; characters that do not fit a folder name become `_`.
         stop_reward: Smoothed reward per episode (`avg_reward`) at which the run prints that it is
             solved, and stops. None: never.
-        extra_metrics: Names in `engine.state.metrics` to log beside `avg_loss` and `avg_fps`. One
-            that is not there yet is left out, and named once in a logging message.
+        extra_metrics: Names in `engine.state.metrics` or in the engine's output to log beside
+            `avg_loss` and `avg_fps`. One that is not there yet is left out, and named once in a
+            logging message.
         log_dir: Folder for all runs.
 
     Returns:
@@ -159,12 +160,16 @@ def _attach_train_log(engine: Engine, logger: TensorboardLogger, names: list[str
     named: set[str] = set()
 
     def log(engine: Engine) -> None:
-        present = [name for name in names if name in engine.state.metrics]
+        metrics, output = engine.state.metrics, engine.state.output
+        present = [name for name in names if name in metrics]
+        found = output if isinstance(output, Mapping) else {}
+        from_output = {name: found[name] for name in names if name not in metrics and name in found}
         for name in names:
-            if name not in present and name not in named:
-                named.add(name)
-                _log.warning("metric %r is not in engine.state.metrics yet: not logged", name)
-        handler = OutputHandler(tag="train", metric_names=present)
+            if name in metrics or name in found or name in named:
+                continue
+            named.add(name)
+            _log.warning("metric %r is not in engine.state.metrics yet: not logged", name)
+        handler = OutputHandler("train", present, output_transform=lambda _: from_output)
         handler(engine, logger, PeriodEvents.ITERS_100_COMPLETED)
 
     event = PeriodEvents.ITERS_100_COMPLETED

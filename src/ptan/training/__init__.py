@@ -7,14 +7,13 @@
 * `Tracker`, `EpisodeStatistics`, `JsonLinesLog`, `TensorBoardLog`, `Log`: what a run tells
 * `ThreadTuner`: how many threads PyTorch uses, found while training
 * `Checkpoints`, `LoadedCheckpoint`, `CheckpointError`: states of a run on the disk
-* `EpisodeSource`: tells which episodes have ended
 """
 
 from ptan.training.callbacks import Callback, Callbacks
 from ptan.training.checkpoint import CheckpointError, Checkpoints, LoadedCheckpoint
 from ptan.training.evaluate import Played, evaluate, evaluate_parallel, play_parallel
 from ptan.training.logs import JsonLinesLog, Log, TensorBoardLog
-from ptan.training.loop import EpisodeSource, Record, process_function, train
+from ptan.training.loop import Record, process_function, train
 from ptan.training.threads import ThreadTuner
 from ptan.training.tracking import EpisodeStatistics, Tracker
 
@@ -23,7 +22,6 @@ __all__ = [
     "Callbacks",
     "CheckpointError",
     "Checkpoints",
-    "EpisodeSource",
     "EpisodeStatistics",
     "JsonLinesLog",
     "LoadedCheckpoint",

@@ -1,24 +1,17 @@
 """The training loop: the only one, for every algorithm and every driver."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from torch import Tensor
 
 from ptan.algorithms.protocol import Algorithm
 from ptan.experience.collectors import Collector
 
-__all__ = ["EpisodeSource", "Record", "process_function", "train"]
+__all__ = ["Record", "process_function", "train"]
 
 D = TypeVar("D")
-
-
-class EpisodeSource(Protocol):
-    """Tells which episodes have ended, as every collector and every experience source does."""
-
-    def pop_rewards_steps(self) -> Iterable[tuple[float, int]]:
-        """Undiscounted return and length of every episode finished since the last call."""
 
 
 @dataclass(frozen=True, slots=True)
