@@ -209,6 +209,22 @@ def test_a_collector_that_never_has_as_many_keeps_the_same() -> None:
         np.testing.assert_array_equal(states, algorithm.seen[0])
 
 
+def test_observations_that_are_no_arrays_are_a_list() -> None:
+    class Nested(Counting):
+        def diagnostics(self, states):
+            return {"values": sum(state["a"] for state in states)}
+
+        def return_distributions(self, states):
+            assert states == [{"a": 0.0}, {"a": 1.0}]
+            return torch.eye(2)[:, None], torch.arange(2.0)
+
+    rows = SimpleNamespace(held_out=lambda n, rng: [{"a": float(i)} for i in range(5)])
+    periods = {"diagnostics_every": 2, "images_every": 2, "image_states": 2}
+    log = tracked(plain_records(2), Nested(), rows, **periods)
+    assert log.points("values/values") == [(8, 10.0)]
+    assert len(log.images) == 2
+
+
 def test_an_algorithm_that_says_nothing_needs_no_states() -> None:
     log = tracked(plain_records(4), rows=Rows(0), every=2, diagnostics_every=1)
     assert all(tag.startswith("train/") for _, values in log.lines for tag in values)
