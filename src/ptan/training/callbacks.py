@@ -13,6 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
+from ptan.algorithms.protocol import Algorithm
+from ptan.experience.collectors import Collector
 from ptan.training.loop import Record
 
 __all__ = ["Callback", "Callbacks", "EvaluationResult", "Training"]
@@ -22,8 +24,12 @@ class Training(Protocol):
     """What callbacks see of the training that they follow; `ptan.runs.Run` is one."""
 
     @property
-    def algorithm(self) -> Any:
-        """What is trained: an `Algorithm`."""
+    def algorithm(self) -> Algorithm[Any]:
+        """What is trained."""
+
+    @property
+    def collector(self) -> Collector[Any]:
+        """What it learns from."""
 
     def stop(self, reason: str, /) -> None:
         """Ask for the end of training, after the present update."""
