@@ -12,11 +12,6 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 
-def plain_scalar(value: Any) -> Any:
-    """The equal Python scalar of a NumPy scalar; anything else as it is."""
-    return value.item() if isinstance(value, np.generic) else value
-
-
 def values_equal(a: Any, b: Any) -> bool:
     """Equality of two field values: arrays by content, nested dicts and tuples by part."""
     if a is b:
@@ -63,6 +58,7 @@ class Row:
                 setattr(cls, name, getattr(Row, name))
 
     def __post_init__(self) -> None:
+        """NumPy scalars become the equal Python scalars."""
         values = self.__dict__
         for name in self._fields:
             if isinstance(values[name], np.generic):
@@ -122,10 +118,9 @@ class Row:
         unknown = changes.keys() - self.__dict__.keys()
         if unknown:
             raise ValueError(f"{type(self).__name__} has no field {sorted(unknown)[0]!r}")
-        values = {**self.__dict__, **changes}
-        for name in self._fields:
-            values[name] = plain_scalar(values[name])
-        return self.from_values(values)
+        row = self.from_values({**self.__dict__, **changes})
+        row.__post_init__()
+        return row
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -2,7 +2,6 @@
 
 * `FrameStore`: frames of a fixed size, shared by content
 * `ObjectStore`: the same calls for observations that are no arrays
-* `make_store`: the one that fits a leaf
 """
 
 from typing import Any, TypeAlias
@@ -28,6 +27,13 @@ def frames_in(leaf: Leaf) -> int:
     return 1
 
 
+def _slots_without(first: int, end: int, capacity: int) -> Array:
+    """The slots of a ring in which none of the rows [first, end) lies."""
+    gone = np.ones(capacity, np.bool_)
+    gone[np.arange(first, end) % capacity] = False
+    return gone
+
+
 class FrameStore:
     """The observations of a ring of rows, every distinct frame stored once.
 
@@ -41,19 +47,18 @@ class FrameStore:
     """
 
     def __init__(self, leaf: Leaf, capacity: int, columns: int) -> None:
-        self.leaf = leaf
         self.capacity = capacity
         self._dtype, self._shape = leaf.dtype, leaf.shape
         self.k = frames_in(leaf)
         size = int(np.prod(leaf.shape)) * leaf.dtype.itemsize // self.k
         self.word = next(word for word in _WORDS if size % word.itemsize == 0)
-        room = _room(capacity, columns, self.k)
+        room = capacity + capacity // 16 + 2 * columns * self.k + 16
         # Pages are committed when they are touched: room that is never used costs nothing.
         self.frames = np.empty((room, size // self.word.itemsize), self.word)
         self.last_row = np.full(room, -1, np.int64)
         self.free = np.empty(room, np.int32)
         self.counts = np.zeros(3, np.int64)
-        self.cache = np.full(min(_CACHE_ENTRIES, _power_of_two(4 * room)), -1, np.int32)
+        self.cache = np.full(min(_CACHE_ENTRIES, 1 << (4 * room).bit_length()), -1, np.int32)
         self.refs = np.full((columns, capacity, self.k), -1, np.int32)
         self._new_memo(1)
         self._insert(0, np.zeros((1, *leaf.shape), leaf.dtype), *_NO_ROWS)  # warms the kernel
@@ -106,10 +111,7 @@ class FrameStore:
 
     def recover(self, first: int, end: int) -> None:
         """Make the tables those of rows [first, end) again, after an interrupted insertion."""
-        slots = np.arange(first, end) % self.capacity
-        gone = np.ones(self.capacity, np.bool_)
-        gone[slots] = False
-        self.refs[:, gone] = -1
+        self.refs[:, _slots_without(first, end, self.capacity)] = -1
         self._find_free(first, end)
 
     def _find_free(self, first: int, end: int) -> None:
@@ -199,9 +201,7 @@ class ObjectStore:
 
     def recover(self, first: int, end: int) -> None:
         """Forget what an interrupted insertion left beyond rows [first, end)."""
-        gone = np.ones(self.values.shape[1], np.bool_)
-        gone[np.arange(first, end) % len(gone)] = False
-        self.values[:, gone] = None
+        self.values[:, _slots_without(first, end, self.values.shape[1])] = None
 
     def widen(self, columns: int) -> None:
         """Make room for more observations per row."""
@@ -218,19 +218,3 @@ class ObjectStore:
 Store: TypeAlias = FrameStore | ObjectStore
 
 _NO_ROWS: tuple[Any, Any] = (np.empty((0, 1, 2), np.int32), np.empty((0, 1), np.uint8))
-
-
-def make_store(leaf: Leaf, capacity: int, columns: int) -> Store:
-    """The store for one leaf of the observations."""
-    if leaf.opaque:
-        return ObjectStore(capacity, columns)
-    return FrameStore(leaf, capacity, columns)
-
-
-def _room(capacity: int, columns: int, k: int) -> int:
-    """Frames that a new store has memory for."""
-    return capacity + capacity // 16 + 2 * columns * k + 16
-
-
-def _power_of_two(at_least: int) -> int:
-    return 1 << (at_least - 1).bit_length()

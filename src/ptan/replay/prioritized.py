@@ -4,7 +4,6 @@
 * `PrioritizedReplayBuffer`: O(log n), on a sum tree
 """
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -25,24 +24,33 @@ from ptan.replay.table import RowTable
 from ptan.replay.trees import SumSegmentTree, greatest_value
 
 
-class _Prioritized(ExperienceReplayBuffer, ABC):
-    """What both buffers share: P(i) = p_i^α / Σ p^α, and w_i = (N·P(i))^-β / max w.
+class PrioritizedReplayBuffer(ExperienceReplayBuffer):
+    """Prioritized replay in O(log n) per row, on a sum tree in float64.
 
-    New rows get the greatest priority seen so far, 1 at first.
+    P(i) = p_i^α / Σ p^α, and w_i = (N·P(i))^-β / max w. New rows get the greatest priority seen so
+    far, 1 at first.
+
+    Args:
+        experience_source: an iterable of rows; None for rows fed by hand.
+        buffer_size: rows kept.
+        alpha: how much priorities matter; 0 is uniform.
+        beta_start: β at frame 0: how much of the bias is corrected.
+        beta_frames: environment steps until β is 1.
+        gamma, rng: see `ExperienceReplayBuffer`.
     """
 
-    _weights: "PlainWeights | SumSegmentTree"  # p^α by slot, 0 where no row is
+    _kind = "prioritized"
 
     def __init__(
         self,
         experience_source: Iterable[Any] | None,
         buffer_size: int,
         alpha: float,
-        beta_start: float,
-        beta_frames: int,
+        beta_start: float = 0.4,
+        beta_frames: int = 100_000,
         *,
-        gamma: float | None,
-        rng: np.random.Generator | int | None,
+        gamma: float | None = None,
+        rng: np.random.Generator | int | None = None,
     ) -> None:
         super().__init__(experience_source, buffer_size, gamma=gamma, rng=rng)
         self.alpha = unit_interval("alpha", alpha)
@@ -52,6 +60,10 @@ class _Prioritized(ExperienceReplayBuffer, ABC):
         self.stale_updates = 0
         self._max_priority = 1.0
         self._unsettled = False  # an insertion was interrupted before its rows had priorities
+        self._weights = self._new_weights()  # p^α by slot, 0 where no row is
+
+    def _new_weights(self) -> "SumSegmentTree | PlainWeights":
+        return SumSegmentTree(self.capacity)
 
     @property
     def beta(self) -> float:
@@ -96,7 +108,7 @@ class _Prioritized(ExperienceReplayBuffer, ABC):
         table = self._filled(batch_size)
         if self._unsettled:
             self._settle()
-        slots, weights = self._draw(batch_size)
+        slots, weights = self._weights.sample(self.rng.random(batch_size))
         numbers, corrections = _kernels.importance_weights(
             slots, weights, table.first, self.capacity, beta
         )
@@ -164,6 +176,7 @@ class _Prioritized(ExperienceReplayBuffer, ABC):
         return here
 
     def state_dict(self) -> dict[str, Any]:
+        """As `ExperienceReplayBuffer.state_dict`, with priorities and β."""
         state = super().state_dict()
         if self._unsettled:
             self._settle()
@@ -196,7 +209,7 @@ class _Prioritized(ExperienceReplayBuffer, ABC):
             raise ValueError(
                 f"{where}['weights'] must be in (0, {most:.17g}] where rows are, and 0 elsewhere"
             )
-        loaded = type(self._weights)(self.capacity)
+        loaded = self._new_weights()
         loaded.set_many(np.arange(used), np.array(weights))
         return {
             **changes,
@@ -208,10 +221,6 @@ class _Prioritized(ExperienceReplayBuffer, ABC):
                 f"{where}['stale_updates']", parts["stale_updates"], least=0
             ),
         }
-
-    @abstractmethod
-    def _draw(self, batch_size: int) -> tuple[Array, Array]:
-        """Slots drawn in proportion to p^α, and their p^α."""
 
 
 class PlainWeights:
@@ -227,9 +236,16 @@ class PlainWeights:
         """Set the weights of some slots."""
         self.values[slots] = weights
 
+    def sample(self, uniforms: Array) -> tuple[Array, Array]:
+        """Slots drawn in proportion to their weights, and these."""
+        sums = self.values.cumsum()
+        slots = np.searchsorted(sums, uniforms * sums[-1], side="right")
+        slots = np.minimum(slots, np.flatnonzero(self.values)[-1])  # rounding may go beyond
+        return slots, self.values[slots]
 
-class PrioReplayBufferNaive(_Prioritized):
-    """Prioritized replay as it reads in the paper: a list of priorities and a draw over all.
+
+class PrioReplayBufferNaive(PrioritizedReplayBuffer):
+    """Prioritized replay as it reads in the paper: a list of priorities and a draw over all, O(n).
 
     Args:
         exp_source: an iterable of rows; None for rows fed by hand.
@@ -239,7 +255,6 @@ class PrioReplayBufferNaive(_Prioritized):
     """
 
     _kind = "naive prioritized"
-    _weights: PlainWeights
 
     def __init__(
         self,
@@ -250,48 +265,10 @@ class PrioReplayBufferNaive(_Prioritized):
         gamma: float | None = None,
         rng: np.random.Generator | int | None = None,
     ) -> None:
-        super().__init__(exp_source, buf_size, prob_alpha, 0.4, 100_000, gamma=gamma, rng=rng)
-        self._weights = PlainWeights(self.capacity)
+        super().__init__(exp_source, buf_size, prob_alpha, gamma=gamma, rng=rng)
 
-    def _draw(self, batch_size: int) -> tuple[Array, Array]:
-        values = self._weights.values
-        slots = self.rng.choice(self.capacity, batch_size, p=values / values.sum())
-        return slots, values[slots]
-
-
-class PrioritizedReplayBuffer(_Prioritized):
-    """Prioritized replay in O(log n) per row, on a sum tree in float64.
-
-    Args:
-        experience_source: an iterable of rows; None for rows fed by hand.
-        buffer_size: rows kept.
-        alpha: how much priorities matter; 0 is uniform.
-        beta_start: β at frame 0: how much of the bias is corrected.
-        beta_frames: environment steps until β is 1.
-        gamma, rng: see `ExperienceReplayBuffer`.
-    """
-
-    _kind = "prioritized"
-    _weights: SumSegmentTree
-
-    def __init__(
-        self,
-        experience_source: Iterable[Any] | None,
-        buffer_size: int,
-        alpha: float,
-        beta_start: float = 0.4,
-        beta_frames: int = 100_000,
-        *,
-        gamma: float | None = None,
-        rng: np.random.Generator | int | None = None,
-    ) -> None:
-        super().__init__(
-            experience_source, buffer_size, alpha, beta_start, beta_frames, gamma=gamma, rng=rng
-        )
-        self._weights = SumSegmentTree(self.capacity)
-
-    def _draw(self, batch_size: int) -> tuple[Array, Array]:
-        return self._weights.sample(self.rng.random(batch_size))
+    def _new_weights(self) -> PlainWeights:
+        return PlainWeights(self.capacity)
 
 
 def _as_update(

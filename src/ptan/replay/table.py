@@ -8,7 +8,7 @@ from ptan.experience.layout import Array, Leaf, leaf_order, leaves_of
 from ptan.experience.transitions import Schema, Transitions, gathered_refs
 from ptan.replay import _kernels
 from ptan.replay.batch import Batch
-from ptan.replay.frames import make_store
+from ptan.replay.frames import FrameStore, ObjectStore, Store
 
 
 class RowTable:
@@ -31,7 +31,12 @@ class RowTable:
         self.first = 0
         self.end = 0
         self._writing = False
-        self.stores = [make_store(leaf, capacity, 2 * width) for leaf in leaves_of(schema.state)]
+        self.stores: list[Store] = [
+            ObjectStore(capacity, 2 * width)
+            if leaf.opaque
+            else FrameStore(leaf, capacity, 2 * width)
+            for leaf in leaves_of(schema.state)
+        ]
         self.columns = {
             "actions": self._column(schema.action),
             "rewards": self._column(schema.reward),
@@ -139,29 +144,18 @@ class RowTable:
         """Copies of rows by number, and their observations in one block per leaf."""
         self.recover()
         columns, count = self.columns, len(numbers)
+        scalars = [columns["discounts"], columns["steps"], columns["flags"]]
         discounts32 = dones = None
         if self.schema.windows:
             slots = numbers % self.capacity
-            discounts = columns["discounts"].take(slots, axis=0)
-            steps = columns["steps"].take(slots, axis=0)
-            flags = columns["flags"].take(slots, axis=0)
+            discounts, steps, flags = (column.take(slots, axis=0) for column in scalars)
             lengths = self.lengths.take(slots)
         else:
             slots, steps = np.empty(count, np.int64), np.empty(count, np.int64)
             discounts, discounts32 = np.empty(count), np.empty(count, np.float32)
             flags, dones = np.empty(count, np.uint8), np.empty(count, np.bool_)
-            known = _kernels.gather_scalars(
-                numbers,
-                columns["discounts"],
-                columns["steps"],
-                columns["flags"],
-                slots,
-                discounts,
-                discounts32,
-                steps,
-                flags,
-                dones,
-            )
+            out = (slots, discounts, discounts32, steps, flags, dones)
+            known = _kernels.gather_scalars(numbers, *scalars, *out)
             discounts32, lengths = discounts32 if known else None, self.lengths
         rows = Transitions(
             self.schema,
