@@ -9,6 +9,7 @@ import pytest
 import torch
 from gymnasium import spaces
 from tests.envs.games import REPEATING, Odd, breakout, maker, needs, play
+from tests.replay.state_trees import broken_parts, paths_in, with_part
 
 from ptan.envs.repeat import MadeAnew, NotRepeated, RepeatEpisodes
 
@@ -187,14 +188,14 @@ def test_an_episode_that_goes_otherwise_is_refused(made, other):
     env = RepeatEpisodes(made(), 3)
     env.reset()
     play(env, 12, rng())
-    with pytest.raises(NotRepeated, match=r"does not repeat its episode 0: .* of 12 steps differ"):
+    with pytest.raises(NotRepeated, match="does not repeat the 12 steps of its episode 0"):
         RepeatEpisodes(other(), 3).load_state_dict(env.state_dict())
 
 
 def test_a_first_observation_that_differs_is_refused_as_well():
     env = RepeatEpisodes(Odd(lambda _, t: np.zeros(3)), 3)
     env.reset()
-    with pytest.raises(NotRepeated, match="of 0 steps differ"):
+    with pytest.raises(NotRepeated, match="the 0 steps of its episode 0: observations, rew"):
         RepeatEpisodes(Odd(), 3).load_state_dict(env.state_dict())
 
 
@@ -209,6 +210,49 @@ def test_after_a_refusal_the_environment_begins_anew():
     fresh = RepeatEpisodes(Odd(), 5)
     fresh.reset()
     assert other.step(1)[0].tolist() == fresh.step(1)[0].tolist()
+
+
+class RaisesLater(Odd):
+    raises = False
+
+    def step(self, action):
+        if self.raises:
+            raise RuntimeError("no such door")
+        return super().step(action)
+
+
+def test_an_environment_that_raises_in_the_repetition_does_not_repeat(monkeypatch):
+    env = RepeatEpisodes(RaisesLater(), 3)
+    env.reset()
+    play(env, 3, rng())
+    monkeypatch.setattr(RaisesLater, "raises", True)
+    with pytest.raises(NotRepeated, match="episode 0: no such door"):
+        RepeatEpisodes(RaisesLater(), 3).load_state_dict(env.state_dict())
+
+
+@pytest.mark.parametrize("space", ["discrete", "nested"])
+def test_a_damaged_state_is_refused_or_right(space):
+    def make():
+        return RepeatEpisodes(Odd(action_space=ACTION_SPACES[space]), 3)
+
+    env, draws = make(), rng()
+    env.reset()
+    play(env, 12, rng())
+    state = env.state_dict()
+    refused = 0
+    for path, part in list(paths_in(state)):
+        for broken in broken_parts(part, draws):
+            damaged = with_part(state, path, broken)
+            if path == () and not isinstance(broken, dict):
+                continue
+            other = make()
+            try:
+                other.load_state_dict(damaged)
+            except ValueError:
+                refused += 1
+                other.reset()
+            other.step(other.action_space.sample())
+    assert refused > 100
 
 
 def test_options_of_a_reset_are_repeated():

@@ -173,7 +173,7 @@ def test_another_environment_in_a_vector_is_refused(asynchronous):
         factories(lambda: gymnasium.make("CartPole-v1", sutton_barto_reward=True)), asynchronous
     )
     env.step(np.zeros(3, np.int64))
-    with pytest.raises(NotRepeated, match="does not repeat its episode 0"):
+    with pytest.raises(NotRepeated, match="does not repeat the 1 steps of its episode 0"):
         load_envs(other, save_envs(env))
     other.close(**({"terminate": True} if asynchronous else {}))
 

@@ -166,38 +166,51 @@ class RepeatEpisodes(gymnasium.Wrapper[Any, Any, Any, Any]):
             self.resume_from = None
 
     def _repeat(self, state: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-        if not state.get("within_budget", False):
+        try:
+            seed, index = (whole_number(name, state[name], 0) for name in ("seed", "index"))
+            episode, steps = whole_number("episode", state["episode"], -1), state["steps"]
+            options, own = dict(state["options"]), state.get("own")
+            actions = list(action_rows(state["actions"])) if own is None else []
+            resets = set(np.asarray(state.get("resets", ())).tolist())
+            flags = [bool(state[name]) for name in ("over", "life_lost", "within_budget")]
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"state must be one of RepeatEpisodes, got {error!r}") from error
+        if not flags[2]:
             raise ValueError(
-                f"state must be of an episode within its budget of steps, got one of "
-                f"{state.get('steps')} steps"
+                f"state must be of an episode within its budget of steps, got one of {steps} steps"
             )
-        self._seed, self._index, self._episode = state["seed"], state["index"], state["episode"]
-        obs, info = self._begin(state["options"])
-        if self._episode < 0:
-            return obs, info
-        if "own" in state:
-            load_env(self.env, state["own"])
-            obs, self._steps = state["observation"], state["steps"]
-            self._over, self._life_lost = state["over"], state["life_lost"]
-        else:
-            self._checksum = checksum(obs, 0)
-            resets = set(np.asarray(state["resets"]).tolist())
-            for action in action_rows(state["actions"]):
-                if self._steps in resets and self._life_lost:
-                    self.reset()
-                obs, _, _, _, info = self.step(action)
-            if self._steps in resets and self._life_lost:
-                obs, info = self.reset()
-            if (self._steps, self._checksum) != (state["steps"], state["checksum"]):
-                raise NotRepeated(
-                    f"{self.unwrapped} does not repeat its episode {self._episode}: observations, "
-                    f"rewards or flags of {state['steps']} steps differ from those of the saved "
-                    "one. Either it draws from something else than its seed, or it was made "
-                    "otherwise"
-                )
-        self._reset_next = state.get("reset_next", False)
+        self._seed, self._index, self._episode = seed, index, episode
+        try:
+            obs, info = self._begin(options)
+            if own is None and episode >= 0:
+                self._checksum = checksum(obs, 0)
+                obs, info = self._play(actions, resets) or (obs, info)
+                if (self._steps, self._checksum) != (steps, state["checksum"]):
+                    raise ValueError("observations, rewards or flags are others")
+        except Exception as error:  # what the environment raised as well: it did not before
+            self._forget({})
+            raise NotRepeated(
+                f"{self.unwrapped} does not repeat the {steps} steps of its episode {episode}: "
+                f"{error}. Either it draws from something else than its seed, or it was made "
+                "otherwise"
+            ) from error
+        if own is not None:
+            load_env(self.env, own)
+            obs, self._steps = copy.deepcopy(state["observation"]), steps
+            self._over, self._life_lost = flags[:2]
+        self._reset_next = bool(state.get("reset_next", False))
         self._observation = obs
         return obs, info
+
+    def _play(self, actions: list[Any], resets: set[int]) -> tuple[Any, dict[str, Any]] | None:
+        """Steps, with resets after those that lost a life; what the last one returned."""
+        last = None
+        for action in actions:
+            if self._steps in resets and self._life_lost:
+                self.reset()
+            obs, _, _, _, info = self.step(action)
+            last = obs, info
+        return self.reset() if self._steps in resets and self._life_lost else last
 
 
 class MadeAnew(gymnasium.Wrapper[Any, Any, Any, Any]):
