@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import gymnasium
 import numpy as np
+from tests.experience.envs import Episode, ScriptedEnv
 
 from ptan.agent import BaseAgent
 from ptan.experience import (
@@ -168,61 +168,13 @@ class RandomAgent(BaseAgent):
         return actions, [None] * len(observations)
 
 
-class ScriptedEnv(gymnasium.Env):
-    """Episodes of known lengths that end by termination and by truncation in turn.
-
-    Every observation tells environment, episode and step; stacks share frames as usual.
-    """
-
-    LENGTHS = (4, 1, 6, 2, 3)
-
-    def __init__(self, kind: str = "vector", ident: int = 0) -> None:
-        self.kind, self.ident = kind, ident
-        self.action_space = gymnasium.spaces.Discrete(2)
-        self.observation_space = _space(kind)
-        self.episode, self.step_in_episode = -1, 0
-        self.frames: list[np.ndarray] = []
-
-    def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
-        super().reset(seed=seed)
-        self.episode, self.step_in_episode = self.episode + 1, 0
-        self.frames = [self._frame()] * 3
-        return self._observation(), {}
-
-    def step(self, action: Any) -> Any:
-        self.step_in_episode += 1
-        self.frames = [*self.frames[1:], self._frame()]
-        ended = self.step_in_episode >= self.LENGTHS[(self.episode + self.ident) % 5]
-        reward = float(self.ident + 0.1 * self.step_in_episode + int(action))
-        by_time = (self.episode + self.ident) % 2 == 0
-        return self._observation(), reward, ended and not by_time, ended and by_time, {}
-
-    def _frame(self) -> np.ndarray:
-        seed = (self.ident, self.episode, self.step_in_episode)
-        return np.random.default_rng(seed).integers(0, 255, (16, 16), dtype=np.uint8)
-
-    def _observation(self) -> Any:
-        where = np.array([self.ident, self.episode, self.step_in_episode], dtype=np.float32)
-        if self.kind == "vector":
-            return where
-        if self.kind == "discrete":
-            return self.step_in_episode
-        stack = np.stack(self.frames)
-        if self.kind == "stack":
-            return stack
-        return (where, stack) if self.kind == "tuple" else {"where": where, "stack": stack}
-
-
-def _space(kind: str) -> gymnasium.Space:
-    vector = gymnasium.spaces.Box(-np.inf, np.inf, (3,), np.float32)
-    stack = gymnasium.spaces.Box(0, 255, (3, 16, 16), np.uint8)
-    return {
-        "vector": vector,
-        "discrete": gymnasium.spaces.Discrete(7),
-        "stack": stack,
-        "tuple": gymnasium.spaces.Tuple((vector, stack)),
-        "dict": gymnasium.spaces.Dict({"where": vector, "stack": stack}),
-    }[kind]
+def scripted_env(kind: str = "vector", index: int = 0) -> ScriptedEnv:
+    """Episodes of known lengths that end by termination and by truncation in turn."""
+    plan = [
+        Episode((4, 1, 6, 2, 3)[number % 5], ("truncated", "terminated")[number % 2])
+        for number in range(index, index + 10)
+    ]
+    return ScriptedEnv(plan, index, kind)
 
 
 def feed(kitchen: RowKitchen, served: list[Recipe]) -> Iterator[Any]:

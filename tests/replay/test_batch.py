@@ -17,7 +17,7 @@ from ptan.experience import (
 )
 from refusals import NAN, assert_tells, table
 
-from .fakes import BUFFERS, GAMMA, CycleAgent, RowKitchen, ScriptedEnv, make_buffer, numbered
+from .fakes import BUFFERS, GAMMA, CycleAgent, RowKitchen, make_buffer, numbered, scripted_env
 from .oracles import arrays_of, assert_columns, assert_rows, drawn, next_observation, same
 
 BASE = ("states", "actions", "rewards", "last_states", "dones", "discounts", "steps")
@@ -242,7 +242,7 @@ def test_steps_made_by_hand_lead_to_the_next_step() -> None:
 def test_a_target_needs_only_the_columns() -> None:
     """rewards + discounts · V(last_states), row by row for n steps and every kind of end."""
     source = ExperienceSourceFirstLast(
-        [ScriptedEnv("vector", i) for i in range(3)], CycleAgent(), GAMMA, steps_count=3
+        [scripted_env("vector", i) for i in range(3)], CycleAgent(), GAMMA, steps_count=3
     )
     rows = list(itertools.islice(source, 80))
     buffer = ExperienceReplayBuffer(None, 80)

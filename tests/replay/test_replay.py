@@ -21,9 +21,9 @@ from .fakes import (
     GAMMA,
     CycleAgent,
     RandomAgent,
-    ScriptedEnv,
     make_buffer,
     numbered,
+    scripted_env,
 )
 from .oracles import (
     PlainBuffer,
@@ -33,7 +33,7 @@ from .oracles import (
 )
 
 ROWS = 47
-OBSERVATIONS = ("vector", "discrete", "stack", "dict", "tuple")
+OBSERVATIONS = ("vector", "discrete", "pixels", "dict", "tuple")
 
 
 class ByRows(ExperienceSourceFirstLast):
@@ -44,12 +44,12 @@ class ByRows(ExperienceSourceFirstLast):
             yield row._replace(reward=row.reward * 2)
 
 
-def _envs(kind: str, count: int) -> list[ScriptedEnv]:
-    return [ScriptedEnv(kind, ident) for ident in range(count)]
+def _envs(kind: str, count: int) -> list[Any]:
+    return [scripted_env(kind, ident) for ident in range(count)]
 
 
 def _vector(kind: str, count: int, mode: Any = gymnasium.vector.AutoresetMode.NEXT_STEP) -> Any:
-    makers = [lambda ident=ident: ScriptedEnv(kind, ident) for ident in range(count)]
+    makers = [lambda ident=ident: scripted_env(kind, ident) for ident in range(count)]
     return gymnasium.vector.SyncVectorEnv(makers, autoreset_mode=mode)
 
 
@@ -58,15 +58,15 @@ def _cartpole(count: int) -> Any:
 
 
 SOURCES = {
-    "one": lambda k: ExperienceSourceFirstLast(ScriptedEnv(k), CycleAgent(), GAMMA),
-    "n_step": lambda k: ExperienceSourceFirstLast(ScriptedEnv(k), CycleAgent(), GAMMA, 3),
-    "delta": lambda k: ExperienceSourceFirstLast(ScriptedEnv(k), CycleAgent(), GAMMA, 3, 2),
+    "one": lambda k: ExperienceSourceFirstLast(scripted_env(k), CycleAgent(), GAMMA),
+    "n_step": lambda k: ExperienceSourceFirstLast(scripted_env(k), CycleAgent(), GAMMA, 3),
+    "delta": lambda k: ExperienceSourceFirstLast(scripted_env(k), CycleAgent(), GAMMA, 3, 2),
     "list": lambda k: ExperienceSourceFirstLast(_envs(k, 3), CycleAgent(), GAMMA, 2),
     "vector": lambda k: VectorExperienceSourceFirstLast(_vector(k, 3), CycleAgent(), GAMMA, 2),
     "vector_same_step": lambda k: VectorExperienceSourceFirstLast(
         _vector(k, 3, gymnasium.vector.AutoresetMode.SAME_STEP), CycleAgent(), GAMMA, 3
     ),
-    "steps": lambda k: ExperienceSource(ScriptedEnv(k), CycleAgent(), 3),
+    "steps": lambda k: ExperienceSource(scripted_env(k), CycleAgent(), 3),
     "steps_list": lambda k: ExperienceSource(_envs(k, 2), CycleAgent(), 2, 2),
     "overridden": lambda k: ByRows(_envs(k, 2), CycleAgent(), GAMMA, 2),
 }
@@ -181,7 +181,7 @@ WAYS = (
 @pytest.mark.parametrize("name", SOURCES)
 def test_every_way_in_gives_the_same_buffer(name: str, way: Any, capacity: int) -> None:
     other = OBSERVATIONS[list(SOURCES).index(name) % len(OBSERVATIONS)]
-    for kind in sorted({other, "stack"}):
+    for kind in sorted({other, "pixels"}):
         make = partial(SOURCES[name], kind)
         plain = PlainBuffer(capacity)
         plain.extend(_first_rows(make(), ROWS))
@@ -219,8 +219,8 @@ def test_cartpole_rows_are_the_sources_rows(count: int, buffer_kind: str) -> Non
 
 
 def test_populate_takes_exactly_n_and_the_rest_of_a_vector_step_comes_first_next_time() -> None:
-    rows = _first_rows(SOURCES["vector"]("stack"), 30)
-    buffer = ExperienceReplayBuffer(SOURCES["vector"]("stack"), 100)
+    rows = _first_rows(SOURCES["vector"]("pixels"), 30)
+    buffer = ExperienceReplayBuffer(SOURCES["vector"]("pixels"), 100)
     taken = 0
     for chunk in (1, 1, 4, 0, 2, 7, 5, 10):
         buffer.populate(chunk)

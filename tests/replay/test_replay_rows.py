@@ -16,7 +16,7 @@ from ptan.experience import (
     ExperienceSourceFirstLast,
 )
 
-from .fakes import BUFFERS, GAMMA, CycleAgent, RowKitchen, ScriptedEnv, feed, make_buffer, numbered
+from .fakes import BUFFERS, GAMMA, CycleAgent, RowKitchen, feed, make_buffer, numbered, scripted_env
 from .oracles import (
     PlainBuffer,
     assert_columns,
@@ -242,7 +242,7 @@ def test_gamma_fills_in_only_missing_discounts() -> None:
 
 @pytest.mark.parametrize(("gamma", "expected"), [(None, GAMMA), (0.5, 0.5)])
 def test_gamma_of_the_source_unless_the_buffer_has_its_own(gamma: Any, expected: float) -> None:
-    source = ExperienceSourceFirstLast(ScriptedEnv(), CycleAgent(), GAMMA)
+    source = ExperienceSourceFirstLast(scripted_env(), CycleAgent(), GAMMA)
     buffer = ExperienceReplayBuffer(source, 10, gamma=gamma)
     buffer.populate(1)
     stored = next(iter(buffer))
@@ -282,7 +282,7 @@ def _collect_in_a_child() -> tuple[Any, list[Any]]:
 
 
 def _stack_source() -> Any:
-    envs = [ScriptedEnv("dict", ident) for ident in range(2)]
+    envs = [scripted_env("dict", ident) for ident in range(2)]
     return ExperienceSourceFirstLast(envs, CycleAgent(), GAMMA, steps_count=2)
 
 

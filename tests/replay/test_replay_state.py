@@ -21,9 +21,9 @@ from .fakes import (
     GAMMA,
     CycleAgent,
     RowKitchen,
-    ScriptedEnv,
     make_buffer,
     numbered,
+    scripted_env,
 )
 from .oracles import assert_rows
 from .state_trees import assert_same_tree
@@ -118,12 +118,12 @@ def test_a_loaded_buffer_needs_no_more_memory_than_the_one_that_was_saved() -> N
 # --- sources and environments --------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("obs", ["vector", "discrete", "stack", "tuple", "dict"])
+@pytest.mark.parametrize("obs", ["vector", "discrete", "pixels", "tuple", "dict"])
 @pytest.mark.parametrize("joined", [True, False])
 @pytest.mark.parametrize("buffer_kind", BUFFERS)
 def test_rows_of_a_source_are_saved_and_go_on(obs: str, joined: bool, buffer_kind: str) -> None:
     def make_source() -> Any:
-        envs = [ScriptedEnv(obs, i) for i in range(2)]
+        envs = [scripted_env(obs, i) for i in range(2)]
         if joined:
             return ExperienceSourceFirstLast(envs, CycleAgent(), GAMMA, steps_count=3)
         return ExperienceSource(envs, CycleAgent(), steps_count=3)
@@ -154,7 +154,7 @@ def test_the_source_of_the_loading_buffer_stays() -> None:
 
 
 def test_gamma_of_the_source_counts_as_a_setting() -> None:
-    source = ExperienceSourceFirstLast(ScriptedEnv(), CycleAgent(), GAMMA)
+    source = ExperienceSourceFirstLast(scripted_env(), CycleAgent(), GAMMA)
     buffer = ExperienceReplayBuffer(source, 4)
     buffer.populate(4)
     with pytest.raises(ValueError, match=r"gamma=None, like this one, got gamma=0\.9"):
