@@ -23,6 +23,9 @@ __all__ = ["EpisodeStatistics", "HeldOut", "Tracker"]
 
 _UNREAD = 1000  # losses that may wait on the device
 
+_Diagnostics = Callable[[Any], Mapping[str, float]]
+_Distributions = Callable[[Any], tuple[Tensor, Tensor] | None]
+
 
 class HeldOut(Protocol):
     """Gives observations to be looked at, as every collector does."""
@@ -128,8 +131,10 @@ class Tracker(Callback):
         self._n_images = whole_number("image_states", image_states, least=0)
         self._rng = as_generator(rng)
         self._collector = collector
-        self._diagnostics = getattr(algorithm, "diagnostics", None)
-        self._distributions = getattr(algorithm, "return_distributions", None)
+        self._diagnostics: _Diagnostics | None = getattr(algorithm, "diagnostics", None)
+        self._distributions: _Distributions | None = getattr(
+            algorithm, "return_distributions", None
+        )
         self._states: Any = None  # held out
         # All losses since the last line, not their sum: the mean is then the same to the bit
         # wherever a run was stopped. Those of the second list may still be on the device.
@@ -167,7 +172,7 @@ class Tracker(Callback):
         draw = self._distributions is not None and self._due(before, self._images_every)
         self._hold_out(look or draw)
         values = self._line(record) if self._due(before, self._every) else {}
-        if look and self._diagnostics is not None:
+        if look and self._diagnostics:
             found = self._diagnostics(self._states)
             values |= {f"values/{name}": float(value) for name, value in found.items()}
         if values:
