@@ -2,8 +2,10 @@
 
 import copy
 from collections.abc import Callable, Collection
+from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any, Literal
+from functools import partial
+from typing import Any, Literal, Self
 
 import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
@@ -44,55 +46,54 @@ def probe_repeats(make_env: Callable[[], Any], seed: int = 0, *, steps: int = 32
         make_env: makes one environment, a list of them, or a vector environment. Separate ones
             without a state of their own are wrapped in `RepeatEpisodes`.
         seed: of actions and environments.
-        steps: how many are played in every environment, at least 8; those that go on take twice as
-            many together.
+        steps: how many are played in every environment, at least 8; those that go on from saved
+            states take as many again.
     """
     script = _Script(seed, whole_number("steps", steps, 8))
+    with ExitStack() as stack:
 
-    def made() -> Any:
-        envs = make_env()
-        if isinstance(envs, VectorEnv):
+        def made(repeating: bool) -> Any:
+            envs = make_env()
+            if not isinstance(envs, VectorEnv):
+                envs = list(envs) if isinstance(envs, list | tuple) else [envs]
+                if repeating:
+                    numbered = enumerate(envs)
+                    envs = [e if saves(e) else RepeatEpisodes(e, seed, i) for i, e in numbered]
+            stack.callback(_close, envs)
             return envs
-        envs = envs if isinstance(envs, list | tuple) else [envs]
-        return [e if saves(e) else RepeatEpisodes(e, seed, i) for i, e in enumerate(envs)]
 
-    envs = made()
-    try:
-        _reset(envs, seed)
-        seen, states = script.play(envs, save_at=[int(share * steps) for share in _RESTORED])
-        for step, state in states.items():
-            others = made()
-            try:
-                load_envs(others, state)
-                went_on, _ = script.play(others, first=step)
-            finally:
-                _close(others)
-            if went_on != seen[step:]:
-                raise NotRepeated(f"{_name(envs)} goes on otherwise after a repeated episode")
-    except (CannotSave, NotRepeated) as error:
-        return _probe_restart(make_env, script, str(error))
-    finally:
-        _close(envs)
-    return Probe(True, "reset", f"{len(states)} of {len(states)} saved episodes went on equally")
+        try:
+            count = _probe_states(partial(made, True), script)
+        except (CannotSave, NotRepeated) as error:
+            return _probe_restart(partial(made, False), script, str(error))
+    return Probe(True, "reset", f"{count} of {count} saved episodes went on equally")
 
 
-def _probe_restart(make_env: Callable[[], Any], script: "_Script", reason: str) -> Probe:
+def _probe_states(make_envs: Callable[[], Any], script: "_Script") -> int:
+    """How many states were saved and loaded."""
+    envs = make_envs()
+    script.reset(envs)
+    save_envs(envs)  # raises at once where nothing can be saved
+    seen, states = script.play(envs, save_at=[int(share * script.steps) for share in _RESTORED])
+    for step, state in states.items():
+        others = make_envs()
+        load_envs(others, state)
+        if script.play(others, first=step)[0] != seen[step:]:
+            name = envs[0] if isinstance(envs, list) else envs
+            raise NotRepeated(f"{name} goes on otherwise after a repeated episode")
+    return len(states)
+
+
+def _probe_restart(make_envs: Callable[[], Any], script: "_Script", reason: str) -> Probe:
     """What two runs of environments that do not repeat have in common."""
-    first, second = make_env(), make_env()
-    try:
-        _reset(first, script.seed)
-        seen, _ = script.play(first)
-        _reset(second, script.seed)
-        if script.play(second)[0] != seen:
-            words = "two of them, reset with one seed, go different ways"
-            return Probe(False, "never", f"{reason}; {words}")
-        _reset(first, script.seed)
-        if script.play(first)[0] != seen:
-            return Probe(False, "remake", f"{reason}; a seeded reset leaves traces of before")
-        return Probe(False, "reset", f"{reason}; a seeded reset leaves no traces of before")
-    finally:
-        _close(first)
-        _close(second)
+    first, second = make_envs(), make_envs()
+    one, other, again = (script.reset(envs).play(envs)[0] for envs in (first, second, first))
+    if one != other:
+        words = "two of them, reset with one seed, go different ways"
+        return Probe(False, "never", f"{reason}; {words}")
+    if one != again:
+        return Probe(False, "remake", f"{reason}; a seeded reset leaves traces of before")
+    return Probe(False, "reset", f"{reason}; a seeded reset leaves no traces of before")
 
 
 class _Script:
@@ -102,12 +103,18 @@ class _Script:
         self.seed, self.steps = seed, steps
         self._actions: list[list[Any]] = []
 
+    def reset(self, envs: Any) -> Self:
+        """Seed and reset environments."""
+        for i, env in enumerate(envs if isinstance(envs, list) else [envs]):
+            env.reset(seed=self.seed + i)
+        return self
+
     def play(
         self, envs: Any, first: int = 0, save_at: Collection[int] = ()
     ) -> tuple[list[int], dict[int, dict[str, Any]]]:
         """Checksums of the steps from `first` on, and states before some of them."""
         vector = isinstance(envs, VectorEnv)
-        spaces = [envs.action_space] if vector else [env.action_space for env in _listed(envs)]
+        spaces = [envs.action_space] if vector else [env.action_space for env in envs]
         if not self._actions:
             self._actions = [_drawn(s, self.seed + i, self.steps) for i, s in enumerate(spaces)]
         count = envs.num_envs if vector else len(spaces)
@@ -120,7 +127,7 @@ class _Script:
             if vector:
                 seen.append(_step_vector(envs, actions[0], cuts[t]))
             else:
-                stepped = zip(_listed(envs), actions, cuts[t], strict=True)
+                stepped = zip(envs, actions, cuts[t], strict=True)
                 seen.append(checksum([_step(*one) for one in stepped]))
         return seen, states
 
@@ -147,19 +154,6 @@ def _step_vector(envs: Any, actions: Any, cuts: Any) -> int:
     return seen
 
 
-def _listed(envs: Any) -> Any:
-    return envs if isinstance(envs, list | tuple) else [envs]
-
-
-def _reset(envs: Any, seed: int) -> None:
-    for i, env in enumerate(_listed(envs)):
-        env.reset(seed=seed + i)
-
-
 def _close(envs: Any) -> None:
-    for env in _listed(envs):
+    for env in envs if isinstance(envs, list) else [envs]:
         env.close()
-
-
-def _name(envs: Any) -> str:
-    return str(_listed(envs)[0])
