@@ -104,7 +104,7 @@ def flags_of(values: Any, name: str, count: int, step: int) -> Any:
     Raises:
         TypeError: they are no array of `count` bools.
     """
-    if isinstance(values, Tensor):
+    if values.__class__ is not np.ndarray and isinstance(values, Tensor):
         values = values.numpy(force=True)
     if getattr(values, "dtype", None) != np.bool_ or values.shape != (count,):
         raise TypeError(f"{name} must be an array of {count} bools, got {values!r} at step {step}")

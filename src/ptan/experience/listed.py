@@ -9,6 +9,7 @@ from ptan.experience.answers import bad_info, flag_of, reset_parts, step_parts
 from ptan.experience.flags import NO_TRANSITION, RAW_REWARD
 from ptan.experience.layout import Array
 from ptan.experience.stepper import Stepper
+from ptan.experience.tape import Tape
 from ptan.experience.windows import WindowSpec
 
 
@@ -75,31 +76,41 @@ class ListStepper(Stepper):
 
     def advance(self, steps: int) -> None:
         tape = self.tape
-        for _ in range(steps):
-            actions = self.act()
-            self.needs_reset = True  # until all have stepped
-            self._step(actions)
-            tape.t += 1
-            self.needs_reset = False
+        stepping, done = False, 0
+        try:
+            for done in range(1, steps + 1):
+                actions = self.act()
+                stepping = True  # until all have stepped
+                self._step(tape, actions)
+                tape.t += 1
+                stepping = False
+        except BaseException:
+            self.needs_reset = stepping
+            done -= 1
+            raise
+        finally:
+            players = self._players
+            self.transitions += done * (self.count if players is None else len(players))
 
-    def _step(self, actions: Any) -> None:
+    def _step(self, tape: Tape, actions: Any) -> None:
         """Step every environment; the hottest loop of the library, so the usual step goes first."""
-        tape, t, count = self.tape, self.tape.t, self.count
+        t, count = tape.t, self.count
         base = t % tape.ring * count
         following = (t + 1) % tape.ring * count
         scalar_rewards = not tape.reward_leaf.shape
         # Only different environments keep an observation untouched until all have stepped.
         at_once = tape.small and self._distinct
-        observations = list(self.observations)
-        self.agent_states = self._decision.states
-        numbered, players = self._numbered, self._players
-        if players is not None:
+        numbered = self._numbered
+        if self._players is not None:
             tape.flags[base : base + count] = np.where(self.waiting, NO_TRANSITION, 0)
-            numbered = [numbered[e] for e in players]
+            numbered = [numbered[e] for e in self._players]
+            at_once = True
         elif count > 1:
             tape.flags[base : base + count] = 0
         else:
             tape.flag_view[base] = 0
+        observations = list(self.observations)
+        self.agent_states = self._decision[2]
         for e, env in numbered:
             try:
                 result = env.step(actions[e])
@@ -125,11 +136,10 @@ class ListStepper(Stepper):
             if not at_once:
                 tape.put(following + e, observation, "observation", e)
         if self.max_steps is not None:
-            self._cap(base, observations)
-        if at_once or players is not None or self.max_steps is not None:
+            self._cap(base, following, observations)
+        if at_once:
             tape.put_listed(following, observations)
         self.observations = observations
-        self.transitions += len(numbered)
 
     def _look(
         self,
@@ -169,9 +179,10 @@ class ListStepper(Stepper):
         self._set_state(env, self.initial_state())
         return observation
 
-    def _cap(self, base: int, observations: list[Any]) -> None:
+    def _cap(self, base: int, following: int, observations: list[Any]) -> None:
         """Truncate the episodes that have reached the limit of steps."""
         for e in self.too_long(base):
             self.tape.flag_view[base + e] |= self.end_flags(False, True, True)
             self.tape.put_final(base + e, observations[e], e)
             observations[e] = self._begin_episode(e)
+            self.tape.put(following + e, observations[e], "observation", e)

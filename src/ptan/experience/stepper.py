@@ -19,6 +19,8 @@ from ptan.experience.tape import Tape
 from ptan.experience.transitions import Transitions
 from ptan.experience.windows import WindowCutter, WindowSpec
 
+_NO_COLUMNS: Mapping[str, Array] = {}
+
 
 class Stepper(ABC):
     """Some environments, the agent that acts in them, and the tape of their newest steps.
@@ -83,7 +85,8 @@ class Stepper(ABC):
         self._begun = False
         self._players: Array | None = None  # where some environments wait: those that play
         self._lengths = np.zeros(count, np.int64)  # of the episodes under way, under `max_steps`
-        self._decision = PolicyStep(None, None, [], {})
+        # As a `PolicyStep`; a plain tuple costs a third of one.
+        self._decision: tuple[Any, Any, Any, Mapping[str, Array]] = (None, None, [], _NO_COLUMNS)
 
     @property
     def agent(self) -> Any:
@@ -98,7 +101,7 @@ class Stepper(ABC):
     @property
     def last(self) -> PolicyStep:
         """The agent's decision in the last step; what it holds for waiting environments is void."""
-        return self._decision
+        return PolicyStep(*self._decision)
 
     @property
     def over(self) -> Array:
@@ -173,31 +176,28 @@ class Stepper(ABC):
         Raises:
             TypeError, ValueError: it returned something else than an action and a state for each.
         """
-        observations, states, players = self.observations, self.agent_states, self._players
-        if players is not None:
-            if not len(players):
-                raise RuntimeError("all environments wait: call play_all() to go on")
-            observations = self.observations_of(players)
-            states = [states[e] for e in players]
-        if self._policy_step is None:
-            result = self._agent(observations, states)
-            decision = self._checked(result, len(states))
+        if self._players is not None:
+            decision = self._decision_of_players(self._players)
+        elif self._policy_step is None:
+            actions, states = self._checked(self._agent(self.observations, self.agent_states))
+            decision = actions, actions, states, _NO_COLUMNS
         else:
-            result = self._policy_step(observations, states)
-            decision = self._checked_step(result, len(states))
-        if players is not None:
-            decision = self._spread(decision, players)
+            decision = self._checked_step(self._policy_step(self.observations, self.agent_states))
         self._decision = decision
-        self.tape.put_actions(decision.actions)
-        return decision.env_actions
+        self.tape.put_actions(decision[0])
+        return decision[1]
 
-    def _checked(self, result: Any, count: int) -> PolicyStep:
+    def _checked(self, result: Any, count: int | None = None) -> tuple[Any, Any]:
+        """Actions and new agent states of `count` environments; None for all."""
+        count = self.count if count is None else count
         try:
             actions, states = result
-            actions = _per_environment(actions, count)
-            states = [None] * len(actions) if states is None else states
+            if actions.__class__ is not np.ndarray:
+                actions = _per_environment(actions, count)
+            if states is None:
+                states = [None] * len(actions)
             if len(actions) == len(states) == count:
-                return PolicyStep(actions, actions, states, {})
+                return actions, states
         except (TypeError, ValueError):
             raise TypeError(
                 f"agent must return (actions, agent states), a batch of each, got {result!r}"
@@ -207,19 +207,26 @@ class Stepper(ABC):
             f"got {len(actions)} actions and {len(states)} states"
         )
 
-    def _checked_step(self, result: Any, count: int) -> PolicyStep:
-        if not isinstance(result, PolicyStep):
-            raise TypeError(f"step of agent must return a PolicyStep, got {result!r}")
-        actions, env_actions, states, columns = result
-        decision = self._checked((actions, states), count)
-        if env_actions is not actions:
-            env_actions = self._checked((env_actions, None), count).actions
-        else:
-            env_actions = decision.actions
-        return PolicyStep(decision.actions, env_actions, decision.states, columns)
+    def _checked_step(self, step: Any, count: int | None = None) -> PolicyStep:
+        if not isinstance(step, PolicyStep):
+            raise TypeError(f"step of agent must return a PolicyStep, got {step!r}")
+        actions, states = self._checked((step.actions, step.states), count)
+        env_actions = actions
+        if step.env_actions is not step.actions:
+            env_actions, _ = self._checked((step.env_actions, None), count)
+        return PolicyStep(actions, env_actions, states, step.columns)
 
-    def _spread(self, decision: PolicyStep, players: Array) -> PolicyStep:
-        """A decision for those that play as one for all: waiting ones repeat the first."""
+    def _decision_of_players(self, players: Array) -> PolicyStep:
+        """The decision of those that play, spread over all: waiting ones repeat the first."""
+        if not len(players):
+            raise RuntimeError("all environments wait: call play_all() to go on")
+        observations = self.observations_of(players)
+        states = [self.agent_states[e] for e in players]
+        if self._policy_step is None:
+            actions, states = self._checked(self._agent(observations, states), len(players))
+            decision = PolicyStep(actions, actions, states, _NO_COLUMNS)
+        else:
+            decision = self._checked_step(self._policy_step(observations, states), len(players))
         places = np.zeros(self.count, np.int64)
         places[players] = np.arange(len(players))
 
@@ -233,7 +240,7 @@ class Stepper(ABC):
         return PolicyStep(spread(decision.actions), spread(decision.env_actions), states, columns)
 
     def _set_state(self, env: int, state: Any) -> None:
-        if self.agent_states is self._decision.states:
+        if self.agent_states is self._decision[2]:
             self.agent_states = list(self.agent_states)  # the agent may keep its own
         self.agent_states[env] = state
 

@@ -104,14 +104,14 @@ class Tape:
             self.frames = [np.empty((size, *leaf.shape), leaf.dtype) for leaf in leaves]
         self.float_frames = [frames for frames in self.frames if frames.dtype.kind == "f"]
         self.float_values = [frames.reshape(size, -1) for frames in self.float_frames]
-        # Several small arrays are written faster together than one by one.
+        # The usual observation, one array, is known at a glance.
         first = leaves[0]
-        self._observation_block = (self.count, *first.shape)
-        self.small = (
-            isinstance(layout, Leaf)
-            and not (layout.scalar or layout.opaque)
-            and 1 < self.count < self.count * _size(first) <= _SMALL_BYTES
-        )
+        one_array = isinstance(layout, Leaf) and not (layout.scalar or layout.opaque)
+        self._array_dtype = first.dtype if one_array else None
+        self._array_shape = first.shape
+        self._batch_shape = (self.count, *first.shape)
+        # Several small arrays are written faster together than one by one.
+        self.small = one_array and 1 < self.count < self.count * _size(first) <= _SMALL_BYTES
 
     def put(self, index: int, value: Any, what: str, env: int) -> None:
         """Write one observation.
@@ -119,15 +119,14 @@ class Tape:
         Raises:
             ValueError: it differs from the first one in shape, dtype or nesting.
         """
-        layout = self.layout
         if (
             value.__class__ is np.ndarray
-            and layout.__class__ is Leaf
-            and value.shape == layout.shape
-            and value.dtype == layout.dtype
+            and value.dtype is self._array_dtype
+            and value.shape == self._array_shape
         ):
             self.frames[0][index] = value
             return
+        layout = self.layout
         name = f"{what} of environment {env} at step {self.t}"
         try:
             parts = flatten(layout, value, name)
@@ -152,11 +151,18 @@ class Tape:
         except ValueError:  # of different shapes
             block = _NO_BLOCK
         frames = self.frames[0]
-        if block.shape == self._observation_block and block.dtype == frames.dtype:
+        if block.dtype == frames.dtype and block.shape == self._batch_shape:
             frames[index : index + self.count] = block
             return
         for e, observation in enumerate(observations):
             self.put(index + e, observation, "observation", e)
+
+    def put_array(self, index: int, batch: Array) -> bool:
+        """Write observations of all environments that are one array; False if it does not fit."""
+        if batch.dtype is not self._array_dtype or batch.shape != self._batch_shape:
+            return False
+        self.frames[0][index : index + self.count] = batch
+        return True
 
     def put_block(self, index: int, parts: Sequence[Any]) -> bool:
         """Write the observations of all environments, given per leaf as (N, *shape).

@@ -112,15 +112,17 @@ class VectorStepper(Stepper):
         return one_of(self.observations, env, self.space("observation"))
 
     def put_observations(self, index: int) -> None:
-        tape = self.tape
+        tape, batch = self.tape, self.observations
+        if batch.__class__ is np.ndarray and tape.put_array(index, batch):
+            return
         try:
-            if tape.put_block(index, batch_parts(tape.layout, self.observations)):
+            if tape.put_block(index, batch_parts(tape.layout, batch)):
                 return
             singles = [self.one_observation(e) for e in range(self.count)]
         except (TypeError, KeyError, IndexError):
             raise ValueError(
                 f"observations at step {tape.t} must hold one like the first per environment "
-                f"({self.count}), got {self.observations!r}"
+                f"({self.count}), got {batch!r}"
             ) from None
         for e, observation in enumerate(singles):
             tape.put(index + e, observation, "observation", e)
@@ -140,13 +142,13 @@ class VectorStepper(Stepper):
             error.add_note(f"step {tape.t} of env")
             raise
         self.observations, rewards, terminated, truncated, info = vector_step_parts(result, tape.t)
-        self.agent_states = self._decision.states
+        self.agent_states = self._decision[2]
         self._put_rewards(base, np.asarray(rewards), info)
         terminated = flags_of(terminated, "terminated", self.count, tape.t)
         truncated = flags_of(truncated, "truncated", self.count, tape.t)
-        ended = terminated | truncated
         skipped = 0
-        if self._resetting or self._players is not None or self._leftover or ended.any():
+        unusual = self._resetting or self._leftover or self._players is not None
+        if unusual or (terminated | truncated).any():
             skipped = self._put_ends(base, terminated, truncated, info)
         if self.max_steps is not None:
             self._cap(base)
@@ -160,15 +162,15 @@ class VectorStepper(Stepper):
     def _put_rewards(self, base: int, rewards: Array, info: dict[str, Any]) -> None:
         tape, count = self.tape, self.count
         part = slice(base, base + count)
-        if rewards.shape[:1] != (count,):
-            raise ValueError(
-                f"rewards must hold one per environment ({count}), got {rewards!r} at step {tape.t}"
-            )
         if rewards.shape == (count,) and not tape.reward_leaf.shape:
             if rewards.dtype.kind not in "biuf":
                 raise TypeError(f"rewards must be numbers, got {rewards!r} at step {tape.t}")
             tape.rewards[part, 0] = rewards
             tape.flags[part] = INT_REWARD if rewards.dtype.kind in "biu" else 0
+        elif rewards.shape[:1] != (count,):
+            raise ValueError(
+                f"rewards must hold one per environment ({count}), got {rewards!r} at step {tape.t}"
+            )
         else:
             for e in range(count):
                 tape.flags[base + e] = tape.put_reward(base + e, rewards[e], e)
