@@ -128,6 +128,7 @@ def games_of(envs: Sequence[ScriptedEnv], *, next_step: bool = False) -> list[Ga
             steps += len(segment)
             if not segment.goes_on:
                 found.append(Game(segment.ticks[-1], number, total, steps))
+            if not segment.goes_on or not segment.ended:  # over, or broken off by a reset
                 total, steps = 0.0, 0
     return sorted(found, key=lambda game: (game.tick, game.env))
 

@@ -76,9 +76,9 @@ class ListStepper(Stepper):
 
     def advance(self, steps: int) -> None:
         tape = self.tape
-        stepping, done = False, 0
+        stepping, first = False, tape.t
         try:
-            for done in range(1, steps + 1):
+            for _ in range(steps):
                 actions = self.act()
                 stepping = True  # until all have stepped
                 self._step(tape, actions)
@@ -86,11 +86,10 @@ class ListStepper(Stepper):
                 stepping = False
         except BaseException:
             self.needs_reset = stepping
-            done -= 1
             raise
         finally:
-            players = self._players
-            self.transitions += done * (self.count if players is None else len(players))
+            players = self.count if self._players is None else len(self._players)
+            self.transitions += (tape.t - first) * players
 
     def _step(self, tape: Tape, actions: Any) -> None:
         """Step every environment; the hottest loop of the library, so the usual step goes first."""
