@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 from gymnasium.vector import VectorEnv
@@ -20,6 +20,7 @@ from ptan.experience.transitions import Transitions
 from ptan.experience.windows import WindowCutter, WindowSpec
 
 _NO_COLUMNS: Mapping[str, Array] = {}
+_Decision: TypeAlias = tuple[Any, Any, Any, Mapping[str, Array]]  # a third of a PolicyStep's cost
 
 
 class Stepper(ABC):
@@ -85,8 +86,7 @@ class Stepper(ABC):
         self._begun = False
         self._players: Array | None = None  # where some environments wait: those that play
         self._lengths = np.zeros(count, np.int64)  # of the episodes under way, under `max_steps`
-        # As a `PolicyStep`; a plain tuple costs a third of one.
-        self._decision: tuple[Any, Any, Any, Mapping[str, Array]] = (None, None, [], _NO_COLUMNS)
+        self._decision: _Decision = (None, None, [], _NO_COLUMNS)
 
     @property
     def agent(self) -> Any:
@@ -176,6 +176,7 @@ class Stepper(ABC):
         Raises:
             TypeError, ValueError: it returned something else than an action and a state for each.
         """
+        decision: _Decision
         if self._players is not None:
             decision = self._decision_of_players(self._players)
         elif self._policy_step is None:
