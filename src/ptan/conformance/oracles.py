@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ptan.conformance.scripted import Event, ScriptedEnv, action_at
+from ptan.conformance.scripted import Event, ScriptedEnv
 
 
 @dataclass
@@ -139,15 +139,6 @@ def discounted(rewards: Sequence[Any], gamma: float) -> Any:
     for reward in reversed(rewards):
         total = reward + gamma * total
     return total
-
-
-def play(env: ScriptedEnv, episodes: int) -> ScriptedEnv:
-    """The environment after so many more episodes, with the actions of the scripted agent."""
-    for _ in range(episodes):
-        env.reset()
-        while env.running:
-            env.step(action_at(env.place))
-    return env
 
 
 def leaves(value: Any, name: str = "") -> list[tuple[str, np.ndarray[Any, Any]]]:

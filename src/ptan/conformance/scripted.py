@@ -27,6 +27,9 @@ class Place(NamedTuple):
     episode: int
     step: int
 
+    def __str__(self) -> str:
+        return f"step {self.step} of environment {self.env} (episode {self.episode})"
+
 
 @dataclass(frozen=True)
 class Episode:
