@@ -66,14 +66,13 @@ class DDPGAgent(NetworkAgent):
         actions = to_numpy(self._forward(observations))
         check_rows(actions, n_rows, "the model")
         states = unchanged(agent_states, n_rows)
-        if not self.explore:
-            pass
-        elif isinstance(self.noise, OrnsteinUhlenbeckProcess):
-            positions = self.noise.step(agent_states, actions.shape)
+        noise = self.noise if self.explore else None
+        if isinstance(noise, OrnsteinUhlenbeckProcess):
+            positions = noise.step(agent_states, actions.shape)
             actions = (actions + positions).astype(actions.dtype, copy=False)
             states = list(positions)
-        else:
-            actions = np.asarray(self.noise(actions))
+        elif noise is not None:
+            actions = np.asarray(noise(actions))
             check_rows(actions, n_rows, "the noise")
         # The critic judges what the environment was given, so that is what is learned from.
         clipped = self.bounds.clip(actions)
