@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from ptan.common.wrappers import AtariSettings, make_atari_vec, wrap_dqn
-from ptan.envs.atari_settings import warn_if_clipped
 
 gymnasium.register_envs(ale_py)
 pytestmark = pytest.mark.atari
@@ -212,30 +211,3 @@ def test_evaluation_vector_is_unclipped_and_plays_whole_games():
         most = max(most, rewards[0])
         assert not terminated[0] or info["lives"][0] == 0
     assert most > 1
-
-
-def raw_vector(**kwargs):
-    from ale_py.vector_env import AtariVectorEnv
-
-    return AtariVectorEnv("pong", 1, num_threads=1, **kwargs)
-
-
-def test_vectors_made_by_us_and_other_environments_give_no_warning(recwarn):
-    warn_if_clipped(make_atari_vec("pong", 1, num_threads=1))
-    warn_if_clipped(gymnasium.make("CartPole-v1"))
-    warn_if_clipped(gymnasium.make_vec("ALE/Pong-v5", 1, reward_clipping=False))
-    stated = raw_vector(reward_clipping=False)
-    stated.reward_clipping = stated.episodic_life = False
-    warn_if_clipped(stated)
-    assert not recwarn
-
-
-def test_vectors_that_clip_or_reset_at_life_loss_give_a_warning():
-    with pytest.warns(UserWarning, match="clips rewards:"):
-        warn_if_clipped(gymnasium.make_vec("ALE/Pong-v5", 1))
-    with pytest.warns(UserWarning, match="resets the game at a lost life:"):
-        warn_if_clipped(
-            gymnasium.make_vec("ALE/Pong-v5", 1, reward_clipping=False, episodic_life=True)
-        )
-    with pytest.warns(UserWarning, match="cannot|neither can be read back"):
-        warn_if_clipped(gymnasium.vector.VectorWrapper(raw_vector()))

@@ -36,7 +36,7 @@ def checksums(env):
     return state["seed"], state["index"], state["episode"], state["steps"], state["checksum"]
 
 
-def test_every_episode_has_a_seed_of_its_own_whoever_resets_it():
+def test_every_episode_has_a_seed_of_its_own():
     def first(seed, index, episodes, again=None):
         env = RepeatEpisodes(maker("CartPole-v1")(), seed, index)
         env.reset(seed=again)

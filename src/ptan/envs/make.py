@@ -55,7 +55,7 @@ def make_env(
         kwargs["render_mode"] = render_mode
     try:
         env = _make(spec, kwargs)
-    except Exception as error:  # whatever an environment does when it is made
+    except Exception as error:  # an environment may raise anything
         raise ValueError(f"{env_id} cannot be made: {_one_line(error)}") from error
     return wrap_dqn(env, **(atari or AtariSettings()).keywords()) if game else env
 
@@ -94,7 +94,7 @@ def _import(module: str, env_id: str) -> None:
         sys.path.insert(0, str(Path.cwd()))  # programs that were installed do not look there
     try:
         import_module(module)
-    except Exception as error:  # whatever a module does when it is imported
+    except Exception as error:  # a module may raise anything
         reason = f"{type(error).__name__}: {_one_line(error)}"
         raise ImportError(f"the module of env {env_id!r} cannot be imported: {reason}") from error
 

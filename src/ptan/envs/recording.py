@@ -12,7 +12,7 @@ __all__ = ["action_columns", "action_rows", "checksum"]
 
 def checksum(value: Any, start: int = 0) -> int:
     """A CRC-32 over a value as environments give them: nested, arrays, tensors, numbers, text."""
-    if isinstance(value, np.ndarray) and not value.dtype.hasobject:
+    if value.__class__ is np.ndarray and not value.dtype.hasobject:
         try:
             return crc32(value, start)  # type: ignore[arg-type]
         except (BufferError, ValueError):  # not contiguous, or of a dtype without a buffer

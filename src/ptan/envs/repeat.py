@@ -31,7 +31,7 @@ class NotRepeated(ValueError):  # noqa: N818
 class RepeatEpisodes(gymnasium.Wrapper[Any, Any, Any, Any]):
     """Seeds every episode and remembers its actions, so that another object can go on within it.
 
-    Episode k of environment i is reset with a seed made of (seed, i, k), whoever resets it and in
+    Episode k of environment i is reset with a seed made of (seed, i, k), in
     every auto-reset mode. `load_state_dict` resets with that seed, repeats the actions, and
     compares a checksum of all observations, rewards and flags. An environment below that has
     `state_dict()` and `load_state_dict(state)` itself is asked instead (see `ptan.envs.states`).
@@ -116,7 +116,7 @@ class RepeatEpisodes(gymnasium.Wrapper[Any, Any, Any, Any]):
         if terminated or truncated:
             lost = not truncated and isinstance(info, dict) and info.get("life_loss", False)
             self._life_lost, self._over = bool(lost), not lost
-        else:
+        elif self._life_lost or self._over:
             self._life_lost = self._over = False
         return result
 
