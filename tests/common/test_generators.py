@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.replay.state_trees import assert_same_tree, broken_parts, paths_in, with_part
+from tests.replay.states import assert_same_tree, broken_parts, paths_in, with_part
 
 from ptan.actions import EpsilonGreedyActionSelector
 from ptan.common.generators import as_generator, check_generator_state, generator_state

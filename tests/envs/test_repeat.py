@@ -9,7 +9,7 @@ import pytest
 import torch
 from gymnasium import spaces
 from tests.envs.games import REPEATING, Odd, breakout, maker, needs, play
-from tests.replay.state_trees import broken_parts, paths_in, with_part
+from tests.replay.states import broken_parts, paths_in, with_part
 
 from ptan.envs.repeat import MadeAnew, NotRepeated, RepeatEpisodes
 

@@ -1,19 +1,77 @@
-"""Prioritized sampling: frequencies, weights, beta; and prioritized buffers of the user's own."""
+"""Prioritized buffers: frequencies, weights, priorities."""
 
-import itertools
 import pickle
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from ptan.experience import Batch, ExperienceReplayBuffer, PrioritizedReplayBuffer, batch_generator
+from ptan.experience import Batch, PrioReplayBufferNaive, PrioritizedReplayBuffer
 
-from .fakes import GAMMA, numbered
+from .fakes import GAMMA, RowKitchen, make_buffer, numbered
 from .oracles import assert_frequencies, assert_rows
-from .priorities import KINDS, Priorities, both, draw_counts, filled, new_buffer, see_all
 
-# --- frequencies ---------------------------------------------------------------------------------
+KINDS = ("naive", "prioritized")
+both = pytest.mark.parametrize("kind", KINDS)
+
+
+def new_buffer(kind: str, capacity: int, alpha: float = 0.6, seed: Any = 0) -> Any:
+    if kind == "naive":
+        return PrioReplayBufferNaive(None, capacity, alpha, gamma=GAMMA, rng=seed)
+    return PrioritizedReplayBuffer(None, capacity, alpha, gamma=GAMMA, rng=seed)
+
+
+def filled(kind: str, capacity: int, added: int, alpha: float = 0.6, seed: Any = 0) -> Any:
+    buffer = new_buffer(kind, capacity, alpha, seed)
+    buffer.extend(numbered(i) for i in range(added))
+    return buffer
+
+
+def see_all(buffer: Any) -> None:
+    """Sample until every stored row has been given at least once."""
+    seen: set[int] = set()
+    while len(seen) < len(buffer):
+        seen.update(buffer.sample(64)[1].tolist())
+
+
+def draw_counts(buffer: Any, first: int, draws: int) -> np.ndarray:
+    numbers = np.concatenate([buffer.sample(100)[1] for _ in range(draws // 100)])
+    assert numbers.min() >= first
+    return np.bincount(numbers - first, minlength=len(buffer))
+
+
+class Priorities:
+    """Priorities by row number, in a dictionary."""
+
+    def __init__(self, capacity: int, alpha: float) -> None:
+        self.capacity, self.alpha = capacity, alpha
+        self.of: dict[int, float] = {}
+        self.highest, self.added, self.stale = 1.0, 0, 0
+
+    def add(self) -> None:
+        self.of[self.added] = self.highest
+        self.of.pop(self.added - self.capacity, None)
+        self.added += 1
+
+    def update(self, numbers: Any, priorities: Any) -> None:
+        for number, priority in zip(numbers, priorities, strict=True):
+            if int(number) not in self.of:
+                self.stale += 1
+                continue
+            self.of[int(number)] = float(priority)
+            self.highest = max(self.highest, float(priority))
+
+    def probabilities(self) -> dict[int, float]:
+        total = sum(p**self.alpha for p in self.of.values())
+        return {number: p**self.alpha / total for number, p in self.of.items()}
+
+    def weights(self, numbers: Any, beta: float) -> np.ndarray:
+        probability = self.probabilities()
+        raw = np.array([(len(self.of) * probability[int(n)]) ** -beta for n in numbers])
+        return raw / raw.max()
 
 
 @both
@@ -85,9 +143,6 @@ def test_sampling_a_single_row(kind: str) -> None:
     assert_rows(batch, [numbered(0)] * 6, GAMMA)
 
 
-# --- what sample gives ---------------------------------------------------------------------------
-
-
 @both
 def test_sample_gives_batch_row_numbers_and_weights(kind: str) -> None:
     buffer = filled(kind, 10, 25)
@@ -139,9 +194,6 @@ def test_alpha_zero_is_uniform(kind: str) -> None:
     assert np.allclose(weights, 1.0)
 
 
-# --- beta ----------------------------------------------------------------------------------------
-
-
 def test_beta_goes_on_a_straight_line_to_one_and_does_not_compound() -> None:
     buffer = PrioritizedReplayBuffer(None, 10, 0.6, beta_start=0.2, beta_frames=1000)
     assert buffer.beta == 0.2
@@ -176,84 +228,213 @@ def test_sample_uses_the_buffers_beta_unless_one_is_given(kind: str) -> None:
     assert np.allclose(weights, twin.weights(numbers, 0.5), rtol=1e-5)
 
 
-# --- published prioritized buffers ---------------------------------------------------------------
+@both
+def test_new_rows_get_the_highest_priority_ever_seen(kind: str) -> None:
+    buffer = filled(kind, 4, 3, alpha=1.0)
+    see_all(buffer)
+    buffer.update_priorities([1], [5.0])
+    buffer.update_priorities([1], [0.5])
+    buffer.add(numbered(3))
+    _, numbers, weights = buffer.sample(400, 1.0)
+    weight = dict(zip(numbers.tolist(), weights.tolist(), strict=True))
+    assert weight == pytest.approx({0: 0.5, 1: 1.0, 2: 0.5, 3: 0.1}, rel=1e-5)
+    # Also when the row that had it is gone.
+    buffer.extend(numbered(i) for i in range(4, 7))
+    see_all(buffer)
+    buffer.update_priorities([3], [1.0])
+    _, numbers, weights = buffer.sample(400, 1.0)
+    weight = dict(zip(numbers.tolist(), weights.tolist(), strict=True))
+    assert weight == pytest.approx({3: 1.0, 4: 0.2, 5: 0.2, 6: 0.2}, rel=1e-5)
 
 
-class HandWritten(ExperienceReplayBuffer):
-    """A prioritized buffer as notebooks write it: own list, no call of the base constructor."""
-
-    def __init__(self, exp_source: Any, buf_size: int, prob_alpha: float = 0.6) -> None:
-        self.experience_source_iter = None if exp_source is None else iter(exp_source)
-        self.capacity = buf_size
-        self.pos = 0
-        self.buffer: list[Any] = []
-        self.prob_alpha = prob_alpha
-        self.priorities = np.zeros(buf_size, dtype=np.float32)
-
-    def populate(self, count: int) -> None:
-        highest = self.priorities.max() if self.buffer else 1.0
-        for _ in range(count):
-            row = next(self.experience_source_iter)
-            if len(self.buffer) == self.capacity:
-                self.buffer[self.pos] = row
-            else:
-                self.buffer.append(row)
-            self.priorities[self.pos] = highest
-            self.pos = (self.pos + 1) % self.capacity
-
-    def sample(self, batch_size: int, beta: float = 0.4) -> Any:
-        mass = self.priorities[: len(self.buffer)] ** self.prob_alpha
-        probabilities = mass / mass.sum()
-        chosen = np.random.default_rng(0).choice(len(self.buffer), batch_size, p=probabilities)
-        weights = (len(self.buffer) * probabilities[chosen]) ** -beta
-        return [self.buffer[i] for i in chosen], chosen, np.float32(weights / weights.max())
-
-    def update_priorities(self, batch_indices: Any, batch_priorities: Any) -> None:
-        self.priorities[batch_indices] = batch_priorities
+@both
+def test_the_last_of_several_priorities_for_one_row_counts(kind: str) -> None:
+    buffer = filled(kind, 2, 2, alpha=1.0)
+    see_all(buffer)
+    buffer.update_priorities([0, 1, 0, 0], [9.0, 2.0, 7.0, 1.0])
+    _, numbers, weights = buffer.sample(100, 1.0)
+    weight = dict(zip(numbers.tolist(), weights.tolist(), strict=True))
+    assert weight == pytest.approx({0: 1.0, 1: 0.5}, rel=1e-5)
 
 
-def test_a_published_buffer_that_never_calls_the_base_constructor_works() -> None:
-    buffer = HandWritten((numbered(i) for i in itertools.count()), 5)
-    assert len(buffer) == 0
-    assert list(buffer) == []
-    buffer.populate(3)
-    assert len(buffer) == 3
-    assert [row.state for row in buffer] == [0, 1, 2]
-    buffer.populate(5)
-    assert len(buffer) == 5
-    assert list(buffer) == buffer.buffer
-    assert [row.state for row in buffer] == [5, 6, 7, 3, 4]
-    rows, chosen, weights = buffer.sample(16)
-    assert [row.state for row in rows] == [buffer.buffer[i].state for i in chosen]
-    buffer.update_priorities(chosen, weights + 1)
-    assert Batch.from_rows(rows, gamma=GAMMA).rewards.tolist() == [r.reward for r in rows]
-    generated = batch_generator(buffer, initial=2, batch_size=4)
-    assert len(next(generated)[0]) == 4
-    assert [row.state for row in buffer] == [10, 6, 7, 8, 9]
+@both
+def test_rows_overwritten_since_they_were_sampled_are_skipped_and_counted(kind: str) -> None:
+    buffer = filled(kind, 4, 4, alpha=1.0)
+    assert buffer.stale_updates == 0
+    see_all(buffer)
+    buffer.extend(numbered(i) for i in range(4, 6))  # Rows 0 and 1 are gone.
+    buffer.update_priorities([0, 1, 2, 1], [50.0, 60.0, 3.0, 70.0])
+    assert buffer.stale_updates == 3
+    see_all(buffer)
+    _, numbers, weights = buffer.sample(300, 1.0)
+    weight = dict(zip(numbers.tolist(), weights.tolist(), strict=True))
+    assert weight == pytest.approx({2: 1 / 3, 3: 1.0, 4: 1.0, 5: 1.0}, rel=1e-5)
+    buffer.update_priorities([0], [1.0])
+    assert buffer.stale_updates == 4
 
 
-def test_a_published_buffer_pickles_without_its_iterator() -> None:
-    buffer = HandWritten((numbered(i) for i in itertools.count()), 5)
-    buffer.populate(7)
+@both
+def test_an_empty_update_changes_nothing(kind: str) -> None:
+    buffer = filled(kind, 5, 5)
+    buffer.update_priorities(np.zeros(0, np.int64), np.zeros(0))
+    assert buffer.stale_updates == 0
+    assert len(buffer.sample(3)[0]) == 3
+
+
+UPDATES = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 9)), max_size=12)
+
+
+@both
+@given(
+    capacity=st.integers(1, 8),
+    steps=UPDATES,
+    seed=st.integers(0, 2**16),
+    alpha=st.sampled_from([0.3, 0.6, 1.0]),
+)
+@settings(max_examples=250, deadline=None)
+def test_any_history_gives_the_weights_of_a_dictionary_of_priorities(
+    kind: str, capacity: int, steps: Any, seed: int, alpha: float
+) -> None:
+    buffer, twin = new_buffer(kind, capacity, alpha, seed), Priorities(capacity, alpha)
+    rng = np.random.default_rng(seed)
+    sampled: list[int] = []
+    for added, updated in steps:
+        for _ in range(added):
+            buffer.add(numbered(twin.added))
+            twin.add()
+        if not twin.of:
+            continue
+        batch, numbers, weights = buffer.sample(9, 0.7)
+        assert np.allclose(weights, twin.weights(numbers, 0.7), rtol=1e-5)
+        assert [row.state for row in batch] == numbers.tolist()
+        sampled.extend(numbers.tolist())
+        chosen = rng.choice(sampled, size=updated)
+        priorities = 10.0 ** rng.uniform(-3, 3, size=updated)
+        buffer.update_priorities(chosen, priorities)
+        twin.update(chosen, priorities)
+        assert buffer.stale_updates == twin.stale
+        if updated % 4 == 3:
+            buffer = pickle.loads(pickle.dumps(buffer))
+
+
+def test_weights_are_right_after_a_hundred_thousand_updates() -> None:
+    """Sums kept by adding differences would have drifted by now."""
+    buffer, twin = filled("prioritized", 300, 300, seed=2), Priorities(300, 0.6)
+    for _ in range(300):
+        twin.add()
+    see_all(buffer)
+    rng = np.random.default_rng(0)
+    for _ in range(100):
+        numbers = rng.integers(0, 300, size=1000)
+        priorities = 10.0 ** rng.uniform(-6, 6, size=1000)
+        buffer.update_priorities(numbers, priorities)
+        twin.update(numbers, priorities)
+    _see_all_weights(buffer, twin)
+    small = np.full(300, 1e-6)
+    buffer.update_priorities(np.arange(300), small)
+    assert_frequencies(draw_counts(buffer, 0, 30_000), np.full(300, 1 / 300))
+
+
+def _see_all_weights(buffer: Any, twin: Priorities) -> None:
+    for _ in range(20):
+        _, numbers, weights = buffer.sample(64, 1.0)
+        assert np.allclose(weights, twin.weights(numbers, 1.0), rtol=1e-5)
+
+
+@both
+def test_priorities_and_generator_pickle(kind: str) -> None:
+    buffer = filled(kind, 9, 14)
+    see_all(buffer)
+    buffer.update_priorities(np.arange(5, 14), np.arange(1.0, 10.0))
+    buffer.update_beta(30_000)
     copy = pickle.loads(pickle.dumps(buffer))
-    assert copy.experience_source_iter is None
-    assert (copy.pos, copy.capacity) == (2, 5)
-    assert copy.buffer == buffer.buffer
-    assert list(copy) == list(buffer)
-    assert np.array_equal(copy.priorities, buffer.priorities)
+    assert copy.beta == buffer.beta
+    for _ in range(3):
+        for a, b in zip(copy.sample(50)[1:], buffer.sample(50)[1:], strict=True):
+            assert np.array_equal(a, b)
+        for one in (copy, buffer):
+            one.add(numbered(14))
 
 
-class Extending(PrioritizedReplayBuffer):
-    """A user's buffer over ours that drops rows without reward."""
+@both
+def test_priorities_stay_with_their_rows_through_every_way_in(kind: str) -> None:
+    """The same rows by populate, add, extend give the same samples for the same seed."""
+    kitchen = RowKitchen("stack", 0)
+    rows = [kitchen.recipe().make() for _ in range(20)]
 
-    def _add(self, sample: Any) -> None:
-        if sample.reward:
-            super()._add(sample)
+    def numbers(fill: Any) -> list[int]:
+        buffer = make_buffer(kind, rows, 8, gamma=GAMMA, seed=5)
+        fill(buffer)
+        buffer.update_priorities(buffer.sample(8)[1], np.arange(1.0, 9.0))
+        return buffer.sample(50)[1].tolist()
+
+    def add_all(buffer: Any) -> None:
+        for row in rows:
+            buffer.add(row)
+
+    by_populate = numbers(lambda b: b.populate(20))
+    assert by_populate == numbers(add_all) == numbers(lambda b: b.extend(rows))
+    assert by_populate == numbers(lambda b: [b.populate(n) for n in (1, 1, 11, 7)])
 
 
-def test_a_subclass_that_filters_rows_in_its_own_add() -> None:
-    rows = [numbered(i)._replace(reward=float(i % 3)) for i in range(12)]
-    buffer = Extending(rows, 20, 0.6, gamma=GAMMA)
-    buffer.populate(12)
-    assert_rows(buffer, [row for row in rows if row.reward], GAMMA)
-    assert buffer.sample(20)[1].max() <= 7
+def test_the_sum_of_priorities_stays_exact_over_a_million_updates_and_wraps() -> None:
+    alpha, capacity = 0.6, 1000
+    buffer = PrioritizedReplayBuffer(None, capacity, alpha, rng=0)
+    rng = np.random.default_rng(0)
+    wanted, highest = np.zeros(capacity), 1.0
+    for end in range(150, 15_001, 150):
+        buffer.extend(numbered(i) for i in range(end - 150, end))
+        wanted[np.arange(end - 150, end) % capacity] = highest
+        numbers = rng.integers(max(0, end - capacity), end, size=10_000)
+        priorities = 10.0 ** rng.uniform(-6, 6, size=10_000)
+        buffer.update_priorities(numbers, priorities)
+        for number, priority in zip(numbers % capacity, priorities, strict=True):
+            wanted[number] = priority
+        highest = max(highest, float(priorities.max()))
+        total = float(np.sum(wanted[: len(buffer)] ** alpha))
+        assert buffer._weights.total == pytest.approx(total, rel=1e-9)
+    assert buffer.stale_updates == 0
+
+
+@both
+@pytest.mark.parametrize("alpha", [0.0, 0.6, 1.0])
+@pytest.mark.parametrize("priority", [1e308, 1.7e308, 1e300, 5e-324, 1e-300])
+def test_extreme_priorities_are_refused_or_give_weights_that_are_numbers(
+    kind: str, alpha: float, priority: float
+) -> None:
+    buffer = filled(kind, 8, 8, alpha)
+    update = [0, 1, 2, 3], [priority, 1.0, priority, priority]
+    if alpha == 1.0 and priority > 1e307:
+        with pytest.raises(ValueError, match="priorities must be positive and finite"):
+            buffer.update_priorities(*update)
+        assert buffer._weights[np.arange(8)].tolist() == [1.0] * 8
+    else:
+        buffer.update_priorities(*update)
+    for _ in range(3):
+        buffer.add(numbered(9))  # takes the greatest priority so far
+        for beta in (0.0, 0.4, 1.0):
+            batch, indices, weights = buffer.sample(200, beta=beta)
+            assert np.isfinite(weights).all()
+            assert (weights >= 0.0).all()
+            assert weights.max() == 1.0
+            assert np.isin(indices, np.arange(len(buffer)) + buffer._table.first).all()
+            assert len(batch) == 200
+
+
+def test_priorities_may_be_tensors_with_gradients_and_of_any_float() -> None:
+    buffer = filled("prioritized", 4, 4, 1.0)
+    indices = torch.tensor([1, 2])
+    buffer.update_priorities(indices, torch.tensor([2.0, 3.0], requires_grad=True))
+    assert buffer._weights[np.arange(4)].tolist() == [1.0, 2.0, 3.0, 1.0]
+
+
+@both
+def test_sample_batch_is_the_batch_of_sample(kind: str) -> None:
+    one, other = filled(kind, 9, 14), filled(kind, 9, 14)
+    batch = one.sample_batch(20, beta=0.7)
+    triple = other.sample(20, beta=0.7)
+    assert_rows(batch, triple[0], GAMMA)
+    assert np.array_equal(batch.indices, triple[1])
+    assert np.array_equal(batch.weights, triple[2])
+    assert triple[1] is triple[0].indices
+    assert triple[2] is triple[0].weights

@@ -1,14 +1,17 @@
-"""Every way in gives the same buffer; what a buffer shows, refuses and keeps."""
+"""Buffers: every way in gives the same rows, every way out follows the rules."""
 
 import itertools
+import multiprocessing
 import pickle
 from functools import partial
 from typing import Any
 
 import gymnasium
+import numpy as np
 import pytest
 
 from ptan.experience import (
+    ExperienceFirstLast,
     ExperienceReplayBuffer,
     ExperienceSource,
     ExperienceSourceFirstLast,
@@ -21,18 +24,23 @@ from .fakes import (
     GAMMA,
     CycleAgent,
     RandomAgent,
+    RowKitchen,
+    feed,
     make_buffer,
     numbered,
     scripted_env,
 )
 from .oracles import (
     PlainBuffer,
+    assert_frequencies,
     assert_holds,
     assert_rows,
     assert_sample,
+    drawn,
 )
 
 ROWS = 47
+
 OBSERVATIONS = ("vector", "discrete", "pixels", "dict", "tuple")
 
 
@@ -278,14 +286,113 @@ def test_batch_generator_populates_then_adds_one_row_per_batch() -> None:
     assert sizes == [11, 12, 13, 14, 15]
 
 
-def test_populate_shows_every_row_to_an_overridden_add() -> None:
-    class Adding(ExperienceReplayBuffer):
-        seen = 0
+def test_sampling_is_uniform_with_replacement_over_every_slot() -> None:
+    buffer = ExperienceReplayBuffer(None, 13, rng=4)
+    for added in (1, 5, 13, 29):
+        while buffer.pos != added % 13 or len(buffer) != min(added, 13):
+            buffer.add(numbered(0))
+        numbers = np.concatenate([buffer.sample(32).indices for _ in range(200)])
+        slots = np.bincount(numbers % 13, minlength=len(buffer))
+        assert_frequencies(slots, np.full(len(buffer), 1 / len(buffer)))
 
-        def add(self, row: Any) -> None:
-            self.seen += 1
-            super().add(row)
 
-    buffer = Adding(SOURCES["list"]("vector"), 4)
-    buffer.populate(6)
-    assert (buffer.seen, len(buffer)) == (6, 4)
+def test_sample_gives_exactly_n_rows_also_from_one_row() -> None:
+    buffer = ExperienceReplayBuffer(None, 5, gamma=GAMMA)
+    buffer.add(numbered(0))
+    for n in (1, 2, 17):
+        batch = buffer.sample(n)
+        assert len(batch) == n
+        assert_rows(batch, [numbered(0)] * n, GAMMA)
+
+
+@pytest.mark.parametrize("buffer_kind", BUFFERS)
+def test_equal_seeds_give_equal_samples_and_buffers_share_no_generator(buffer_kind: str) -> None:
+    def numbers(seed: Any) -> list[int]:
+        buffer = make_buffer(buffer_kind, None, 50, seed=seed)
+        buffer.extend(numbered(i) for i in range(50))
+        return drawn(buffer.sample(40)).indices.tolist()
+
+    assert numbers(3) == numbers(3) == numbers(np.random.default_rng(3))
+    assert numbers(3) != numbers(4)
+    assert numbers(None) != numbers(None)
+
+
+def test_discounts_of_hand_made_rows_need_a_gamma() -> None:
+    buffer = ExperienceReplayBuffer(None, 3)
+    buffer.add(numbered(0))
+    batch = buffer.sample(2)
+    with pytest.raises((ValueError, AttributeError), match="gamma"):
+        _ = batch.discounts
+    assert batch.rewards.tolist() == [0.0, 0.0]
+    assert next(iter(buffer)).discount is None
+
+
+def test_gamma_fills_in_only_missing_discounts() -> None:
+    buffer = ExperienceReplayBuffer(None, 4, gamma=0.5)
+    rows = [
+        numbered(0, steps=3),
+        numbered(1, discount=0.75),
+        ExperienceFirstLast(2, 0, 0.0, None),
+        ExperienceFirstLast(3, 0, 0.0, None, truncated=True, final_state=4, steps=2),
+    ]
+    buffer.extend(rows)
+    batch = buffer.sample(40)
+    assert np.array_equal(batch.discounts, np.float32([0.125, 0.75, 0.0, 0.25])[batch.indices])
+    assert [row.discount for row in buffer] == [0.125, 0.75, 0.0, 0.25]
+    assert batch.dones.tolist() == (batch.indices == 2).tolist()
+
+
+@pytest.mark.parametrize(("gamma", "expected"), [(None, GAMMA), (0.5, 0.5)])
+def test_gamma_of_the_source_unless_the_buffer_has_its_own(gamma: Any, expected: float) -> None:
+    source = ExperienceSourceFirstLast(scripted_env(), CycleAgent(), GAMMA)
+    buffer = ExperienceReplayBuffer(source, 10, gamma=gamma)
+    buffer.populate(1)
+    stored = next(iter(buffer))
+    assert stored.discount == GAMMA
+    buffer.add(stored._replace(discount=None))
+    assert list(buffer)[1].discount == expected
+
+
+@pytest.mark.parametrize("buffer_kind", BUFFERS)
+@pytest.mark.parametrize("kind", RowKitchen.KINDS)
+def test_a_whole_buffer_pickles_without_its_source(kind: str, buffer_kind: str) -> None:
+    served: list[Any] = []
+    buffer = make_buffer(buffer_kind, feed(RowKitchen(kind, 1), served), 9, gamma=GAMMA)
+    buffer.populate(16)
+    plain = PlainBuffer(9)
+    plain.extend(recipe.make() for recipe in served)
+    copy = pickle.loads(pickle.dumps(buffer))
+    assert copy.experience_source_iter is None
+    assert_holds(copy, plain, GAMMA)
+    assert np.array_equal(assert_sample(copy, plain, 20, GAMMA), drawn(buffer.sample(20)).indices)
+    more = RowKitchen(kind, 1)
+    recipes = [more.recipe() for _ in range(30)]
+    copy.extend(recipe.make() for recipe in recipes)
+    assert_holds(buffer, plain, GAMMA)
+    plain.extend(recipe.make() for recipe in recipes)
+    assert_holds(copy, plain, GAMMA)
+
+
+def _collect_in_a_child() -> tuple[Any, list[Any]]:
+    """Source and buffer made inside the child; the buffer and its rows travel back."""
+    buffer = ExperienceReplayBuffer(_stack_source(), 12)
+    buffer.populate(20)
+    return buffer, list(buffer)
+
+
+def _stack_source() -> Any:
+    envs = [scripted_env("dict", ident) for ident in range(2)]
+    return ExperienceSourceFirstLast(envs, CycleAgent(), GAMMA, steps_count=2)
+
+
+def test_rows_and_buffers_come_back_from_a_spawned_child() -> None:
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        buffer, rows = pool.apply(_collect_in_a_child)
+    plain = PlainBuffer(12)
+    plain.extend(itertools.islice(_stack_source(), 20))
+    assert_rows(rows, plain.rows)
+    assert_holds(buffer, plain)
+    own = ExperienceReplayBuffer(_stack_source(), 30)
+    own.populate(3)
+    own.extend(rows)
+    assert_rows(list(own)[3:], plain.rows)

@@ -1,4 +1,4 @@
-"""A state is taken over whole or refused whole; what cannot be saved says so."""
+"""States that are refused: broken ones, contradictions, other buffers."""
 
 import copy
 from typing import Any
@@ -17,9 +17,17 @@ from ptan.experience import (
 
 from .fakes import BUFFERS, GAMMA, RowKitchen, Scored, make_buffer, numbered
 from .oracles import drawn
-from .state_trees import arrays_in, assert_same_tree, broken_parts, paths_in, with_part
-from .test_storage_invariants import assert_invariants
-from .twins_of_states import ROW_CLASSES, contents, sampled
+from .states import (
+    ROW_CLASSES,
+    arrays_in,
+    assert_same_tree,
+    broken_parts,
+    contents,
+    paths_in,
+    sampled,
+    with_part,
+)
+from .test_frames import assert_invariants
 
 CAPACITY = 6
 
@@ -99,9 +107,6 @@ def test_a_broken_state_is_refused_whole_or_makes_a_whole_buffer(
     assert refused > 400
 
 
-# --- contradictions that are hard to hit by chance -----------------------------------------------
-
-
 def set_in(path: tuple[Any, ...], where: Any, value: Any) -> Any:
     def change(state: Any) -> None:
         part = state
@@ -113,6 +118,7 @@ def set_in(path: tuple[Any, ...], where: Any, value: Any) -> Any:
 
 
 STORE = ("rows", "stores", 0)
+
 CONTRADICTIONS = {
     "a frame beyond those there are": (set_in((*STORE, "refs"), (0, 0, 0), 10**6), "frame numbers"),
     "a row without a frame": (set_in((*STORE, "refs"), (1, 2, 0), -1), "frames where rows are"),
@@ -216,9 +222,6 @@ def test_a_generator_of_another_kind_is_refused() -> None:
     with pytest.raises(ValueError, match=r"state\['rng'\].*MT19937.*'PCG64'"):
         other.load_state_dict(buffer.state_dict())
     assert len(other) == 0
-
-
-# --- what cannot be saved ------------------------------------------------------------------------
 
 
 def row(**fields: Any) -> ExperienceFirstLast:

@@ -1,9 +1,7 @@
-"""The storage under the buffers: frames are live or free, shared, and never torn."""
+"""Frames: stored once, found again, given back."""
 
 import pickle
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,17 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import ptan
-from ptan.experience import ExperienceFirstLast, ExperienceReplayBuffer, PrioritizedReplayBuffer
+from ptan.experience import ExperienceFirstLast, ExperienceReplayBuffer
 from ptan.replay import _kernels, frames
 
-from .fakes import BUFFERS, GAMMA, RowKitchen, make_buffer, numbered
-from .oracles import PlainBuffer, assert_holds, assert_rows, drawn
+from .fakes import RowKitchen
+from .oracles import assert_rows
 from .twins import OPERATIONS, Twins
-
-LIBRARY = str(Path(ptan.__file__).parent)
-# Rows are turned into arrays there, before anything is stored.
-BEFORE_STORAGE = ("columns.py", "layout.py", "rows.py")
 
 
 def _newest_rows(store: Any, table: Any) -> np.ndarray:
@@ -137,9 +130,6 @@ def test_stacks_of_images_are_cut_into_frames(shape: Any, dtype: Any, k: int) ->
     assert store.refs.shape[2] == k
 
 
-# --- sharing -------------------------------------------------------------------------------------
-
-
 def _stacked_games(envs: int, n: int, steps: int, size: int = 32) -> Iterator[ExperienceFirstLast]:
     """n-step rows of interleaved games with 4-frame stacks of noise and episodes of 40 steps."""
     rng = np.random.default_rng(0)
@@ -199,157 +189,3 @@ def test_a_pickle_holds_the_stored_frames_not_the_room_for_more() -> None:
     copy.extend(rows)
     assert_rows(list(copy)[-len(rows) :], rows)
     assert_invariants(copy)
-
-
-# --- interrupts ----------------------------------------------------------------------------------
-
-
-class InterruptAt:
-    """Raises KeyboardInterrupt before the n-th line that the library runs inside the block."""
-
-    def __init__(self, line: int) -> None:
-        self.left = line
-
-    def __enter__(self) -> "InterruptAt":
-        self.before = sys.gettrace()
-        sys.settrace(self._trace)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        sys.settrace(self.before)
-
-    def _trace(self, frame: Any, event: str, _: object) -> Any:
-        path = frame.f_code.co_filename
-        if not path.startswith(LIBRARY) or path.endswith(BEFORE_STORAGE):
-            return None
-        if event == "line":
-            self.left -= 1
-            if self.left == 0:
-                raise KeyboardInterrupt
-        return self._trace
-
-
-def _interrupted(buffer: Any, rows: list[Any], line: int) -> bool:
-    try:
-        with InterruptAt(line):
-            buffer.extend(rows)
-    except KeyboardInterrupt:
-        return True
-    return False
-
-
-def _assert_whole(buffer: Any, history: list[Any], added: int) -> int:
-    """The buffer holds neighbouring rows of the history, with or without the newest `added`."""
-    rows = list(buffer)
-    ends = (len(history) - added, len(history))
-    for end in ends:
-        try:
-            assert_rows(rows, history[end - len(rows) : end], GAMMA)
-        except AssertionError:
-            continue
-        if rows:
-            batch = drawn(buffer.sample(20))
-            numbers = batch.indices - buffer._table.first
-            assert numbers.min() >= 0, "a row was sampled that is not there"
-            assert numbers.max() < len(rows), "a row was sampled that is not there"
-            assert_rows(batch, [rows[n] for n in numbers], GAMMA)
-        return end
-    raise AssertionError("torn rows, or rows out of order")
-
-
-@pytest.mark.parametrize("buffer_kind", BUFFERS)
-@pytest.mark.parametrize("kind", ["stack", "dict", "scored", "steps"])
-def test_an_interrupt_at_any_line_leaves_whole_rows(kind: str, buffer_kind: str) -> None:
-    line, more = 0, True
-    while more:
-        line += 1
-        kitchen = RowKitchen(kind, 3)
-        plain = PlainBuffer(100)
-        buffer = make_buffer(buffer_kind, None, 5, gamma=GAMMA)
-        plain.extend(kitchen.recipe().make() for _ in range(7))
-        buffer.extend(plain.rows)
-        rows = [kitchen.recipe().make() for _ in range(3)]
-        more = _interrupted(buffer, rows, line)
-        end = _assert_whole(buffer, plain.rows + rows, len(rows))
-        history = (plain.rows + rows)[:end]
-        for _ in range(8):
-            history.append(kitchen.recipe().make())
-            buffer.add(history[-1])
-            held = list(buffer)
-            assert_rows(held, history[len(history) - len(held) :], GAMMA)
-            assert_no_row_lost_a_frame(buffer)
-        assert len(buffer) == 5
-        # What the interrupted insertion had taken is given back by now.
-        assert_invariants(buffer)
-    assert line > 30
-
-
-@pytest.mark.parametrize("kind", ["stack", "dict"])
-def test_running_out_of_memory_while_the_store_grows_loses_no_row_that_stays(
-    kind: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    kitchen = RowKitchen(kind, 5)
-    kitchen.pool = np.random.default_rng(0).integers(0, 255, (3000, 16, 16), dtype=np.uint8)
-    buffer = ExperienceReplayBuffer(None, 40, gamma=GAMMA)
-    history = [kitchen.recipe().make() for _ in range(9)]
-    buffer.extend(history)
-    rows = [kitchen.recipe().make() for _ in range(31)]
-
-    def fail(_: Any) -> None:
-        raise MemoryError
-
-    with monkeypatch.context() as patch:
-        patch.setattr(frames.FrameStore, "_grow", fail)
-        with pytest.raises(MemoryError):
-            buffer.extend(rows)
-    held = list(buffer)
-    assert_rows(held, history[len(history) - len(held) :], GAMMA)
-    plain = PlainBuffer(40)
-    plain.extend(history)
-    for lot in (rows, [kitchen.recipe().make() for _ in range(60)]):
-        buffer.extend(lot)
-        plain.extend(lot)
-    assert_rows(buffer, plain.rows, GAMMA)
-    assert_invariants(buffer)
-
-
-@pytest.mark.parametrize("buffer_kind", BUFFERS)
-def test_a_buffer_interrupted_at_its_very_first_row_can_still_be_used(buffer_kind: str) -> None:
-    kitchen = RowKitchen("dict", 3)
-    rows = [kitchen.recipe().make() for _ in range(2)]
-    line, more = 0, True
-    while more:
-        line += 1
-        buffer = make_buffer(buffer_kind, None, 5, gamma=GAMMA)
-        more = _interrupted(buffer, rows, line)
-        held = list(buffer)
-        assert_rows(held, rows[: len(held)], GAMMA)
-        if held:
-            assert len(drawn(buffer.sample(5))) == 5
-        buffer.extend(rows)
-        plain = PlainBuffer(5)
-        plain.extend(held + rows)
-        assert_holds(buffer, plain, GAMMA)
-        assert_no_row_lost_a_frame(buffer)
-
-
-# --- priority sums -------------------------------------------------------------------------------
-
-
-def test_the_sum_of_priorities_stays_exact_over_a_million_updates_and_wraps() -> None:
-    alpha, capacity = 0.6, 1000
-    buffer = PrioritizedReplayBuffer(None, capacity, alpha, rng=0)
-    rng = np.random.default_rng(0)
-    wanted, highest = np.zeros(capacity), 1.0
-    for end in range(150, 15_001, 150):
-        buffer.extend(numbered(i) for i in range(end - 150, end))
-        wanted[np.arange(end - 150, end) % capacity] = highest
-        numbers = rng.integers(max(0, end - capacity), end, size=10_000)
-        priorities = 10.0 ** rng.uniform(-6, 6, size=10_000)
-        buffer.update_priorities(numbers, priorities)
-        for number, priority in zip(numbers % capacity, priorities, strict=True):
-            wanted[number] = priority
-        highest = max(highest, float(priorities.max()))
-        total = float(np.sum(wanted[: len(buffer)] ** alpha))
-        assert buffer._weights.total == pytest.approx(total, rel=1e-9)
-    assert buffer.stale_updates == 0

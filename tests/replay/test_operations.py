@@ -1,4 +1,4 @@
-"""Random sequences of everything one can do to a buffer, against a plain list of rows."""
+"""Random operations: a buffer is a list of the newest rows."""
 
 from typing import Any
 

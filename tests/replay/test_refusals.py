@@ -1,9 +1,11 @@
-"""Replay buffers: whatever is refused leaves rows, priorities and sampling as they were."""
+"""What buffers refuse, with which words, and that nothing changes."""
 
 import copy
 import pickle
 from collections import deque
+from dataclasses import dataclass
 from itertools import count, islice
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,8 +20,13 @@ from ptan.experience import (
 )
 from refusals import INF, NAN, Case, assert_tells, table
 
+from .fakes import GAMMA, Scored
+from .oracles import assert_rows
+
 CAPACITY = 4
+
 KINDS = ("uniform", "naive", "prioritized")
+
 PRIORITIZED = KINDS[1:]
 
 
@@ -129,8 +136,11 @@ def samples(size):
 
 
 SMALL, FLOATS = frames(0)[:1], frames(0).astype(np.float32)
+
 GOT_SMALL = r"got an array of shape \(1, 16, 16\)"
+
 LIKE = r"shape \(2, 16, 16\) and dtype uint8"
+
 ENDED = {"last_state": None, "discount": None}
 
 
@@ -150,6 +160,8 @@ ENDED = {"last_state": None, "discount": None}
      "class ExperienceFirstLast"),
     ("row-class", lambda b: b.add(step(9)), TypeError, "row", r"got Experience\(",
      "class ExperienceFirstLast"),
+    ("row-subclass", lambda b: b.add(Scored(*single(9), 0.1, np.zeros(2))), TypeError, "row",
+     r"got Scored\(", "class ExperienceFirstLast"),
     ("row-steps", lambda b: b.add(steps(9)), TypeError, "row", r"got \(Experience\(",
      "class ExperienceFirstLast"),
     ("state-shape", adds(state=SMALL), ValueError, "^state", GOT_SMALL, LIKE),
@@ -331,6 +343,11 @@ def test_the_prioritized_constructor_refuses(case):
     ("nan-first", adds(reward=NAN), ValueError, "reward", "got nan", "finite"),
     ("contradiction-first", adds(terminated=True), ValueError, "last_state", "an observation",
      "must be None"),
+    ("last-state-first", adds(last_state=SMALL), ValueError, "last_state", GOT_SMALL, LIKE),
+    ("final-state-first", adds(**ENDED, truncated=True), ValueError, "final_state", "got None",
+     "true last observation"),
+    ("nowhere-first", adds(**ENDED, terminated=False), ValueError, "last_state", "got None",
+     "must be an observation"),
     ("extend-first", extends(step(9)), TypeError, "row", r"got Experience\(", "FirstLast"),
     ("objects-then-row", lambda b: b.extend([text(1), step(9)]), TypeError, "row",
      r"got Experience\(", "no experience row"),
@@ -344,15 +361,6 @@ def test_empty_buffers_refuse_and_stay_open_to_any_row(case, kind):
         assert list(buffer) == [make_row(0)]
         drawn = buffer.sample(3)
         assert list(drawn[0] if isinstance(drawn, tuple) else drawn) == [make_row(0)] * 3
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_an_unknown_slot_is_no_row(kind):
-    buffer = make(kind)
-    buffer.extend([single(0), single(1)])
-    with pytest.raises(IndexError):
-        buffer.buffer[2]
-    assert buffer.buffer[-1] == single(1)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -379,3 +387,44 @@ def test_batch_generators_refuse(case):
     initial, size = case.call
     assert_tells(case._replace(call=lambda: next(batch_generator(buffer, initial, size))))
     assert len(next(batch_generator(buffer, 1, 5))) == 5
+
+
+def test_extend_takes_all_or_nothing_when_the_rows_stop_half_way() -> None:
+    def rows() -> Any:
+        yield single(0)
+        yield single(1)
+        raise ConnectionError("the game went away")
+
+    buffer = ExperienceReplayBuffer(None, 5)
+    buffer.add(single(7))
+    with pytest.raises(ConnectionError):
+        buffer.extend(rows())
+    assert_rows(buffer, [single(7)])
+
+
+def test_a_numpy_integer_is_a_capacity() -> None:
+    assert ExperienceReplayBuffer(None, np.int64(3)).capacity == 3
+
+
+def test_added_fields_keep_the_shape_and_kind_of_the_first() -> None:
+    row = Scored(*single(0), 0.1, np.zeros(2), discount=0.9)
+    buffer = ExperienceReplayBuffer(None, 5, gamma=GAMMA)
+    buffer.add(row)
+    for bad in ({"trace": np.zeros(3)}, {"trace": 1.0}, {"score": np.zeros(1)}):
+        with pytest.raises((ValueError, TypeError)):
+            buffer.extend([row, row._replace(**bad)])
+    with pytest.raises((ValueError, TypeError)):
+        buffer.add(single(0))
+    assert_rows(buffer, [row], GAMMA)
+
+
+@dataclass(frozen=True)
+class Weighted(ExperienceFirstLast):
+    weights: float = 1.0
+
+
+def test_an_added_field_may_not_hide_a_column_of_the_batch() -> None:
+    buffer = ExperienceReplayBuffer(None, 4)
+    with pytest.raises(ValueError, match="'weights'"):
+        buffer.add(Weighted(np.zeros(2), 0, 0.0, None, 2.0))
+    assert len(buffer) == 0

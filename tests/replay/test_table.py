@@ -1,0 +1,344 @@
+"""The table of rows: what comes back, and what an interrupted insertion leaves."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pytest
+
+import ptan
+from ptan.experience import (
+    Experience,
+    ExperienceFirstLast,
+    ExperienceReplayBuffer,
+    ExperienceSourceFirstLast,
+)
+from ptan.replay import frames
+
+from .fakes import BUFFERS, GAMMA, CycleAgent, RowKitchen, make_buffer
+from .oracles import (
+    PlainBuffer,
+    assert_columns,
+    assert_holds,
+    assert_rows,
+    drawn,
+    is_steps,
+    scribble,
+)
+
+
+@pytest.mark.parametrize("buffer_kind", BUFFERS)
+@pytest.mark.parametrize("kind", RowKitchen.KINDS)
+def test_later_changes_of_a_given_row_do_not_reach_the_buffer(kind: str, buffer_kind: str) -> None:
+    kitchen = RowKitchen(kind, 3)
+    recipes = [kitchen.recipe() for _ in range(12)]
+    buffer = make_buffer(buffer_kind, None, 8, gamma=GAMMA)
+    given = [recipe.make() for recipe in recipes]
+    buffer.add(given[0])
+    buffer.extend(given[1:])
+    for row in given:
+        scribble(row)
+    plain = PlainBuffer(8)
+    plain.extend(recipe.make() for recipe in recipes)
+    assert_holds(buffer, plain, GAMMA)
+    for row in buffer:
+        scribble(row)
+    for row in drawn(buffer.sample(20)):
+        scribble(row)
+    scribble(buffer.buffer[0])
+    assert_holds(buffer, plain, GAMMA)
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        np.arange(6, dtype=np.int64).reshape(2, 3).T,
+        np.asfortranarray(np.arange(8.0).reshape(2, 4)),
+        np.arange(20, dtype=np.uint8)[::3],
+        np.arange(4096, dtype=np.uint8).reshape(4, 32, 32)[:, ::-1, ::2],
+        np.array([True, False, True]),
+        np.array([1.5, -2.5], dtype=np.float16),
+        np.arange(4 * 300, dtype=np.float64).reshape(4, 300),
+        np.arange(17 * 256, dtype=np.uint8).reshape(17, 256),
+        np.arange(16 * 257, dtype=np.uint16).reshape(16, 257),
+        np.arange(2 * 255, dtype=np.uint8).reshape(2, 255),
+        np.float32(0.5),
+        np.int64(3),
+        np.zeros((1, 300), dtype=np.uint8),
+        np.broadcast_to(np.uint8(9), (3, 16, 16)),
+        2.5,
+        7,
+    ],
+    ids=lambda s: f"{type(s).__name__}-{getattr(s, 'dtype', '')}-{getattr(s, 'shape', '')}",
+)
+def test_any_memory_layout_dtype_and_shape_comes_back_as_it_was(state: Any) -> None:
+    wanted = state.item() if isinstance(state, np.generic) else state
+    other = np.ascontiguousarray(state)[::-1].copy() if isinstance(state, np.ndarray) else wanted
+    rows = [
+        ExperienceFirstLast(state, 1, 0.5, other),
+        ExperienceFirstLast(other, 0, 1.5, None),
+        ExperienceFirstLast(other, 0, 2.5, None, truncated=True, final_state=state),
+    ]
+    buffer = ExperienceReplayBuffer(None, 3, gamma=GAMMA)
+    buffer.extend(rows)
+    got = list(buffer)
+    assert_rows(got, rows, GAMMA)
+    assert type(got[0].state) is type(wanted)
+    batch = buffer.sample(5)
+    assert_columns(batch, [rows[i] for i in batch.indices], GAMMA)
+
+
+def test_numpy_scalars_come_back_as_python_scalars() -> None:
+    row = ExperienceFirstLast(np.int32(3), np.int64(1), np.float32(0.5), np.int32(4))
+    buffer = ExperienceReplayBuffer(None, 2)
+    buffer.add(row)
+    got = next(iter(buffer))
+    assert (type(got.state), type(got.action), type(got.reward)) == (int, int, float)
+    assert got == ExperienceFirstLast(3, 1, 0.5, 4)
+
+
+def test_rewards_are_stored_exactly_and_widened_when_a_later_row_needs_it() -> None:
+    rewards = [1, -2, 0.1, 3, 1 / 3, 1e-300, 2**31 + 1, np.float32(0.1).item()]
+    buffer = ExperienceReplayBuffer(None, len(rewards), gamma=GAMMA)
+    for reward in rewards:
+        buffer.add(ExperienceFirstLast(0, 0, reward, 1))
+    assert [row.reward for row in buffer] == rewards
+    batch = buffer.sample(64)
+    assert batch.rewards.dtype == np.float32
+    assert np.array_equal(batch.rewards, np.float32([rewards[i] for i in batch.indices]))
+
+
+def test_vector_rewards_keep_their_shape_and_widen() -> None:
+    rewards = [np.array([1, 2]), np.array([0.5, 0.1]), np.array([3.0, 4.0], dtype=np.float32)]
+    buffer = ExperienceReplayBuffer(None, 3, gamma=GAMMA)
+    buffer.extend(ExperienceFirstLast(0, 0, reward, 1) for reward in rewards)
+    assert all(np.array_equal(r.reward, w) for r, w in zip(buffer, rewards, strict=True))
+    batch = buffer.sample(6)
+    assert batch.rewards.shape == (6, 2)
+    assert batch.rewards.dtype == np.float32
+
+
+def test_a_step_that_does_not_say_what_came_after_is_not_given_a_final_state() -> None:
+    buffer = ExperienceReplayBuffer(None, 4, gamma=GAMMA)
+    buffer.add(Experience(1, 0, 0.5, False))
+    buffer.add(Experience(2, 0, 0.5, False, final_state=3))
+    assert [row.final_state for row in buffer] == [None, 3]
+    windows = ExperienceReplayBuffer(None, 4, gamma=GAMMA)
+    windows.add((Experience(1, 0, 0.5, False), Experience(2, 0, 0.5, False)))
+    assert [step.final_state for step in windows.buffer[0]] == [2, None]
+
+
+def test_steps_widen_the_columns_when_a_longer_tuple_comes() -> None:
+    step = Experience(np.zeros(3, np.float32), 1, 0.5, False, final_state=np.ones(3, np.float32))
+    rows = [(step,), (step, step), (step, step, step), (step,)]
+    buffer = ExperienceReplayBuffer(None, 2, gamma=GAMMA)
+    for length, row in zip([1, 2, 3, 3], rows, strict=True):
+        buffer.add(row)
+        batch = buffer.sample(4)
+        assert batch.states.shape == (4, length, 3)
+        assert batch.rewards.shape == (4, length)
+    assert_rows(buffer, rows[2:], GAMMA)
+    assert is_steps(buffer.sample(1)[0])
+
+
+@pytest.mark.parametrize("rows_first", ["source", "hand"])
+def test_dicts_in_another_order_keep_their_parts(rows_first: str) -> None:
+    def ordered(names: str) -> Any:
+        return {name: np.full(2, ord(name), np.float32) for name in names}
+
+    class Env(gymnasium.Env):
+        observation_space = gymnasium.spaces.Dict(
+            {name: gymnasium.spaces.Box(0, 200, (2,)) for name in "abc"}
+        )
+        action_space = gymnasium.spaces.Discrete(2)
+
+        def reset(self, *, seed: Any = None, options: Any = None) -> Any:
+            return ordered("abc"), {}
+
+        def step(self, action: Any) -> Any:
+            return ordered("abc"), 1.0, False, False, {}
+
+    source = ExperienceSourceFirstLast(Env(), CycleAgent(), 0.9)
+    buffer = ExperienceReplayBuffer(source, 9)
+    row = ExperienceFirstLast(ordered("cab"), 1, 0.5, ordered("bac"))
+    for feed_now in ("hand", "source") if rows_first == "hand" else ("source", "hand"):
+        if feed_now == "hand":
+            buffer.add(row)
+        else:
+            buffer.populate(3)
+    for got in buffer:
+        for state in (got.state, got.last_state):
+            assert {name: part.tolist() for name, part in state.items()} == {
+                name: [ord(name)] * 2 for name in "abc"
+            }
+
+
+LIBRARY = str(Path(ptan.__file__).parent)
+
+# Rows are turned into arrays there, before anything is stored.
+BEFORE_STORAGE = ("columns.py", "layout.py", "rows.py")
+
+
+def _newest_rows(store: Any, table: Any) -> np.ndarray:
+    """For every frame the newest row that refers to it, -1 where there is none."""
+    newest = np.full(len(store.last_row), -1)
+    for number in range(table.first, table.end):
+        refs = store.refs[:, number % table.capacity]
+        newest[refs[refs >= 0]] = number
+    return newest
+
+
+def assert_no_row_lost_a_frame(buffer: Any) -> None:
+    for store in [] if buffer._table is None else buffer._table.stores:
+        free = store.free[: store.counts[0]].tolist()
+        live = np.flatnonzero(_newest_rows(store, buffer._table) >= 0).tolist()
+        assert len(set(free)) == len(free), "a slot is free twice"
+        assert not set(free) & set(live), "a row refers to a freed frame"
+
+
+def assert_invariants(buffer: Any) -> None:
+    """What must be true of the frame stores at any moment between two calls."""
+    assert_no_row_lost_a_frame(buffer)
+    table = buffer._table
+    if table is None:
+        return
+    assert 0 <= table.end - table.first <= table.capacity
+    for store in table.stores:
+        free, touched = store.free[: store.counts[0]], int(store.counts[1])
+        newest = _newest_rows(store, table)
+        live = np.flatnonzero(newest >= 0)
+        assert sorted([*free, *live]) == list(range(touched)), "a slot is neither live nor free"
+        assert np.array_equal(store.last_row, newest)
+        assert store.used == len(live)
+        assert touched <= len(store.frames) == len(store.last_row) == len(store.free)
+
+
+class InterruptAt:
+    """Raises KeyboardInterrupt before the n-th line that the library runs inside the block."""
+
+    def __init__(self, line: int) -> None:
+        self.left = line
+
+    def __enter__(self) -> "InterruptAt":
+        self.before = sys.gettrace()
+        sys.settrace(self._trace)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        sys.settrace(self.before)
+
+    def _trace(self, frame: Any, event: str, _: object) -> Any:
+        path = frame.f_code.co_filename
+        if not path.startswith(LIBRARY) or path.endswith(BEFORE_STORAGE):
+            return None
+        if event == "line":
+            self.left -= 1
+            if self.left == 0:
+                raise KeyboardInterrupt
+        return self._trace
+
+
+def _interrupted(buffer: Any, rows: list[Any], line: int) -> bool:
+    try:
+        with InterruptAt(line):
+            buffer.extend(rows)
+    except KeyboardInterrupt:
+        return True
+    return False
+
+
+def _assert_whole(buffer: Any, history: list[Any], added: int) -> int:
+    """The buffer holds neighbouring rows of the history, with or without the newest `added`."""
+    rows = list(buffer)
+    ends = (len(history) - added, len(history))
+    for end in ends:
+        try:
+            assert_rows(rows, history[end - len(rows) : end], GAMMA)
+        except AssertionError:
+            continue
+        if rows:
+            batch = drawn(buffer.sample(20))
+            numbers = batch.indices - buffer._table.first
+            assert numbers.min() >= 0, "a row was sampled that is not there"
+            assert numbers.max() < len(rows), "a row was sampled that is not there"
+            assert_rows(batch, [rows[n] for n in numbers], GAMMA)
+        return end
+    raise AssertionError("torn rows, or rows out of order")
+
+
+@pytest.mark.parametrize("buffer_kind", BUFFERS)
+@pytest.mark.parametrize("kind", ["stack", "dict", "scored", "steps"])
+def test_an_interrupt_at_any_line_leaves_whole_rows(kind: str, buffer_kind: str) -> None:
+    line, more = 0, True
+    while more:
+        line += 1
+        kitchen = RowKitchen(kind, 3)
+        plain = PlainBuffer(100)
+        buffer = make_buffer(buffer_kind, None, 5, gamma=GAMMA)
+        plain.extend(kitchen.recipe().make() for _ in range(7))
+        buffer.extend(plain.rows)
+        rows = [kitchen.recipe().make() for _ in range(3)]
+        more = _interrupted(buffer, rows, line)
+        end = _assert_whole(buffer, plain.rows + rows, len(rows))
+        history = (plain.rows + rows)[:end]
+        for _ in range(8):
+            history.append(kitchen.recipe().make())
+            buffer.add(history[-1])
+            held = list(buffer)
+            assert_rows(held, history[len(history) - len(held) :], GAMMA)
+            assert_no_row_lost_a_frame(buffer)
+        assert len(buffer) == 5
+        # What the interrupted insertion had taken is given back by now.
+        assert_invariants(buffer)
+    assert line > 30
+
+
+@pytest.mark.parametrize("kind", ["stack", "dict"])
+def test_running_out_of_memory_while_the_store_grows_loses_no_row_that_stays(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kitchen = RowKitchen(kind, 5)
+    kitchen.pool = np.random.default_rng(0).integers(0, 255, (3000, 16, 16), dtype=np.uint8)
+    buffer = ExperienceReplayBuffer(None, 40, gamma=GAMMA)
+    history = [kitchen.recipe().make() for _ in range(9)]
+    buffer.extend(history)
+    rows = [kitchen.recipe().make() for _ in range(31)]
+
+    def fail(_: Any) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(frames.FrameStore, "_grow", fail)
+        with pytest.raises(MemoryError):
+            buffer.extend(rows)
+    held = list(buffer)
+    assert_rows(held, history[len(history) - len(held) :], GAMMA)
+    plain = PlainBuffer(40)
+    plain.extend(history)
+    for lot in (rows, [kitchen.recipe().make() for _ in range(60)]):
+        buffer.extend(lot)
+        plain.extend(lot)
+    assert_rows(buffer, plain.rows, GAMMA)
+    assert_invariants(buffer)
+
+
+@pytest.mark.parametrize("buffer_kind", BUFFERS)
+def test_a_buffer_interrupted_at_its_very_first_row_can_still_be_used(buffer_kind: str) -> None:
+    kitchen = RowKitchen("dict", 3)
+    rows = [kitchen.recipe().make() for _ in range(2)]
+    line, more = 0, True
+    while more:
+        line += 1
+        buffer = make_buffer(buffer_kind, None, 5, gamma=GAMMA)
+        more = _interrupted(buffer, rows, line)
+        held = list(buffer)
+        assert_rows(held, rows[: len(held)], GAMMA)
+        if held:
+            assert len(drawn(buffer.sample(5))) == 5
+        buffer.extend(rows)
+        plain = PlainBuffer(5)
+        plain.extend(held + rows)
+        assert_holds(buffer, plain, GAMMA)
+        assert_no_row_lost_a_frame(buffer)
