@@ -31,10 +31,10 @@ class NotRepeated(ValueError):  # noqa: N818
 class RepeatEpisodes(gymnasium.Wrapper[Any, Any, Any, Any]):
     """Seeds every episode and remembers its actions, so that another object can go on within it.
 
-    Episode k of environment i is reset with a seed made of (seed, i, k), in
-    every auto-reset mode. `load_state_dict` resets with that seed, repeats the actions, and
-    compares a checksum of all observations, rewards and flags. An environment below that has
-    `state_dict()` and `load_state_dict(state)` itself is asked instead (see `ptan.envs.states`).
+    Episode k of environment i is reset with a seed made of (seed, i, k), in every auto-reset mode.
+    `load_state_dict` resets with that seed, repeats the actions, and compares a checksum of all
+    observations, rewards and flags. An environment below that has `state_dict()` and
+    `load_state_dict(state)` itself is asked instead (see `ptan.envs.states`).
 
     It must be the outermost wrapper: what is below it is repeated, what is above it is not saved.
     A reset after a lost life (`info["life_loss"]`, see `wrap_dqn`) belongs to the episode.
