@@ -20,7 +20,7 @@ from . import planted_buffers as planted
         (planted.KeepsTooLong, "row 2 is sampled, it was overwritten"),
         (
             planted.TakesAhead,
-            "the number of rows that populate(3) took from the source is 4, right is 3",
+            "after populate(3): the length is 5, right is 4",
         ),
         (planted.HalfExtends, "after extend refused a row of another shape: the length is 6"),
         (planted.NewestFirst, "what iteration gives, oldest first, is [2, 1], right is [1, 2]"),
@@ -47,8 +47,14 @@ def test_wrong_buffers(make, words):
     ("make", "words"),
     [
         (planted.LastSlotHasNoPriority, "(the last slot) is drawn never"),
-        (planted.LeastPriorityWithoutAlpha, "least priority of all must be raised to alpha"),
-        (planted.WeightsWithoutAlpha, "(N P)^-beta with P = p^alpha / sum of p^alpha"),
+        (
+            planted.LeastPriorityWithoutAlpha,
+            ": (N P)^-beta over its maximum, where P = p^alpha / sum of",
+        ),
+        (
+            planted.WeightsWithoutAlpha,
+            "(N P)^-beta over its maximum, where P = p^alpha / sum of p^alpha",
+        ),
         (planted.DrawsWithoutAlpha, "with priorities [0.5, 4.0"),
         (
             planted.CompoundingBeta,

@@ -47,7 +47,7 @@ def check_prioritized(
     probe = findings.attempt("making the buffer", make, None, CAPACITY)
     if not hasattr(probe, "update_priorities"):
         return [*found, "the buffer has no update_priorities(indices, priorities)"]
-    for check in (_check_draws, _check_weights, _check_beta, _check_updates):
+    for check in (_check_draws, _check_beta, _check_updates):
         new = partial(filled, make, CAPACITY)
         findings.attempt("the prioritized buffer", check, new, alpha, findings)
     return [*found, *findings.lines()]
@@ -78,32 +78,21 @@ def _check_draws(new: Make, alpha: float, findings: Findings) -> None:
     buffer = _prioritized(new)
     what = f"with priorities {list(PRIORITIES)} and alpha={alpha}"
     check_holds(buffer, _chances(PRIORITIES, alpha), what, findings)
+    for beta in (0.0, 0.4, 1.0):
+        _check_weights(buffer.sample(100 * CAPACITY, beta), alpha, beta, findings)
     add_rows(buffer, CAPACITY, CAPACITY + 1)
     priorities = [*PRIORITIES[1:], max(PRIORITIES)]
     what = f"after a new row, {CAPACITY + 1}, which gets the greatest priority so far"
     check_holds(buffer, _chances(priorities, alpha, first=2), what, findings)
 
 
-def _check_weights(new: Make, alpha: float, findings: Findings) -> None:
-    for beta in (0.0, 0.4, 1.0):
-        _compare_weights(_prioritized(new), alpha, beta, findings, beta)
-
-
-def _compare_weights(
-    buffer: Any, alpha: float, beta: float, findings: Findings, *told: float
-) -> None:
-    """Ratios of weights first, then their greatest, which is 1."""
+def _check_weights(sample: Any, alpha: float, beta: float, findings: Findings) -> None:
+    batch, _, weights = sample
     chances = _chances(PRIORITIES, alpha)
-    batch, _, values = buffer.sample(100 * CAPACITY, *told)
-    weights = dict(zip(map(row_number, batch), np.asarray(values, np.float64), strict=True))
-    rarest = min(weights, key=chances.__getitem__)
-    why = ": (N P)^-beta with P = p^alpha / sum of p^alpha"
-    for number, weight in weights.items():
-        what = f"beta={beta}: the weight of row {number}, over that of row {rarest},"
-        right = (chances[rarest] / chances[number]) ** beta
-        findings.expect(what, weight / weights[rarest], right, why)
-    why = "; the least priority of all must be raised to alpha as well"
-    findings.expect(f"beta={beta}: the greatest weight", max(weights.values()), 1.0, why)
+    why = ": (N P)^-beta over its maximum, where P = p^alpha / sum of p^alpha"
+    for number, weight in dict(zip(map(row_number, batch), weights, strict=True)).items():
+        right = (min(chances.values()) / chances[number]) ** beta
+        findings.expect(f"beta={beta}: the weight of row {number}", weight, right, why)
 
 
 def _check_beta(new: Make, alpha: float, findings: Findings) -> None:
@@ -124,7 +113,7 @@ def _check_beta(new: Make, alpha: float, findings: Findings) -> None:
     high, middle, again, start = (beta_at(frame) for frame in (20, 10, 20, 0))
     why = ": it must follow from the frame alone"
     findings.expect("update_beta(20) after other frames", again, high, why)
-    _compare_weights(buffer, alpha, start, findings)
+    _check_weights(buffer.sample(100 * CAPACITY), alpha, start, findings)
     if high < 1.0:
         findings.expect("beta halfway on a straight line", middle, (start + high) / 2)
     findings.expect("beta at the end", beta_at(10**12), 1.0)
