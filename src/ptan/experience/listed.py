@@ -108,7 +108,7 @@ class ListStepper(Stepper):
             tape.flags[base : base + count] = 0
         else:
             tape.flag_view[base] = 0
-        observations = list(self.observations)
+        observations = self.observations[:]
         self.agent_states = self._decision[2]
         for e, env in numbered:
             try:
@@ -175,7 +175,7 @@ class ListStepper(Stepper):
 
     def _begin_episode(self, env: int) -> Any:
         observation = self._reset(env)
-        self._set_state(env, self.initial_state())
+        self._set_state(env, self._decider.initial_state())
         return observation
 
     def _cap(self, base: int, following: int, observations: list[Any]) -> None:

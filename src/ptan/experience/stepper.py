@@ -1,26 +1,22 @@
 """What steppers of all kinds share: the agent, the tape, episodes that begin and wait."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, TypeAlias
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 from gymnasium.vector import VectorEnv
-from torch import Tensor
 
 from ptan.actions.policy import PolicyStep
-from ptan.common.checks import checked_callable
 from ptan.envs.states import load_envs, save_envs
+from ptan.experience.decisions import NO_COLUMNS, Decider, Decision, spread
 from ptan.experience.flags import EPISODE_OVER, NO_TRANSITION, TERMINATED, TRUNCATED
 from ptan.experience.layout import Array, Layout
-from ptan.experience.observations import layout_in, one_of
+from ptan.experience.observations import layout_in
 from ptan.experience.state import plain, restored_tape, tape_state
 from ptan.experience.tape import Tape
 from ptan.experience.transitions import Transitions
 from ptan.experience.windows import WindowCutter, WindowSpec
-
-_NO_COLUMNS: Mapping[str, Array] = {}
-_Decision: TypeAlias = tuple[Any, Any, Any, Mapping[str, Array]]  # a third of a PolicyStep's cost
 
 
 class Stepper(ABC):
@@ -86,17 +82,16 @@ class Stepper(ABC):
         self._begun = False
         self._players: Array | None = None  # where some environments wait: those that play
         self._lengths = np.zeros(count, np.int64)  # of the episodes under way, under `max_steps`
-        self._decision: _Decision = (None, None, [], _NO_COLUMNS)
+        self._decision: Decision = (None, None, [], NO_COLUMNS)
 
     @property
     def agent(self) -> Any:
         """Who acts; another agent acts from the next step on."""
-        return self._agent
+        return self._decider.agent
 
     @agent.setter
     def agent(self, agent: Any) -> None:
-        self._agent = checked_callable("agent", agent)
-        self._policy_step = _policy_step(agent)
+        self._decider = Decider(agent)
 
     @property
     def last(self) -> PolicyStep:
@@ -127,18 +122,13 @@ class Stepper(ABC):
         self.put_observations(0)
         if self.check_finite:
             self.windows.check_reset()
-        self.agent_states = [self.initial_state() for _ in range(self.count)]
+        self.agent_states = [self._decider.initial_state() for _ in range(self.count)]
         self.needs_reset = False
 
     def restart(self, env_seed: int | None) -> None:
         """Begin new episodes everywhere with new seeds; windows in progress are dropped."""
         self.reseed(env_seed)
         self.begin()
-
-    def initial_state(self) -> Any:
-        """The agent's state at the start of an episode; None for agents that know none."""
-        make = getattr(self.agent, "initial_state", None)
-        return None if make is None else make()
 
     # Fixed shares of episodes.
 
@@ -162,7 +152,7 @@ class Stepper(ABC):
         if len(waited):
             self.begin_anew(waited)
             for e in waited.tolist():
-                self._set_state(e, self.initial_state())
+                self._set_state(e, self._decider.initial_state())
 
     def _let_all_play(self) -> None:
         self.waiting[:] = False
@@ -176,69 +166,18 @@ class Stepper(ABC):
         Raises:
             TypeError, ValueError: it returned something else than an action and a state for each.
         """
-        decision: _Decision
-        if self._players is not None:
-            decision = self._decision_of_players(self._players)
-        elif self._policy_step is None:
-            actions, states = self._checked(self._agent(self.observations, self.agent_states))
-            decision = actions, actions, states, _NO_COLUMNS
+        players = self._players
+        if players is None:
+            decision = self._decider.decide(self.observations, self.agent_states, self.count)
+        elif len(players):
+            states = [self.agent_states[e] for e in players]
+            decision = self._decider.decide(self.observations_of(players), states, len(players))
+            decision = spread(decision, players, self.agent_states)
         else:
-            decision = self._checked_step(self._policy_step(self.observations, self.agent_states))
+            raise RuntimeError("all environments wait: call play_all() to go on")
         self._decision = decision
         self.tape.put_actions(decision[0])
         return decision[1]
-
-    def _checked(self, result: Any, count: int | None = None) -> tuple[Any, Any]:
-        """Actions and new agent states of `count` environments; None for all."""
-        count = self.count if count is None else count
-        try:
-            actions, states = result
-            if actions.__class__ is not np.ndarray:
-                actions = _per_environment(actions, count)
-            if states is None:
-                states = [None] * len(actions)
-            if len(actions) == len(states) == count:
-                return actions, states
-        except (TypeError, ValueError):
-            raise TypeError(
-                f"agent must return (actions, agent states), a batch of each, got {result!r}"
-            ) from None
-        raise ValueError(
-            f"agent must return one action and one state per observation ({count}), "
-            f"got {len(actions)} actions and {len(states)} states"
-        )
-
-    def _checked_step(self, step: Any, count: int | None = None) -> PolicyStep:
-        if not isinstance(step, PolicyStep):
-            raise TypeError(f"step of agent must return a PolicyStep, got {step!r}")
-        actions, states = self._checked((step.actions, step.states), count)
-        env_actions = actions
-        if step.env_actions is not step.actions:
-            env_actions, _ = self._checked((step.env_actions, None), count)
-        return PolicyStep(actions, env_actions, states, step.columns)
-
-    def _decision_of_players(self, players: Array) -> PolicyStep:
-        """The decision of those that play, spread over all: waiting ones repeat the first."""
-        if not len(players):
-            raise RuntimeError("all environments wait: call play_all() to go on")
-        observations = self.observations_of(players)
-        states = [self.agent_states[e] for e in players]
-        if self._policy_step is None:
-            actions, states = self._checked(self._agent(observations, states), len(players))
-            decision = PolicyStep(actions, actions, states, _NO_COLUMNS)
-        else:
-            decision = self._checked_step(self._policy_step(observations, states), len(players))
-        places = np.zeros(self.count, np.int64)
-        places[players] = np.arange(len(players))
-
-        def spread(values: Any) -> Any:
-            return values[places] if isinstance(values, np.ndarray) else [values[i] for i in places]
-
-        states = list(self.agent_states)
-        for e, state in zip(players.tolist(), decision.states, strict=True):
-            states[e] = state
-        columns = {name: spread(column) for name, column in decision.columns.items()}
-        return PolicyStep(spread(decision.actions), spread(decision.env_actions), states, columns)
 
     def _set_state(self, env: int, state: Any) -> None:
         if self.agent_states is self._decision[2]:
@@ -382,22 +321,3 @@ class Stepper(ABC):
     @abstractmethod
     def step(self) -> None:
         """One step in every environment that plays."""
-
-
-def _policy_step(agent: Any) -> Callable[[Any, Any], PolicyStep] | None:
-    """The agent's own `step`, unless a class further down says by `__call__` how it acts."""
-    for cls in type(agent).__mro__:
-        if "step" in vars(cls):
-            return agent.step  # type: ignore[no-any-return]
-        if "__call__" in vars(cls):
-            break
-    return None
-
-
-def _per_environment(actions: Any, count: int) -> Any:
-    """Actions one by one: a batch of dicts is taken apart."""
-    if isinstance(actions, Tensor):
-        return actions.numpy(force=True)
-    if isinstance(actions, dict):
-        return [one_of(actions, e, None) for e in range(count)]
-    return actions

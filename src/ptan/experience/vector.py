@@ -198,7 +198,7 @@ class VectorStepper(Stepper):
         for e in idle:
             tape.flag_view[base + e] = NO_TRANSITION
         for e in was_resetting:
-            states[e] = self._held.pop(e) if e in self._held else self.initial_state()
+            states[e] = self._held.pop(e) if e in self._held else self._decider.initial_state()
         has_lives = self._plays_on or "life_loss" in info or "final_info" in info
         for e in np.flatnonzero(terminated | truncated).tolist():
             if e in was_resetting:
@@ -215,7 +215,7 @@ class VectorStepper(Stepper):
             if not life_loss:
                 self._leftover = [other for other in self._leftover if other != e]
                 if not waits:
-                    states[e] = self.initial_state()
+                    states[e] = self._decider.initial_state()
             elif waits and not plays_on:
                 self._held[e] = states[e]
         if self._resetting and self.mode == AutoresetMode.DISABLED:
@@ -252,7 +252,7 @@ class VectorStepper(Stepper):
         for e in capped:
             self.tape.flag_view[base + e] |= self.end_flags(False, True, True)
             self.tape.put_final(base + e, self.one_observation(e), e)
-            self._set_state(e, self.initial_state())
+            self._set_state(e, self._decider.initial_state())
         if capped and self._resets_single:
             self._reset_some(capped, whole=True)
         else:
