@@ -10,7 +10,9 @@
 
 An agent takes a batch and returns a batch, so that one call of the model serves all environments.
 It keeps nothing between calls: what an environment's next step needs (noise, values, the hidden
-state of a recurrent model) travels in the agent states, one per environment.
+state of a recurrent model) travels in the agent states, one per environment. `agent.step(...)`
+takes the same and returns a `ptan.actions.PolicyStep`: the actions to learn from, those that the
+environments take, and columns such as log-probabilities and values.
 """
 
 from ptan.actions.policy import AgentStates
