@@ -115,8 +115,8 @@ def test_old_environments_are_told_from_new_ones():
             return super().reset()[0]
 
     class Keywords(Odd):
-        def reset(self, **kwargs):
-            return super().reset(**kwargs)
+        def reset(self, **others):
+            return super().reset(**others)
 
     assert is_old(OldReset())
     assert not is_old(Keywords())

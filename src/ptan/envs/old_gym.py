@@ -12,20 +12,18 @@ __all__ = ["OldGym", "is_old"]
 
 def is_old(env: Any) -> bool:
     """Whether the reset of an environment lacks `seed` or `options`, or has `return_info`."""
-    known = set(inspect.signature(env.reset).parameters)
-    new = {"seed", "options"} <= known or "kwargs" in known
-    return not isinstance(env, gymnasium.Env) or not new or "return_info" in known
+    known = inspect.signature(env.reset).parameters
+    new = {"seed", "options"} <= known.keys() or any(
+        p.kind == p.VAR_KEYWORD for p in known.values()
+    )
+    return not (new and isinstance(env, gymnasium.Env)) or "return_info" in known
 
 
 class OldGym(gymnasium.Env[Any, Any]):
     """An old environment: `reset` gives an observation alone, `step` four values.
 
-    Seeds go to its `reset` or its method `seed(s)`. One without them plays unseeded, and a warning
-    says so.
-
-    Args:
-        env: an object with `reset`, `step`, `action_space` and `observation_space`.
-        render_mode: what its `render(mode)` is asked for.
+    Seeds go to its `reset` or its `seed(s)`; one without them plays unseeded, with a warning. Its
+    `render(mode)` is asked for `render_mode`.
     """
 
     def __init__(self, env: Any, render_mode: str | None = None) -> None:
@@ -39,7 +37,7 @@ class OldGym(gymnasium.Env[Any, Any]):
         """(observation, info) of a reset."""
         if seed is not None and not self._in_reset and hasattr(self.env, "seed"):
             self.env.seed(seed)
-        result = self.env.reset(seed=seed) if self._in_reset else self.env.reset()
+        result = self.env.reset(**({"seed": seed} if self._in_reset else {}))
         new = isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], dict)
         return result if new else (result, {})
 
@@ -54,8 +52,8 @@ class OldGym(gymnasium.Env[Any, Any]):
 
     def render(self) -> Any:
         """A picture, if the environment makes one."""
-        takes_mode = "mode" in inspect.signature(self.env.render).parameters
-        return self.env.render(mode=self.render_mode) if takes_mode else self.env.render()
+        asks = "mode" in inspect.signature(self.env.render).parameters
+        return self.env.render(self.render_mode) if asks else self.env.render()
 
     def close(self) -> None:
         """Close the environment, if it can be closed."""
