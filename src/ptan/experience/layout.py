@@ -8,7 +8,7 @@ arrays; those that need a gradient stay objects, as everything does that is no n
 ragged lists. Objects are kept as given, without columns of numbers.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -142,14 +142,14 @@ def leaves_of(layout: Layout) -> list[Leaf]:
 
 def leaf_order(layout: Layout, other: Layout) -> list[int]:
     """The number of each leaf of `layout` in an equal one, whose dicts may be in another order."""
-    return _in_order(layout, unflatten(other, range(len(leaves_of(other)))))
 
+    def in_order(part: Layout, numbers: Any) -> list[int]:
+        if isinstance(part, Leaf):
+            return [numbers]
+        inner = part.items() if isinstance(part, dict) else enumerate(part)
+        return [number for key, deeper in inner for number in in_order(deeper, numbers[key])]
 
-def _in_order(layout: Layout, numbers: Any) -> list[int]:
-    if isinstance(layout, Leaf):
-        return [numbers]
-    parts = layout.items() if isinstance(layout, dict) else enumerate(layout)
-    return [number for key, part in parts for number in _in_order(part, numbers[key])]
+    return in_order(layout, unflatten(other, range(len(leaves_of(other)))))
 
 
 def flatten(layout: Layout, value: Any, name: str) -> list[Any]:
@@ -171,19 +171,14 @@ def flatten(layout: Layout, value: Any, name: str) -> list[Any]:
     return [leaf for part, inner, path in pairs for leaf in flatten(part, inner, path)]
 
 
-def unflatten(layout: Layout, leaves: Sequence[Any]) -> Any:
+def unflatten(layout: Layout, leaves: Iterable[Any]) -> Any:
     """The value whose leaf values are `leaves`: the inverse of `flatten`."""
+    rest = iter(leaves)  # an iterator is its own: nested calls go on where this one is
     if isinstance(layout, Leaf):
-        return leaves[0]
-    return _unflatten(layout, iter(leaves))
-
-
-def _unflatten(layout: Layout, leaves: Any) -> Any:
-    if isinstance(layout, Leaf):
-        return next(leaves)
+        return next(rest)
     if isinstance(layout, dict):
-        return {key: _unflatten(part, leaves) for key, part in layout.items()}
-    return tuple(_unflatten(part, leaves) for part in layout)
+        return {key: unflatten(part, rest) for key, part in layout.items()}
+    return tuple([unflatten(part, rest) for part in layout])
 
 
 def row_values(layout: Layout, columns: Sequence[Array]) -> list[Any]:

@@ -19,10 +19,7 @@ from ptan.experience.transitions import Schema
 from ptan.replay.frames import FrameStore, Store
 from ptan.replay.table import RowTable
 
-_KINDS: dict[str, type[Row]] = {
-    "Experience": Experience,
-    "ExperienceFirstLast": ExperienceFirstLast,
-}
+_ROWS = (Experience, ExperienceFirstLast)
 _STORED_FLAGS = ENDED | INT_REWARD | KEEPS_LAST | NO_FINAL
 _SCALARS = (np.dtype(np.bool_), np.dtype(np.int64), np.dtype(np.float64))
 _PARTS = ("schema", "first", "end", "width", "columns", "extras", "lengths", "stores")
@@ -171,11 +168,9 @@ def _load_store(store: Store, state: Any, there: Array, rows: tuple[int, int], w
 
 def _schema_state(table: RowTable) -> dict[str, Any]:
     schema = table.schema
-    base = Experience if issubclass(schema.row_class, Experience) else ExperienceFirstLast
     reward = Leaf(schema.reward.shape, table.columns["rewards"].dtype, schema.reward.scalar)
     return {
-        "row_kind": base.__name__,
-        "row_class": None if schema.row_class is base else schema.row_class.__name__,
+        "row_class": schema.row_class.__name__,
         "windows": schema.windows,
         "state": _words(schema.state, "state"),
         "action": _words(schema.action, "action"),
@@ -186,21 +181,17 @@ def _schema_state(table: RowTable) -> dict[str, Any]:
 
 def _schema(words: Any, known: type[Row] | None, where: str) -> Schema:
     """The schema that `_schema_state` put into words; classes are never looked up by name."""
-    names = ("row_kind", "row_class", "windows", "state", "action", "reward", "extras")
+    names = ("row_class", "windows", "state", "action", "reward", "extras")
     parts = entries(words, names, where)
-    kind, name = _KINDS.get(str(parts["row_kind"])), parts["row_class"]
-    if kind is None:
-        raise ValueError(f"{where}['row_kind'] must be one of {list(_KINDS)}")
-    row_class = kind if known is None else known
-    if not issubclass(row_class, kind) or row_class.__name__ != (name or kind.__name__):
-        wanted = kind.__name__ if name is None else f"{name}, a subclass of {kind.__name__}"
+    name = parts["row_class"]
+    row_class = known or next((cls for cls in _ROWS if cls.__name__ == name), None)
+    if row_class is None or row_class.__name__ != name or not issubclass(row_class, _ROWS):
         raise ValueError(
-            f"row_class must be {wanted}, like the rows saved, got {row_class.__name__}: call "
-            f"load_state_dict(state, row_class={name or kind.__name__})"
+            f"row_class must be {name}, the class of the rows saved, got {known}: call "
+            f"load_state_dict(state, row_class={name})"
         )
-    extras = entries(
-        parts["extras"], row_class.field_names()[len(kind._fields) :], f"{where}['extras']"
-    )
+    added = row_class.field_names()[len(row_class._fields) :]
+    extras = entries(parts["extras"], added, f"{where}['extras']")
     try:
         schema = Schema(
             row_class=row_class,
@@ -212,7 +203,8 @@ def _schema(words: Any, known: type[Row] | None, where: str) -> Schema:
         )
     except (ArithmeticError, AttributeError, LookupError, SyntaxError, TypeError, ValueError) as e:
         raise ValueError(f"{where} must say what the rows look like: {e!r}") from None
-    if (schema.windows and kind is not Experience) or schema.reward.dtype.kind not in "biuf":
+    single = schema.windows and not issubclass(row_class, Experience)
+    if single or schema.reward.dtype.kind not in "biuf":
         raise ValueError(f"{where} must be of rows with rewards that are numbers, got {schema}")
     return schema
 
@@ -283,10 +275,8 @@ def array(value: Any, dtype: npt.DTypeLike, shape: tuple[int | None, ...], where
     """An array of this dtype and shape; None stands for any length."""
     if not isinstance(value, np.ndarray):
         raise TypeError(f"{where} must be an array, got {reprlib.repr(value)}")
-    fits = len(shape) == value.ndim and all(
-        wanted in (None, length) for wanted, length in zip(shape, value.shape, strict=True)
-    )
-    if value.dtype != dtype or not fits:
+    wanted = [n if m is None else m for m, n in zip(shape, value.shape, strict=False)]
+    if value.dtype != dtype or len(shape) != value.ndim or tuple(wanted) != value.shape:
         raise ValueError(
             f"{where} must be {np.dtype(dtype)} of shape {shape}, "
             f"got {value.dtype} of shape {value.shape}"
