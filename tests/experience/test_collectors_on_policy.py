@@ -363,9 +363,11 @@ def test_n_step_targets_of_rows(driver):
     found = batch.rewards + batch.discounts * torch.tensor(values)
     windows = expected_windows(envs, 3, next_step=driver == "next_step")
     for got, window in zip(found.tolist(), windows, strict=False):
-        total = sum(0.9**k * reward for k, reward in enumerate(window.rewards))
-        if not window.flags[0]:
-            total += 0.9**window.steps * value_of(decode(window.after))
+        segment, end = window.segment, window.start + window.steps
+        rewards = segment.rewards[window.start : end]
+        total = sum(0.9**k * reward for k, reward in enumerate(rewards))
+        if not segment.flags[end - 1][0]:
+            total += 0.9**window.steps * value_of(decode(segment.observations[end]))
         assert got == pytest.approx(total, rel=1e-5)
 
 

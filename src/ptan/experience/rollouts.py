@@ -1,4 +1,4 @@
-"""Rollouts of fixed length from many environments, for actor-critic methods."""
+"""Rollouts of fixed length from many environments, as A3C learns from them."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -6,16 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from ptan.common.checks import unit_interval, whole_number
-from ptan.experience.flags import ENDED, NO_TRANSITION, TRUNCATED
-from ptan.experience.layout import Array, row_values, unflatten
-from ptan.experience.rows import Experience
+from ptan.actions.policy import PolicyStep
+from ptan.common.checks import checked_callable, unit_interval, whole_number
+from ptan.experience.collectors.recorder import RecordedStep, joined, mapped, record
+from ptan.experience.flags import ENDED, NO_TRANSITION, TERMINATED
+from ptan.experience.layout import Array
 from ptan.experience.sources import EpisodeStatistics
 from ptan.experience.state import plain
-from ptan.experience.stepping import Stepper, Truncation, WindowSpec, make_stepper
-from ptan.experience.stream import Runs, SourceIterator
-from ptan.experience.tape import Tape
-from ptan.experience.vector import VectorStepper
+from ptan.experience.stepping import Truncation, WindowSpec, make_stepper
+from ptan.experience.stream import Runs, SourceIterator, Stream
 
 
 @dataclass
@@ -48,7 +47,9 @@ class ExperienceSourceRollouts(EpisodeStatistics):
 
         R_t = r_t + γ·R_{t+1},  R after the rollout = V(s), 0 after a termination
 
-    A truncated episode bootstraps from the value of its true final observation.
+    A truncated episode bootstraps from the value of its true final observation. Environments may be
+    uneven, as a reset step of a vector environment is no transition: surplus steps of the others
+    wait for the next rollout.
 
     Args:
         env: one environment, a list of them, or a Gymnasium `VectorEnv`.
@@ -76,225 +77,140 @@ class ExperienceSourceRollouts(EpisodeStatistics):
         self.env = env
         self.gamma = unit_interval("gamma", gamma)
         self.steps_count = whole_number("steps_count", steps_count)
-        # The tape only counts episodes here; a rollout is collected from its single steps.
-        spec = WindowSpec(row_class=Experience, gamma=self.gamma)
         self._stepper = make_stepper(
             env,
-            agent,
-            spec,
+            _ValuesInStates(agent),
+            WindowSpec(gamma=self.gamma),
             vectorized=vectorized,
             env_seed=env_seed,
             truncation=truncation,
             check_finite=check_finite,
         )
-        self._stream = _RolloutStream(self._stepper, self.gamma, self.steps_count)
-        self._runs = Runs(self._stream.start)
+        self._stream = Stream(self._stepper)
+        self._steps: list[RecordedStep] = []  # delivered places are flagged as no transition
+        self._finished: list[tuple[float, int]] = []
+        self._runs = Runs(self._start)
 
     @property
     def agent(self) -> Any:
         """Who acts; another agent acts from the next step on."""
-        return self._stepper.agent
+        wrapped: _ValuesInStates = self._stepper.agent
+        return wrapped.agent
 
     @agent.setter
     def agent(self, agent: Any) -> None:
-        self._stepper.agent = agent
+        self._stepper.agent = _ValuesInStates(agent)
 
     def __iter__(self) -> Iterator[Rollouts]:
-        return SourceIterator(self._runs, self._stream.next_rollouts)
+        return SourceIterator(self._runs, self._next)
 
     def pop_rewards_steps(self) -> list[tuple[float, int]]:  # noqa: D102
-        finished, self._stream.finished = self._stream.finished, []
+        finished, self._finished = self._finished, []
         return finished
 
     def state_dict(self) -> dict[str, Any]:
         """See `ExperienceSource.state_dict`."""
-        stream, stepper = self._stream.state_dict(), self._stepper.state_dict()
-        return {"steps_count": self.steps_count, "stepper": stepper, "stream": stream}
+        values = {"steps": self._steps, "finished": self._finished}
+        return {
+            "steps_count": self.steps_count,
+            "stream": self._stream.state_dict(),
+            "values": plain(values, "state"),
+        }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """See `ExperienceSource.load_state_dict`."""
         try:
             if state["steps_count"] != self.steps_count:
                 raise ValueError(f"state must be of a source with steps_count={self.steps_count}")
-            stream, stepper = plain(state["stream"], "state"), state["stepper"]
+            values, stream = plain(state["values"], "state"), state["stream"]
+            steps, finished = values["steps"], values["finished"]
         except (KeyError, TypeError) as error:
             raise ValueError(f"state is no state of a source: {error!r}") from error
-        self._stepper.load_state_dict(stepper)
         self._stream.load_state_dict(stream)
+        self._steps, self._finished = steps, finished
         self._runs.resume()
 
+    def _start(self) -> None:
+        self._stream.start()
+        self._steps = []
 
-@dataclass
-class _Block:
-    """One step of all environments, copied off the tape.
-
-    states (N, *obs) per leaf · actions (N, *action) · rewards, values, final_values (N,) float64
-    (final_values: of the true final observation, where truncated) · flags (N,) of the tape
-    """
-
-    states: list[Array]
-    actions: Array
-    rewards: Array
-    values: Array
-    final_values: Array
-    flags: Array
-
-
-class _RolloutStream:
-    """One run through a rollout source, from a fresh start.
-
-    Environments may be uneven: a reset step of a NEXT_STEP vector environment is no transition. The
-    others' surplus steps wait for the next rollout.
-    """
-
-    def __init__(self, stepper: Stepper, gamma: float, steps_count: int) -> None:
-        self._stepper, self._gamma, self._steps_count = stepper, gamma, steps_count
-        self.finished: list[tuple[float, int]] = []
-        self._pending: list[tuple[float, int]] = []
-        self.start()
-
-    def start(self) -> None:
-        """Begin new episodes everywhere before the next rollout."""
-        self._close()
-        self._blocks: list[_Block] = []
-        self._open = np.empty((0, self._stepper.count), np.bool_)  # steps not delivered yet
-        self._stepper.needs_reset = True
-
-    def next_rollouts(self) -> Rollouts:
-        """The next steps of every environment."""
-        self._close()
-        if self._stepper.needs_reset:
-            self._stepper.begin()
-            self._blocks, self._open = [], self._open[:0]
-        while not len(self._open) or self._open.sum(axis=0).min() < self._steps_count:
-            self._step()
-        return self._collect()
-
-    def state_dict(self) -> dict[str, Any]:
-        """What the rollouts to come depend on, beside the stepper."""
-        blocks = [vars(block) for block in self._blocks]
-        values = {
-            "blocks": blocks,
-            "open": self._open,
-            "pending": self._pending,
-            "finished": self.finished,
-        }
-        return {name: plain(value, name) for name, value in values.items()}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on where another stream was."""
-        self._blocks = [_Block(**block) for block in state["blocks"]]
-        self._open = state["open"]
-        self._pending, self.finished = list(state["pending"]), list(state["finished"])
-
-    def _close(self) -> None:
-        """Show the finished episodes: the rollout after them is asked for."""
-        self.finished.extend(self._pending)
-        self._pending = []
-
-    def _step(self) -> None:
-        stepper, tape = self._stepper, self._stepper.tape
-        stepper.step()
-        stepper.needs_reset = True  # until the step is kept: without it, all begin anew
-        if (flaw := stepper.first_flaw()) is not None:
-            raise ValueError(flaw)
-        _, episodes = stepper.cut()
-        self._pending += [(total, int(steps)) for total, steps, _ in episodes.tolist()]
-        part = tape.newest
-        flags = tape.flags[part].copy()
-        self._blocks.append(
-            _Block(
-                states=[frames[part].copy() for frames in tape.frames],
-                actions=tape.actions[part].copy(),
-                rewards=tape.rewards[part].sum(axis=1),
-                values=_values(stepper.last.states, tape.count),
-                final_values=self._final_values(tape, part.start, flags),
-                flags=flags,
-            )
-        )
-        self._open = np.vstack([self._open, flags & NO_TRANSITION == 0])
-        stepper.needs_reset = False
-
-    def _final_values(self, tape: Tape, base: int, flags: Array) -> Array:
-        """The agent's values of final observations, where an episode was truncated."""
-        values = np.zeros(tape.count)
-        cut_off = np.flatnonzero(flags & ENDED == TRUNCATED)
-        if len(cut_off):
-            stepper = self._stepper
-            numbers = tape.ring * tape.count + base + cut_off
-            parts = [frames[numbers] for frames in tape.frames]
-            finals: Any = row_values(tape.layout, parts)
-            if isinstance(stepper, VectorStepper):
-                finals = unflatten(tape.layout, parts)
-            values[cut_off] = _ask(stepper, finals, [stepper.last.states[e] for e in cut_off])
-        return values
-
-    def _collect(self) -> Rollouts:
+    def _next(self) -> Rollouts:
         """The oldest steps of each environment, as many as a rollout has."""
-        tape, blocks = self._stepper.tape, self._blocks
-        length, gamma, envs = self._steps_count, self._gamma, np.arange(tape.count)
-        chosen = np.argsort(~self._open, axis=0, kind="stable")[:length]  # (T, N) block numbers
-        self._open[chosen, envs] = False
-        flags, rewards, values, finals = (
-            np.stack([getattr(block, name) for block in blocks])[chosen, envs]
-            for name in ("flags", "rewards", "values", "final_values")
+        # An episode is shown when the rollout after it is asked for.
+        self._finished += self._stream.pop_rewards_steps()
+        while not self._steps or self._open().sum(axis=0).min() < self.steps_count:
+            try:
+                self._stream.advance(1)
+            finally:
+                if self._stepper.needs_reset:
+                    self._steps = []
+            self._steps.append(record(self._stepper))
+        columns = joined(self._steps, self._stepper, self.gamma)
+        opened, envs = columns["valid"], np.arange(self._stepper.count)
+        chosen = np.argsort(~opened, axis=0, kind="stable")[: self.steps_count]  # (T, N)
+        rollouts = self._rollouts(columns, (chosen, envs))
+        opened[chosen, envs] = False
+        for step, left in zip(self._steps, opened, strict=True):
+            step["flags"][~left] |= NO_TRANSITION
+        spent = int(opened.any(axis=1).argmax()) if opened.any() else len(opened)
+        self._steps = self._steps[spent:]
+        return rollouts
+
+    def _open(self) -> Array:
+        """(steps, N) bool: what was not delivered yet."""
+        return np.stack([step["flags"] for step in self._steps]) & NO_TRANSITION == 0
+
+    def _rollouts(self, columns: dict[str, Any], places: tuple[Array, Array]) -> Rollouts:
+        ended, terminated = (
+            np.stack([step["flags"] & bits != 0 for step in self._steps])[places]
+            for bits in (ENDED, TERMINATED)
         )
-        following = self._values_after()
-        returns = np.empty(rewards.shape)
-        for t in range(length - 1, -1, -1):
-            following = np.where(flags[t] & ENDED, finals[t], following)  # 0 where terminated
-            following = returns[t] = rewards[t] + gamma * following
-        if self._stepper.check_finite and not np.isfinite(returns + values).all():
-            raise ValueError(
-                "agent must return finite values as agent states, got "
-                f"{values.tolist()} and returns {returns.tolist()}"
-            )
-        states = [
-            _by_env(np.stack([block.states[i] for block in blocks])[chosen, envs])
-            for i in range(len(tape.frames))
-        ]
-        actions = _by_env(np.stack([block.actions for block in blocks])[chosen, envs])
-        spent = int(np.argmax(self._open.any(axis=1))) if self._open.any() else len(blocks)
-        self._blocks, self._open = blocks[spent:], self._open[spent:]
+        rewards = np.stack([step["rewards"] for step in self._steps])[places]
+        next_values = np.where(terminated, 0.0, columns["next_values"][places])
+        returns = rewards + self.gamma * next_values
+        for t in range(len(returns) - 2, -1, -1):
+            going_on = rewards[t] + self.gamma * returns[t + 1]
+            returns[t] = np.where(ended[t], returns[t], going_on)
         return Rollouts(
-            states=unflatten(tape.layout, states),
-            actions=actions,
+            states=mapped(columns["states"], lambda part: _by_env(part[places])),
+            actions=_by_env(columns["actions"][places]),
             returns=_by_env(returns).astype(np.float32),
-            values=_by_env(values).astype(np.float32),
+            values=_by_env(columns["values"][places]).astype(np.float32),
         )
 
-    def _values_after(self) -> Array:
-        """Values of the observations after each environment's last step in the rollout."""
-        stepper = self._stepper
-        values = _ask(stepper, stepper.observations, stepper.agent_states)
-        for e in np.flatnonzero(self._open.any(axis=0)):  # these went on: their next step knows
-            values[e] = self._blocks[int(np.argmax(self._open[:, e]))].values[e]
+
+class _ValuesInStates:
+    """An agent whose states are its values, as a policy with a critic."""
+
+    def __init__(self, agent: Any) -> None:
+        self.agent = checked_callable("agent", agent)
+        self.initial_state = getattr(agent, "initial_state", lambda: None)
+
+    def __call__(self, observations: Any, agent_states: Any) -> tuple[Any, Any]:
+        return self.step(observations, agent_states)[1:3]
+
+    def step(self, observations: Any, agent_states: Any) -> PolicyStep:
+        result = self.agent(observations, agent_states)
+        try:
+            actions, states = result
+        except (TypeError, ValueError):
+            raise TypeError(f"agent must return (actions, agent states), got {result!r}") from None
+        try:
+            values = np.array([float(value) for value in states], np.float64)
+        except (TypeError, ValueError):
+            raise TypeError(
+                f"agent must return its values as agent states, a float each, got {states!r}"
+            ) from None
+        if len(values) != len(agent_states):
+            raise ValueError(
+                f"agent must return one value per observation ({len(agent_states)}), "
+                f"got {len(values)}"
+            )
+        return PolicyStep(actions, actions, states, {"values": values})
+
+    def values(self, observations: Any, agent_states: Any) -> Array:
+        values: Array = self.step(observations, agent_states).columns["values"]
         return values
-
-
-def _ask(stepper: Stepper, observations: Any, states: Any) -> Array:
-    """The agent's values of observations that it does not act on."""
-    result = stepper.agent(observations, states)
-    try:
-        _, values = result
-    except (TypeError, ValueError):
-        raise TypeError(f"agent must return (actions, agent states), got {result!r}") from None
-    return _values(values, len(states))
-
-
-def _values(states: Any, count: int) -> Array:
-    """The agent's values, one float for each of `count` observations."""
-    try:
-        values = np.array([float(value) for value in states], np.float64)
-    except (TypeError, ValueError):
-        raise TypeError(
-            f"agent must return its values as agent states, a float each, got {states!r}"
-        ) from None
-    if len(values) != count:
-        raise ValueError(
-            f"agent must return one value per observation ({count}), got {len(values)}"
-        )
-    return values
 
 
 def _by_env(steps: Array) -> Array:

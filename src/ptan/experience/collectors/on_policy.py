@@ -1,6 +1,5 @@
 """What the agent did as it is now: rollouts, whole episodes, small batches of rows."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
@@ -11,7 +10,7 @@ from ptan.actions.policy import Agent
 from ptan.common.checks import unit_interval, whole_number
 from ptan.experience import Batch, ExperienceReplayBuffer
 from ptan.experience.collectors.base import SteppingCollector
-from ptan.experience.collectors.recorder import RecordedStep, joined, record
+from ptan.experience.collectors.recorder import RecordedStep, joined, mapped, record
 from ptan.experience.collectors.shares import FixedShares
 from ptan.experience.flags import EPISODE_OVER
 from ptan.experience.windows import WindowSpec
@@ -159,8 +158,7 @@ class EpisodeCollector(SteppingCollector[Episodes]):
         columns = joined(self._steps, self._stepper, self.gamma)
         envs, times = np.nonzero(columns["valid"].T)
         flat = {
-            name: _mapped(column, lambda part: part[times, envs])
-            for name, column in columns.items()
+            name: mapped(column, lambda part: part[times, envs]) for name, column in columns.items()
         }
         over = np.stack([step["flags"] for step in self._steps])[times, envs] & EPISODE_OVER
         lengths = np.diff(np.flatnonzero(over), prepend=-1)
@@ -238,13 +236,4 @@ def _moved(column: Any, device: torch.device | str) -> Any:
         is_plain = isinstance(part, np.ndarray) and not part.dtype.hasobject
         return torch.from_numpy(part).to(device) if is_plain else part
 
-    return _mapped(column, move)
-
-
-def _mapped(column: Any, function: Callable[[Any], Any]) -> Any:
-    """A function of every array of nested ones; None stays."""
-    if isinstance(column, dict):
-        return {key: _mapped(part, function) for key, part in column.items()}
-    if isinstance(column, tuple):
-        return tuple(_mapped(part, function) for part in column)
-    return column if column is None else function(column)
+    return mapped(column, move)

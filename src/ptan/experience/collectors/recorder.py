@@ -1,5 +1,6 @@
 """Single steps of many environments, taken off the tape and put together as (T, N) columns."""
 
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -110,3 +111,12 @@ def _critic_values(stepper: Stepper, observations: Any, states: Any) -> Array:
             f"agent must return one value per observation ({len(states)}), got {values.shape}"
         )
     return values
+
+
+def mapped(column: Any, function: Callable[[Any], Any]) -> Any:
+    """A function of every array of nested ones; None stays."""
+    if isinstance(column, dict):
+        return {key: mapped(part, function) for key, part in column.items()}
+    if isinstance(column, tuple):
+        return tuple(mapped(part, function) for part in column)
+    return column if column is None else function(column)
