@@ -10,7 +10,7 @@ from gymnasium import spaces
 from torch import nn
 
 from ptan.algorithms import DQN, DQNConfig
-from ptan.algorithms.states import fitted_optimizer_state
+from ptan.algorithms.states import optimizer
 from ptan.experience import Batch, ExperienceFirstLast
 from ptan.training.checkpoint import load_tree, save_tree
 
@@ -57,12 +57,13 @@ def test_a_run_with_images_goes_on_from_a_file_like_the_uncut_one(
 def test_moments_are_ordered_in_memory_as_their_weights_are() -> None:
     algorithm = make()
     algorithm.update(batch_of(0))
-    state = algorithm.optimizers["q"].optimizer.state_dict()
+    state = copy.deepcopy(algorithm.optimizers["q"].optimizer.state_dict())
     plain = copy.deepcopy(state)
     for entries in plain["state"].values():
         for name in ("exp_avg", "exp_avg_sq"):
             entries[name] = entries[name].contiguous()
-    fitted = fitted_optimizer_state(algorithm.optimizers["q"].optimizer, "optimizer", plain)
+    optimizer(algorithm.optimizers["q"].optimizer).prepare("state", plain)()
+    fitted = algorithm.optimizers["q"].optimizer.state_dict()
     parameters = list(algorithm.net.parameters())
     assert any(not p.is_contiguous() for p in parameters)
     for i, parameter in enumerate(parameters):

@@ -15,20 +15,12 @@ from ptan.actions import ArgmaxActionSelector, EpsilonGreedyActionSelector
 from ptan.actions.policy import PolicyStep
 from ptan.agent import DQNAgent, TargetNet, default_states_preprocessor
 from ptan.agent.base import move_to
+from ptan.algorithms import states
 from ptan.algorithms.diagnostics import value_diagnostics
 from ptan.algorithms.dqn_config import DQNConfig
 from ptan.algorithms.optimizer import OptimizerStep
 from ptan.algorithms.schedules import decaying, linear
 from ptan.algorithms.seeds import seeded_layers, torch_generator
-from ptan.algorithms.states import (
-    CounterState,
-    ModuleState,
-    NumpyGeneratorState,
-    StatePart,
-    TorchGeneratorState,
-    load_parts,
-    save_parts,
-)
 from ptan.common.bfloat16 import computes_in_bfloat16
 from ptan.common.checks import whole_number
 from ptan.experience import (
@@ -246,36 +238,28 @@ class DQN:
         with self._precision():
             return loss(rows, self.net, self.target, double=self.config.double)
 
-    def diagnostics(self, states: Any) -> dict[str, float]:
-        """What the network, without noise, says of held-out states. Waits for the device.
+    def diagnostics(self, observations: Any) -> dict[str, float]:
+        """What the network, without noise, says of (N, *obs) observations or a list of them.
 
-        Args:
-            states: (N, *obs) array or tensor, or a list of observations.
-
-        Returns:
-            `values`; `adv` and `val` with `dueling` or `double`; `snr_1`, `snr_2` … with `noisy`:
-            see `value_diagnostics`.
+        Waits for the device. Returns `values`; `adv` and `val` with `dueling` or `double`; `snr_1`,
+        `snr_2` … with `noisy`: see `value_diagnostics`.
         """
         parts = self.config.dueling or self.config.double
         with self._precision():
-            return value_diagnostics(self._frozen(), states, self.device, parts=parts)
+            return value_diagnostics(self._frozen(), observations, self.device, parts=parts)
 
-    def return_distributions(self, states: Any) -> tuple[Tensor, Tensor] | None:
-        """The distributions of returns that the network, without noise, predicts for some states.
+    def return_distributions(self, observations: Any) -> tuple[Tensor, Tensor] | None:
+        """Distributions of returns after (N, *obs) observations or a list of them, without noise.
 
-        Args:
-            states: (N, *obs) array or tensor, or a list of observations.
-
-        Returns:
-            Probabilities (N, A, n_atoms) and the returns that the atoms stand for, (n_atoms,), both
-            on the device; None unless distributional.
+        Probabilities (N, A, n_atoms) and the returns that the atoms stand for, (n_atoms,), both on
+        the device; None unless distributional.
         """
         if not self.config.distributional:
             return None
-        observations = move_to(default_states_preprocessor(states), self.device)
+        inputs = move_to(default_states_preprocessor(observations), self.device)
         net = self._frozen()
         with torch.no_grad(), self._precision():
-            logits, _ = net.both(observations)
+            logits, _ = net.both(inputs)
         return net.apply_softmax(logits.float()), net.supports
 
     # State.
@@ -285,7 +269,7 @@ class DQN:
 
         As in PyTorch, it shares memory with the networks: save or copy it before training goes on.
         """
-        return save_parts(self._parts())
+        return states.save_parts(self._parts())
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over what `state_dict` returned for equal spaces and settings.
@@ -296,20 +280,20 @@ class DQN:
         Raises:
             ValueError: it belongs to another network or has other entries. Nothing is changed.
         """
-        load_parts(self._parts(), state)
+        states.load_parts(self._parts(), state)
         self._move_schedules()
 
-    def _parts(self) -> dict[str, StatePart]:
-        parts: dict[str, StatePart] = {
-            "net": ModuleState(self.net),
-            "target": ModuleState(self.target.target_model),
-            "optimizer": self.optimizers["q"],
-            "env_steps": CounterState(self, "env_steps"),
-            "updates": CounterState(self, "updates"),
-            "noise_rng": TorchGeneratorState(self._noise),
+    def _parts(self) -> dict[str, states.Part]:
+        parts = {
+            "net": states.module(self.net),
+            "target": states.module(self.target.target_model),
+            "optimizer": states.optimizer(self.optimizers["q"].optimizer),
+            "env_steps": states.counter(self, "env_steps"),
+            "updates": states.counter(self, "updates"),
+            "noise_rng": states.generator(self._noise),
         }
         if self._explore is not None:
-            parts["selector_rng"] = NumpyGeneratorState(self._explore.rng)
+            parts["selector_rng"] = states.generator(self._explore.rng)
         return parts
 
     # Inside.

@@ -1,12 +1,9 @@
 """The one way in which algorithms step their optimizers, for drivers to take hold of."""
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
-
-from ptan.algorithms.states import fitted_optimizer_state
 
 __all__ = ["OptimizerStep"]
 
@@ -75,12 +72,3 @@ class OptimizerStep:
     def learning_rate(self, value: float) -> None:
         for group in self.optimizer.param_groups:
             group["lr"] = value
-
-    def state_dict(self) -> dict[str, Any]:
-        """The optimizer's state, which shares memory with it."""
-        return self.optimizer.state_dict()
-
-    def prepare(self, name: str, state: Mapping[str, Any]) -> Callable[[], object]:
-        """Check a state; the function returned loads it. See `StatePart`."""
-        fitted = fitted_optimizer_state(self.optimizer, name, state)
-        return lambda: self.optimizer.load_state_dict(fitted)

@@ -158,7 +158,8 @@ class ExperienceSourceRollouts(EpisodeStatistics):
 
     def _open(self) -> Array:
         """(steps, N) bool: what was not delivered yet."""
-        return np.stack([step["flags"] for step in self._steps]) & NO_TRANSITION == 0
+        opened: Array = np.stack([step["flags"] for step in self._steps]) & NO_TRANSITION == 0
+        return opened
 
     def _rollouts(self, columns: dict[str, Any], places: tuple[Array, Array]) -> Rollouts:
         ended, terminated = (
