@@ -15,7 +15,7 @@ from ptan.experience import (
 from refusals import INF, NAN, assert_tells, table
 
 from .spoiled import VECTOR_SOURCES, Agent, Env, VecEnv, first_items
-from .test_sources import assert_breaks_and_works_again
+from .test_answers import assert_breaks_and_works_again
 
 FLAGS = "array of 2 bools"
 LIKE = r"shape \(2, 2\) and dtype float32"
