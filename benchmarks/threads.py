@@ -1,9 +1,10 @@
 """Threads beside a busy neighbour: fixed numbers against `ThreadTuner`.
 
-    python -m benchmarks.threads [--seconds 8] [--phases 4] [--rounds 3]
+    python -m benchmarks.threads [--turn 2] [--turns 5] [--phases 6]
 
 Updates of the network of Atari's DQN (batch 32, double, Adam). Phases on a quiet machine alternate
-with phases in which another process keeps a core busy. Each round runs all sides in turn.
+with phases in which another process keeps a core busy. In each, all sides take turns, so that what
+else the machine does meets all of them.
 """
 
 import argparse
@@ -24,10 +25,9 @@ from ptan.experience import Batch, ExperienceFirstLast
 from ptan.losses import dqn_loss
 from ptan.nn import DQNNet
 from ptan.training.loop import Record
-from ptan.training.threads import ThreadTuner, torch_threads
+from ptan.training.threads import ThreadTuner
 
 BATCH = 32
-TUNED = "tuned"
 
 
 def make_update() -> Callable[[], None]:
@@ -61,42 +61,63 @@ def neighbour(busy: bool) -> Any:
             process.wait()
 
 
-def speeds(side: int | str, options: argparse.Namespace) -> list[float]:
-    """Updates per second in each phase; every second one is busy."""
-    update, updates, found = make_update(), 0, []
-    with torch_threads(side if isinstance(side, int) else 1):
-        tuner = ThreadTuner(report=print) if side == TUNED else None
-        for phase in range(options.phases):
-            with neighbour(busy=phase % 2 == 1):
-                begin, first = time.perf_counter(), updates
-                while (passed := time.perf_counter() - begin) < options.seconds:
-                    update()
-                    updates += 1
-                    if tuner is not None:
-                        tuner.record(Record(updates, updates, {}, []))
-                found.append((updates - first) / passed)
-    return found
+class Side:
+    """Training with a fixed number of threads, or with a tuned one; its clock stands between turns.
+
+    Args:
+        threads: The number; None tunes it.
+    """
+
+    def __init__(self, threads: int | None) -> None:
+        self.name = "tuned" if threads is None else f"{threads} fixed"
+        self.update, self.updates, self.seconds = make_update(), 0, 0.0
+        self.began, self.threads = time.perf_counter(), threads or 1
+        self.tuner = None if threads else ThreadTuner(report=print, clock=self.clock)
+
+    def clock(self) -> float:
+        """Seconds of its own turns."""
+        return self.seconds + time.perf_counter() - self.began
+
+    def turn(self, seconds: float) -> None:
+        """Train for a while."""
+        torch.set_num_threads(self.threads)
+        self.began, end = time.perf_counter(), self.seconds + seconds
+        while self.clock() < end:
+            self.update()
+            self.updates += 1
+            if self.tuner is not None:
+                self.tuner.record(Record(self.updates, self.updates, {}, []))
+        self.seconds, self.threads = self.clock(), torch.get_num_threads()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=float, default=8.0, help="of a phase")
-    parser.add_argument("--phases", type=int, default=4)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--turn", type=float, default=2.0, help="seconds of a side's turn")
+    parser.add_argument("--turns", type=int, default=5, help="of each side in a phase")
+    parser.add_argument("--phases", type=int, default=6, help="every second one is busy")
     options = parser.parse_args()
-    sides = [1, ThreadTuner().most, TUNED]
-    totals: dict[int | str, list[float]] = {side: [] for side in sides}
-    for number in range(options.rounds):
-        for side in sides if number % 2 == 0 else sides[::-1]:
-            found = speeds(side, options)
-            totals[side].append(sum(found) / len(found))
-            phases = "  ".join(f"{speed:6.1f}" for speed in found)
-            print(f"round {number + 1}, threads {side}: {phases} updates/s (quiet, busy, …)")
-    for side in sides:
-        print(f"threads {side}: median {median(totals[side]):.1f} updates/s")
-    fixed = [max(both) for both in zip(*(totals[side] for side in sides[:-1]), strict=True)]
-    ratios = [tuned / best for tuned, best in zip(totals[TUNED], fixed, strict=True)]
-    print(f"tuned / better fixed number: median {median(ratios):.2f} of {sorted(ratios)}")
+    most = ThreadTuner().most
+    sides = [Side(1), Side(most), Side(None)]
+    ratios = []
+    for phase in range(options.phases):
+        before = [(side.updates, side.seconds) for side in sides]
+        with neighbour(busy=phase % 2 == 1):
+            for turn in range(options.turns):
+                for side in sides if turn % 2 == 0 else sides[::-1]:
+                    side.turn(options.turn)
+        speeds = [
+            (side.updates - updates) / (side.seconds - seconds)
+            for side, (updates, seconds) in zip(sides, before, strict=True)
+        ]
+        ratios.append(speeds[-1] / max(speeds[:-1]))
+        told = ", ".join(f"{s.name} {speed:.1f}" for s, speed in zip(sides, speeds, strict=True))
+        print(
+            f"{'busy' if phase % 2 else 'quiet'}: {told} updates/s, tuned / better {ratios[-1]:.2f}"
+        )
+    totals = [side.updates / side.seconds for side in sides]
+    told = ", ".join(f"{s.name} {speed:.1f}" for s, speed in zip(sides, totals, strict=True))
+    print(f"all phases: {told} updates/s, tuned / better {totals[-1] / max(totals[:-1]):.2f}")
+    print(f"median of the phases: tuned / better {median(ratios):.2f}")
 
 
 if __name__ == "__main__":
