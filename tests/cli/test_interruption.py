@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from ptan.algorithms import DQN
 from ptan.cli.progress import interruption
-from ptan.training import loop
 
 from .conftest import SMALL
 
@@ -43,17 +43,17 @@ def signal_at(monkeypatch: pytest.MonkeyPatch):
     """Sends signals in the middle of the given update."""
 
     def arrange(update: int, times: int = 1) -> None:
-        step, count = loop._update, 0
+        step, count = DQN.update, 0
 
-        def signalled(algorithm, collector, data):
+        def signalled(algorithm, batch):
             nonlocal count
             count += 1
             if count == update:
                 for _ in range(times):
                     signal.raise_signal(signal.SIGINT)
-            return step(algorithm, collector, data)
+            return step(algorithm, batch)
 
-        monkeypatch.setattr(loop, "_update", signalled)
+        monkeypatch.setattr(DQN, "update", signalled)
 
     return arrange
 

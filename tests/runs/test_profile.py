@@ -6,7 +6,7 @@ import pytest
 
 from ptan.algorithms import DQNConfig
 from ptan.runs import RunConfig, RunError, RunSettings
-from ptan.runs.profile import Profile, profile
+from ptan.runs.profile import profile
 
 SMALL = DQNConfig(hidden=16, warm_up=50, replay_size=500, batch_size=8, steps_per_update=2)
 
@@ -25,28 +25,20 @@ def test_the_stretch_is_as_long_as_asked_and_its_parts_add_up(
     num_envs: int, switches: dict[str, bool]
 ) -> None:
     found = profile(config(num_envs, **switches), env_steps=200)
-    assert (found.threads, found.env_steps, found.updates) == (1, 200, 100)
+    assert found.threads == 1
+    assert 200 <= found.env_steps < 200 + num_envs
+    assert abs(found.updates - found.env_steps / 2) <= num_envs
     parts = (found.environments, found.acting, found.updating, found.storing)
     assert min(parts) > 0
     assert sum(parts) == pytest.approx(found.total)
-    assert min(found.env_step_alone, found.update_alone, found.sample_alone) > 0
+    assert found.to_json()["steps_per_second"] == found.env_steps / found.total
 
 
 @pytest.mark.atari
 def test_vectors_of_games_are_timed_too() -> None:
     found = profile(config(2, "PongNoFrameskip-v4", warm_up=8), env_steps=8)
-    assert (found.env_steps, found.updates) == (8, 4)
+    assert found.env_steps == 8
     assert found.environments > 0
-
-
-def test_the_overhead_is_relative_to_steps_and_updates_alone() -> None:
-    times = {"environments": 1.0, "acting": 1.0, "updating": 5.0, "storing": 1.0}
-    found = Profile(
-        1, 100, 10, 8.0, **times, env_step_alone=0.02, update_alone=0.3, sample_alone=0.1
-    )
-    assert found.overhead == pytest.approx(8.0 / (100 * 0.02 + 10 * 0.3))
-    assert found.steps_per_second == pytest.approx(12.5)
-    assert found.to_json()["overhead"] == found.overhead
 
 
 def test_bad_requests_are_refused() -> None:

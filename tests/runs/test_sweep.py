@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import gymnasium
+import numpy as np
 import pytest
 
 from ptan.algorithms import DQNConfig
@@ -136,8 +137,7 @@ def area_by_hand(folder: Path, steps: int) -> float:
         (line["env_steps"], line["episodes/reward"]) for line in lines if "episodes/reward" in line
     ]
     values = []
-    for i in range(1, 201):
-        at = i * steps / 200
+    for at in np.linspace(steps / 200, steps, 200):
         inside = [value for end, value in ends if at - steps / 20 < end <= at]
         before = [pair for pair in ends if pair[0] <= at]
         if before:

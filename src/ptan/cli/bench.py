@@ -14,7 +14,7 @@ __all__ = ["run"]
 # Settings of runs that last longer than a measurement.
 _NO_FLAG = (
     *("steps", "stop_reward", "stop_episodes", "eval_episodes", "eval_every", "eval_max_steps"),
-    *("checkpoint_every", "exact", "restart_every", "diagnostics_every"),
+    *("checkpoint_every", "exact", "diagnostics_every"),
 )
 
 

@@ -1,31 +1,35 @@
-"""The environments of a run: one to train in, one to evaluate in, from the same settings."""
+"""The environments of a run: some to train in, some to evaluate in, from the same settings."""
 
-import contextlib
-import re
-import sys
+import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import fields, replace
-from importlib import import_module
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import gymnasium
 from gymnasium.vector import VectorEnv
 
-from ptan.envs.atari import wrap_dqn
 from ptan.envs.atari_settings import AtariSettings
 from ptan.envs.atari_vector import make_atari_vec
+from ptan.envs.make import find_spec, is_atari, make_env
+from ptan.envs.probe import Probe, probe_repeats
+from ptan.envs.repeat import MadeAnew, RepeatEpisodes
+from ptan.envs.states import saves
+from ptan.envs.vector import make_vector
 from ptan.runs.catalogue import Entry
-from ptan.runs.errors import RunError, nearest
+from ptan.runs.errors import RunError
 from ptan.runs.settings import RunSettings
 
 __all__ = [
     "check_spaces",
+    "close",
     "evaluation_environments",
     "evaluation_protocol",
     "frames_per_second",
     "has_chance",
     "make_one",
+    "probe_environments",
     "spaces_of",
     "training_environments",
 ]
@@ -33,24 +37,48 @@ __all__ = [
 EVALUATION_NOOPS = 30
 """Most no-ops at the start of an evaluated Atari game (Mnih et al. 2015)."""
 
-
-def is_atari(env_id: str) -> bool:
-    """True for the names of Atari games without frame skip of their own."""
-    return bool(re.fullmatch(r"ALE/.+-v5|.+NoFrameskip-v\d+", env_id))
+REPEATED = 10_000
+"""Most steps of an episode that are worth repeating: some ten seconds of an Atari game."""
 
 
-def atari_settings(settings: RunSettings) -> AtariSettings:
-    """How a run's training games are preprocessed."""
-    return AtariSettings(**{f.name: getattr(settings, f.name) for f in fields(AtariSettings)})
+def training_environments(settings: RunSettings, seed: int = 0, probe: Probe | None = None) -> Any:
+    """What a run's collector steps: one environment, a list of them, or a vector environment.
 
-
-def training_environments(settings: RunSettings) -> Any:
-    """What a run's source steps: one environment, a list of them, or a vector of Atari games.
+    Args:
+        settings: The run's.
+        seed: Of environments that repeat their episodes.
+        probe: What `probe_environments` has found: environments can then be saved, or equal one
+            another from a seeded reset on. None makes them as they are.
 
     Raises:
         RunError: there is no such environment, or it cannot be made here.
     """
-    return _make(settings, atari_settings(settings), settings.num_envs)
+    count, atari = settings.num_envs, _atari(settings)
+    with _one_line(settings.env_id):
+        if _one_vector(settings):
+            if is_atari(settings.env_id):
+                threads = settings.env_threads
+                return make_atari_vec(
+                    settings.env_id, count, **atari.keywords(), num_threads=threads
+                )
+            return gymnasium.make_vec(
+                find_spec(settings.env_id), count, vectorization_mode="vector_entry_point"
+            )
+        makers = [partial(_make, settings, atari, seed, i, probe) for i in range(count)]
+        if settings.vector in ("sync", "async"):
+            return make_vector(makers, asynchronous=settings.vector == "async")
+        envs = [make() for make in makers]
+        return envs if count > 1 else envs[0]
+
+
+def probe_environments(settings: RunSettings) -> Probe:
+    """Find out whether the environments of a run can be saved in the middle of an episode."""
+    steps = 64 if is_atari(settings.env_id) else 320
+    make: Any = partial(_make, settings, _atari(settings))
+    if _one_vector(settings):  # two of its environments tell as much as all
+        make = partial(training_environments, replace(settings, num_envs=2))
+    with _one_line(settings.env_id):
+        return probe_repeats(make, steps=steps)
 
 
 def evaluation_environments(settings: RunSettings, count: int) -> Any:
@@ -66,32 +94,12 @@ def evaluation_environments(settings: RunSettings, count: int) -> Any:
     Raises:
         RunError: as for `training_environments`.
     """
-    made = _make(settings, _evaluation(settings), count)
-    return made if isinstance(made, list | VectorEnv) else [made]
-
-
-def evaluation_protocol(settings: RunSettings, episodes: int, seed: int) -> str:
-    """How an evaluation was done, in words, to be read beside its numbers."""
-    acting = "greedy: no ε, no noise in the weights"
-    if is_atari(settings.env_id):
-        sticky = _sticky_actions(settings)
-        acting += (
-            "; raw game score: no reward clipping, no life-loss ends; "
-            f"at most {_evaluation(settings).noop_max} no-ops at the start, "
-            f"sticky actions {sticky:g}, frame skip {settings.frame_skip}"
-        )
-    else:
-        acting += "; undiscounted return"
-    return f"{acting}; {episodes} whole episodes in environments of their own, seed {seed}"
-
-
-def has_chance(settings: RunSettings) -> bool:
-    """Whether an environment draws while it is played; Atari games do only by sticky actions."""
-    return not is_atari(settings.env_id) or _sticky_actions(settings) > 0
-
-
-def _sticky_actions(settings: RunSettings) -> float:
-    return float(_spec(settings.env_id).kwargs.get("repeat_action_probability", 0.0))
+    atari = _evaluation(settings)
+    with _one_line(settings.env_id):
+        if is_atari(settings.env_id) and count > 1:
+            threads = settings.env_threads
+            return make_atari_vec(settings.env_id, count, **atari.keywords(), num_threads=threads)
+        return [make_env(settings.env_id, atari=atari) for _ in range(count)]
 
 
 def make_one(settings: RunSettings, render_mode: str | None) -> Any:
@@ -104,7 +112,34 @@ def make_one(settings: RunSettings, render_mode: str | None) -> Any:
     Raises:
         RunError: as for `training_environments`.
     """
-    return _make(settings, _evaluation(settings), 1, render_mode)
+    with _one_line(settings.env_id):
+        return make_env(settings.env_id, render_mode=render_mode, atari=_evaluation(settings))
+
+
+def evaluation_protocol(settings: RunSettings, episodes: int, seed: int) -> str:
+    """How an evaluation was done, in words, to be read beside its numbers."""
+    acting = "greedy: no ε, no noise in the weights"
+    if is_atari(settings.env_id):
+        acting += (
+            "; raw game score: no reward clipping, no life-loss ends; "
+            f"at most {_evaluation(settings).noop_max} no-ops at the start, "
+            f"sticky actions {_sticky_actions(settings):g}, frame skip {settings.frame_skip}"
+        )
+    else:
+        acting += "; undiscounted return"
+    acting += f"; {episodes} whole episodes, cut off after {settings.eval_max_steps:,} steps,"
+    return f"{acting} in environments of their own, seed {seed}"
+
+
+def has_chance(settings: RunSettings) -> bool:
+    """Whether an environment draws while it is played; Atari games do only by sticky actions."""
+    return not is_atari(settings.env_id) or _sticky_actions(settings) > 0
+
+
+def frames_per_second(env: Any, settings: RunSettings) -> float:
+    """How fast an environment runs in its own time, in steps of the agent."""
+    own = float(env.metadata.get("render_fps") or 30)
+    return own / settings.frame_skip if is_atari(settings.env_id) else own
 
 
 def spaces_of(env: Any) -> tuple[Any, Any]:
@@ -128,82 +163,61 @@ def close(env: Any) -> None:
         one.close()
 
 
-def _evaluation(settings: RunSettings) -> AtariSettings:
-    atari = atari_settings(settings).evaluation()
-    return replace(atari, noop_max=max(atari.noop_max, EVALUATION_NOOPS))
+@contextmanager
+def warnings_said(lines: list[str]) -> Iterator[None]:
+    """Collect what is warned about inside, such as an environment that plays unseeded, as lines."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        yield
+    lines += dict.fromkeys(str(one.message) for one in caught if one.category is UserWarning)
 
 
 def _make(
-    settings: RunSettings, atari: AtariSettings, count: int, render_mode: str | None = None
+    settings: RunSettings,
+    atari: AtariSettings,
+    seed: int = 0,
+    index: int = 0,
+    probe: Probe | None = None,
 ) -> Any:
-    env_id = settings.env_id
-    _spec(env_id)
-    with _one_line(env_id):
-        if not is_atari(env_id):
-            envs = [gymnasium.make(env_id, render_mode=render_mode) for _ in range(count)]
-            return envs if count > 1 else envs[0]
-        if count > 1:
-            threads = settings.env_threads
-            return make_atari_vec(env_id, count, **atari.keywords(), num_threads=threads)
-        own_skip: dict[str, Any] = {"frameskip": 1} if env_id.startswith("ALE/") else {}
-        env = gymnasium.make(env_id, render_mode=render_mode, **own_skip)
-        return wrap_dqn(env, **atari.keywords())
+    make = partial(make_env, settings.env_id, atari=atari)
+    if probe is None or (probe.restart == "reset" and not probe.repeats):
+        return make()
+    if not probe.repeats:
+        return MadeAnew(make)
+    env = make()
+    return env if saves(env) else RepeatEpisodes(env, seed, index, budget=REPEATED)
 
 
-def _import(module: str, env_id: str) -> None:
-    """Import the module of `module:Name-v0`, which registers the environment.
-
-    Raises:
-        RunError: it cannot be imported.
-    """
-    if "" not in sys.path and str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))  # programs that were installed do not look there
-    try:
-        import_module(module)
-    except Exception as error:  # whatever a module does when it is imported
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
-        raise RunError(f"the module of env {env_id!r} cannot be imported: {reason}") from error
+def _one_vector(settings: RunSettings) -> bool:
+    """Whether all environments are one object that cannot be taken apart."""
+    games = settings.vector == "auto" and is_atari(settings.env_id) and settings.num_envs > 1
+    return games or settings.vector == "own"
 
 
-def _spec(env_id: str) -> Any:
-    """What Gymnasium knows about a name, with the names of Atari games.
-
-    Raises:
-        RunError: nothing.
-    """
-    if not env_id:
-        raise RunError("env must be named: give --env ID, or a --preset that brings one")
-    try:
-        import ale_py
-
-        gymnasium.register_envs(ale_py)
-    except ImportError as missing:
-        if is_atari(env_id):
-            extra = 'pip install "ptan[atari]"'
-            raise RunError(f"{env_id} needs {missing.name}: {extra}") from None
-    module, _, name = env_id.rpartition(":")
-    if module:
-        _import(module, env_id)
-    try:
-        return gymnasium.spec(name)
-    except (gymnasium.error.Error, ImportError, ValueError):
-        hint = nearest(env_id, gymnasium.registry)
-        raise RunError(f"env must be an environment of Gymnasium, got {env_id!r}{hint}") from None
+def _atari(settings: RunSettings) -> AtariSettings:
+    return AtariSettings(**{f.name: getattr(settings, f.name) for f in fields(AtariSettings)})
 
 
-@contextlib.contextmanager
+def _evaluation(settings: RunSettings) -> AtariSettings:
+    atari = _atari(settings).evaluation()
+    return replace(atari, noop_max=max(atari.noop_max, EVALUATION_NOOPS))
+
+
+def _sticky_actions(settings: RunSettings) -> float:
+    spec = find_spec(settings.env_id)
+    return float(spec.kwargs.get("repeat_action_probability", 0.0))
+
+
+@contextmanager
 def _one_line(env_id: str) -> Iterator[None]:
     """Make one clear line of what environments raise when they cannot be made."""
+    if not env_id:
+        raise RunError("env must be named: give --env ID, or a --preset that brings one")
     try:
         yield
     except RunError:
         raise
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise RunError(f"{env_id} cannot be made: {reason}") from error
-
-
-def frames_per_second(env: Any, settings: RunSettings) -> float:
-    """How fast an environment runs in its own time, in steps of the agent."""
-    own = float(env.metadata.get("render_fps") or 30)
-    return own / settings.frame_skip if is_atari(settings.env_id) else own
+        named = reason if env_id in reason or "pip install" in reason else ""
+        raise RunError(named or f"{env_id} cannot be made: {reason}") from error

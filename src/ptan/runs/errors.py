@@ -2,8 +2,9 @@
 
 import difflib
 from collections.abc import Iterable
+from typing import Self
 
-__all__ = ["RunError", "nearest"]
+__all__ = ["EnvironmentFailure", "RunError", "nearest"]
 
 
 class RunError(Exception):
@@ -11,6 +12,21 @@ class RunError(Exception):
 
     status = 2
     """Exit status of a program that ends with it."""
+
+
+class EnvironmentFailure(RunError):  # noqa: N818
+    """An environment raised, or answered with what nothing can be learned from."""
+
+    status = 1
+
+    @classmethod
+    def of(cls, error: Exception, what: str) -> Self:
+        """One line of an exception and its notes, which name environment and step."""
+        notes = ", ".join(getattr(error, "__notes__", ()))
+        where = f" ({notes})" if notes else ""
+        reason = " ".join(str(error).split())
+        kind = "" if isinstance(error, ValueError) and reason else f"{type(error).__name__}: "
+        return cls(f"{what}{where}: {kind}{reason}".rstrip(": "))
 
 
 def nearest(name: str, names: Iterable[str], count: int = 3) -> str:

@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from ptan.envs.make import is_atari
 from ptan.runs.environments import (
     close,
     evaluation_environments,
     evaluation_protocol,
     has_chance,
-    is_atari,
 )
+from ptan.runs.errors import EnvironmentFailure, RunError
 from ptan.runs.settings import RunSettings
 from ptan.runs.statistics import mean_interval
 from ptan.training.evaluate import Played, play_parallel
@@ -30,7 +31,7 @@ _SIDE_BY_SIDE = 20
 
 
 class Interrupted(Exception):  # noqa: N818
-    """Somebody has asked to stop, and what was going on has no result."""
+    """A request to stop has come, and what was going on has no result."""
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,10 @@ class Evaluation:
     In a game without chance a greedy agent plays most beginnings in one of a few ways: episodes
     that have become equal are one observation, and the interval counts them once.
 
-    Args:
-        played: The episodes; returns are undiscounted, of the raw game.
-        protocol: How they were obtained, in words.
-        seed: Of the environments.
-        chance: Whether equal episodes are no repetitions, as the environment draws.
+    played     the episodes; returns are undiscounted, of the raw game
+    protocol   how they were obtained, in words
+    seed       of the environments
+    chance     whether equal episodes are no repetitions, as the environment draws
     """
 
     played: list[Played]
@@ -67,28 +67,21 @@ class Evaluation:
         """Mean return."""
         return float(np.mean(self.returns))
 
-    @property
-    def std(self) -> float | None:
-        """Standard deviation of the episodes (n − 1); None for a single one."""
-        return float(np.std(self.returns, ddof=1)) if len(self.returns) > 1 else None
+    def to_json(self) -> dict[str, Any]:
+        """Mean, spread and every return, with the protocol.
 
-    @property
-    def ci95(self) -> float | None:
-        """Half the width of the 95 % interval of the mean (Student's t); None for one episode.
-
-        Of `different` episodes: repetitions tell nothing new.
+        `std` is the standard deviation of the episodes (n − 1), `ci95` half the width of the 95 %
+        interval of the mean (Student's t) from `different` episodes; both None for a single one.
+        `truncated` counts the episodes that were cut off.
         """
         interval = mean_interval(self.different)
-        return None if math.isnan(interval.low) else interval.estimate - interval.low
-
-    def to_json(self) -> dict[str, Any]:
-        """Mean, spread and every return, with the protocol."""
         return {
             "mean": self.mean,
-            "std": self.std,
-            "ci95": self.ci95,
+            "std": float(np.std(self.returns, ddof=1)) if len(self.returns) > 1 else None,
+            "ci95": None if math.isnan(interval.low) else interval.estimate - interval.low,
             "episodes": len(self.returns),
             "different": len(self.different),
+            "truncated": sum(episode.truncated for episode in self.played),
             "returns": self.returns,
             "protocol": self.protocol,
             "seed": self.seed,
@@ -104,6 +97,8 @@ def described_mean(evaluation: Mapping[str, Any]) -> str:
     count = "one episode" if episodes == 1 else f"{episodes} episodes"
     if different < episodes:
         count += f", {different} different" if different > 1 else ", all the same"
+    if evaluation["truncated"]:
+        count += f", {evaluation['truncated']} cut off"
     mean, ci95 = evaluation["mean"], evaluation["ci95"]
     if ci95 is None:
         return f"{mean:.2f} ({count})"
@@ -138,7 +133,7 @@ def evaluate_greedily(
 
     Raises:
         Interrupted: `interrupted` said so.
-        RunError: the environment cannot be made.
+        RunError: the environment cannot be made; `EnvironmentFailure`: it failed.
     """
     environments = evaluation_environments(settings, min(episodes, _SIDE_BY_SIDE))
 
@@ -147,8 +142,14 @@ def evaluate_greedily(
             raise Interrupted
         return agent(observations, states)
 
+    watched.initial_state = getattr(agent, "initial_state", lambda: None)  # type: ignore[attr-defined]
+    limit = settings.eval_max_steps
     try:
-        played = play_parallel(environments, watched, episodes, seed)
+        played = play_parallel(environments, watched, episodes, seed, max_steps=limit)
+    except (Interrupted, RunError):
+        raise
+    except Exception as error:
+        raise EnvironmentFailure.of(error, f"{settings.env_id} failed in evaluation") from error
     finally:
         close(environments)
     protocol = evaluation_protocol(settings, episodes, seed)

@@ -1,58 +1,21 @@
-"""The working parts of a run, made from its settings."""
+"""The algorithm of a run, made from its settings, and its greedy agent."""
 
-from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import torch
 
-from ptan.runs.environments import check_spaces, close, spaces_of, training_environments
+from ptan.algorithms.protocol import Algorithm
+from ptan.runs import state
+from ptan.runs.environments import check_spaces, close, make_one, spaces_of
 from ptan.runs.errors import RunError
-from ptan.runs.seeds import NEW_EPISODES, derived_seed
+from ptan.runs.folder import RunFolder
 from ptan.runs.settings import RunConfig
 
-__all__ = ["Parts", "choose_device", "differences", "make_algorithm"]
+__all__ = ["LoadedAgent", "choose_device", "differences", "load_agent", "make_algorithm"]
 
 
-@dataclass
-class Parts:
-    """Everything that training needs.
-
-    Args:
-        env: What the source steps: one environment, a list, or a vector.
-        algorithm: What is trained.
-        env_seed: Of the first episodes; None takes the algorithm's.
-        collector: Gathers its experience.
-    """
-
-    env: Any
-    algorithm: Any
-    env_seed: int | None
-    collector: Any
-
-    @classmethod
-    def make(cls, config: RunConfig, beginning: int = 0) -> "Parts":
-        """Make all of them.
-
-        Args:
-            config: All settings.
-            beginning: How often the run has been resumed with new episodes. Those of the first
-                beginning are seeded as the algorithm wants it, later ones differently.
-
-        Raises:
-            RunError: an unknown or unfit environment, an unfit setting or device.
-        """
-        env = training_environments(config.settings)
-        try:
-            algorithm = make_algorithm(config, *spaces_of(env))
-            seed = derived_seed(config.seed, NEW_EPISODES, beginning) if beginning else None
-            collector = algorithm.collector(env, env_seed=seed)
-        except BaseException:
-            close(env)
-            raise
-        return cls(env, algorithm, seed, collector)
-
-
-def make_algorithm(config: RunConfig, observations: Any, actions: Any) -> Any:
+def make_algorithm(config: RunConfig, observations: Any, actions: Any) -> Algorithm[Any]:
     """The algorithm of a run for the spaces of its environment.
 
     Raises:
@@ -62,10 +25,13 @@ def make_algorithm(config: RunConfig, observations: Any, actions: Any) -> Any:
     env_id = config.settings.env_id
     check_spaces(config.algorithm, config.entry, env_id, actions)
     try:
-        return config.entry.algorithm(observations, actions, config.config, device=device)
+        made: Algorithm[Any] = config.entry.algorithm(
+            observations, actions, config.config, device=device
+        )
     except (ValueError, TypeError, RuntimeError) as error:
         reason = " ".join(str(error).split())
         raise RunError(f"{config.algorithm} does not fit {env_id}: {reason}") from error
+    return made
 
 
 def differences(algorithm: Any) -> list[str]:
@@ -91,3 +57,45 @@ def choose_device(name: str) -> torch.device:
         reason = str(error).splitlines()[0]
         raise RunError(f"device must be one that is there, got {name!r}: {reason}") from None
     return device
+
+
+class LoadedAgent(NamedTuple):
+    """A greedy agent with what it comes from.
+
+    config      settings of its run
+    agent       acts without exploration
+    env_steps   of training, up to the checkpoint
+    warnings    about checkpoints that were damaged
+    """
+
+    config: RunConfig
+    agent: Any
+    env_steps: int
+    warnings: list[str]
+
+
+def load_agent(path: Path | str, device: str | None = None) -> LoadedAgent:
+    """Load the greedy agent of a run's newest intact checkpoint.
+
+    Args:
+        path: The run's folder.
+        device: Where the network shall live; None takes the run's.
+
+    Raises:
+        RunError: no run folder, no intact checkpoint, or no such device or environment here.
+    """
+    folder = RunFolder.open(path)
+    config = folder.read_config()
+    if device is not None:
+        config = state.changed(config, {"device": device})
+    saved = state.load(folder)
+    env = make_one(config.settings, None)
+    try:
+        algorithm = make_algorithm(config, *spaces_of(env))
+    finally:
+        close(env)
+    try:
+        algorithm.load_state_dict(saved.parts["algorithm"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunError(f"{saved.path} does not fit the settings of the run: {error}") from error
+    return LoadedAgent(config, algorithm.greedy_agent(), algorithm.env_steps, saved.warnings)

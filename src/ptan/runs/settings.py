@@ -3,11 +3,10 @@
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from ptan.algorithms.presets import Preset
-from ptan.algorithms.settings import list_settings, setting
-from ptan.common.checks import check_finite, check_switch, whole_number
+from ptan.algorithms.settings import check_settings, list_settings, setting
 from ptan.runs.catalogue import CATALOGUE, Entry
 from ptan.runs.errors import RunError, nearest
 
@@ -36,65 +35,63 @@ class RunSettings:
     """
 
     env_id: str = setting("", "Gymnasium's name of the environment; Atari games are preprocessed")
-    steps: int = setting(1_000_000, "Where training ends at the latest", _ENV_STEPS)
-    num_envs: int = setting(1, "Environments that are played side by side")
+    steps: int = setting(1_000_000, "Where training ends at the latest", _ENV_STEPS, least=1)
+    num_envs: int = setting(1, "Environments that are played side by side", least=1)
+    vector: Literal["auto", "list", "sync", "async", "own"] = setting(
+        "auto",
+        "How several environments are stepped: in turn (list), as a SyncVectorEnv or an "
+        "AsyncVectorEnv, or as the vector that they bring (own); auto: in turn, and Atari games "
+        "by ALE",
+    )
     stop_reward: float | None = setting(
         None, "Stop when the mean of recent episodes is above this, and so is greedy evaluation"
     )
-    stop_episodes: int = setting(100, "How many recent episodes that mean is taken over", _EPISODES)
+    stop_episodes: int = setting(
+        100, "How many recent episodes that mean is taken over", _EPISODES, least=1
+    )
     eval_episodes: int = setting(
-        20, "Greedy episodes of an evaluation; 0 does without, also at the end", _EPISODES
+        20, "Greedy episodes of an evaluation; 0 does without, also at the end", _EPISODES, least=0
     )
     eval_every: int | None = setting(
         None,
         "Least distance of two evaluations while stop_reward is not confirmed; none takes 20_000 "
         "for Atari games and 2_000 for others",
         _ENV_STEPS,
+        least=1,
     )
     eval_max_steps: int = setting(
-        27_000, "Where an episode of an evaluation is cut off", "environment steps of the episode"
+        27_000, "Where an episode of an evaluation is cut off", "steps of the episode", least=1
     )
     device: str = setting("auto", "Where networks live: cpu, cuda, cuda:1; auto prefers cuda")
     threads: int = setting(
-        0, "Threads of PyTorch; 0 times updates and chooses, also later on", "threads"
+        0, "Threads of PyTorch; 0 times updates and adapts, but keeps one with exact", least=0
     )
     env_threads: int = setting(
-        0, "Threads that play vectors of Atari games; 0 lets them choose", "threads"
+        0, "Threads that play vectors of Atari games; 0 lets them choose", least=0
     )
     checkpoint_every: int = setting(
-        50_000, "Distance of checkpoints; 0 saves only when a run stops", _ENV_STEPS
+        50_000, "Distance of checkpoints; 0 saves only when a run stops", _ENV_STEPS, least=0
     )
     exact: bool = setting(
-        False, "Save replay buffer and environments too, to go on to the bit when resumed"
-    )
-    restart_every: int = setting(
-        10_000,
-        "With exact: where environments cannot be saved, new episodes begin at multiples of this",
-        _ENV_STEPS,
+        False,
+        "Save replay buffer and episodes too, to go on to the bit when resumed; where episodes "
+        "cannot be saved, new ones begin at each checkpoint",
     )
     diagnostics_every: int = setting(
-        100, "Distance of diagnostics such as mean values", "gradient updates"
+        100, "Distance of diagnostics such as mean values", "gradient updates", least=1
     )
     episodic_life: bool = setting(True, "Atari: let a lost life end the learning window")
     point_ends: bool = setting(False, "Atari: let every reward end the learning window")
     reward_clipping: bool = setting(True, "Atari: learn from the sign of rewards")
-    noop_max: int = setting(0, "Atari: most no-ops that a training game starts with", "steps")
-    frame_skip: int = setting(4, "Atari: how long an action is held", "game frames")
-    stack_frames: int = setting(4, "Atari: how many frames an observation shows", "frames")
-    screen_size: int = setting(84, "Atari: height and width of a frame", "pixels")
+    noop_max: int = setting(
+        0, "Atari: most no-ops that a training game starts with", "steps", least=0
+    )
+    frame_skip: int = setting(4, "Atari: how long an action is held", "game frames", least=1)
+    stack_frames: int = setting(4, "Atari: how many frames an observation shows", "frames", least=1)
+    screen_size: int = setting(84, "Atari: height and width of a frame", "pixels", least=1)
 
     def __post_init__(self) -> None:
-        may_be_0 = {"eval_episodes", "threads", "env_threads", "checkpoint_every", "noop_max"}
-        for name, kind, *_ in list_settings(self):
-            value = getattr(self, name)
-            if kind is bool:
-                check_switch(name, value)
-            elif kind is str and not isinstance(value, str):
-                raise TypeError(f"{name} must be a text, got {value!r}")
-            elif kind is int or (name == "eval_every" and value is not None):
-                whole_number(name, value, least=0 if name in may_be_0 else 1)
-        if self.stop_reward is not None:
-            check_finite("stop_reward", self.stop_reward)
+        check_settings(self)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -74,10 +74,11 @@ class Collector(Protocol[D_co]):
     def restart(self, env_seed: int | None) -> None:
         """Begin new episodes everywhere, seeded anew; windows and items in progress are dropped."""
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self, *, episodes: bool = True) -> dict[str, Any]:
         """All that the items to come depend on, except the agent's weights and randomness.
 
-        Environments in the middle of their episodes are part of it.
+        Environments in the middle of their episodes are part of it, unless `episodes` is False:
+        then a collector that loads it goes on with the episodes that it has or begins.
 
         Raises:
             RuntimeError: an item is not closed.
@@ -182,10 +183,10 @@ class SteppingCollector(ABC, Generic[D]):
         self._stream.restart(env_seed)
         self._drop()
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self, *, episodes: bool = True) -> dict[str, Any]:
         self._require_closed("state_dict()")
         values = {name: copy.copy(getattr(self, name)) for name in self._saved}
-        return {"stream": self._stream.state_dict(), "values": values}
+        return {"stream": self._stream.state_dict() if episodes else None, "values": values}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self._require_closed("load_state_dict()")
@@ -193,7 +194,8 @@ class SteppingCollector(ABC, Generic[D]):
             stream, values = state["stream"], {name: state["values"][name] for name in self._saved}
         except (KeyError, TypeError) as error:
             raise ValueError(f"state must be of a {type(self).__name__}: {error!r}") from error
-        self._stream.load_state_dict(stream)
+        if stream is not None:
+            self._stream.load_state_dict(stream)
         for name, value in values.items():
             setattr(self, name, copy.copy(value))
         self._counted = self._stepper.transitions

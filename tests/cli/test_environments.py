@@ -1,0 +1,110 @@
+"""Environments that fail or are old: one line, the right exit status, and a checkpoint."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+WORLDS = """
+import gymnasium, numpy as np
+from gymnasium import spaces
+
+class World(gymnasium.Env):
+    observation_space = spaces.Box(-9, 9, (2,), np.float32)
+    action_space = spaces.Discrete(2)
+    made = 0
+
+    def __init__(self, answer, at=45, render_mode=None):
+        self.answer, self.steps, self.at = answer, 0, at
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return np.zeros(2, np.float32), {}
+
+    def step(self, action):
+        self.steps += 1
+        if self.steps == self.at:
+            return self.answer()
+        return np.zeros(2, np.float32), 1.0, self.steps % 10 == 0, False, {}
+
+def fail():
+    raise RuntimeError("the plug was pulled")
+
+obs = np.zeros(2, np.float32)
+ANSWERS = {
+    "raises": fail,
+    "nan_reward": lambda: (obs, np.nan, False, False, {}),
+    "nan_observation": lambda: (np.array([0, np.nan], np.float32), 1.0, False, False, {}),
+    "no_reward": lambda: (obs, None, False, False, {}),
+    "no_info": lambda: (obs, 1.0, False, False, None),
+    "shape": lambda: (np.zeros(3, np.float32), 1.0, False, False, {}),
+    "huge": lambda: (obs, 1e39, False, False, {}),
+}
+for name, answer in ANSWERS.items():
+    gymnasium.register(
+        f"{name}-v0", World, kwargs={"answer": answer}, disable_env_checker=True
+    )
+
+class Old:
+    observation_space, action_space = World.observation_space, World.action_space
+    steps = 0
+
+    def reset(self):
+        self.steps = 0
+        return np.zeros(2, np.float32)
+
+    def step(self, action):
+        self.steps += 1
+        return np.full(2, self.steps / 9, np.float32), 1.0, self.steps == 9, {}
+
+gymnasium.register("Old-v0", Old, disable_env_checker=True)
+"""
+
+FLAGS = [
+    *["--hidden", "8", "--batch-size", "4", "--replay-size", "200", "--warm-up", "20"],
+    *["--eval-episodes", "0", "--steps", "60", "--name", "run", "--out", "."],
+]
+
+
+@pytest.fixture(autouse=True)
+def worlds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "failing_worlds.py").write_text(WORLDS)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("raises", ["RuntimeError: the plug was pulled"]),
+        ("nan_reward", ["nan"]),
+        ("nan_observation", ["nan"]),
+        ("no_reward", ["None"]),
+        ("no_info", ["info"]),
+        ("shape", ["(3,)"]),
+        ("huge", []),
+    ],
+)
+def test_a_failing_environment_is_one_line_and_what_was_learned_is_saved(
+    ptan, name: str, words: list[str]
+) -> None:
+    outcome = ptan("train dqn --env", f"failing_worlds:{name}-v0", *FLAGS)
+    if name == "huge" and outcome.status == 0:
+        return  # a reward of 1e39 is finite
+    assert outcome.status == 1, outcome.err
+    line = outcome.err[-1]
+    assert line.startswith(f"ptan: failing_worlds:{name}-v0 failed in training")
+    for part in ("environment 0", *words):
+        assert part in line
+    (saved,) = Path("run/checkpoints").glob("*-step-*")
+    assert saved.name.endswith("-step-44")
+    assert "episodes/reward" in Path("run/metrics.jsonl").read_text()
+    again = ptan("train dqn --resume run")
+    assert again.status in (0, 1)
+    assert any("resumed at 44 environment steps and 24 updates" in one for one in again.out)
+
+
+def test_an_old_environment_trains_unseeded_and_that_is_said(ptan) -> None:
+    outcome = ptan("train dqn --env failing_worlds:Old-v0", *FLAGS)
+    assert outcome.status == 0, outcome.err
+    assert [one for one in outcome.err if "unseeded" in one]
+    assert json.loads(Path("run/result.json").read_text())["training"]["episodes"] == 6

@@ -1,0 +1,209 @@
+"""Exact runs: cut in several places and resumed in other processes, they equal the uncut one."""
+
+import importlib.util
+import itertools
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from ptan.algorithms import DQNConfig
+from ptan.runs import Run, RunConfig, RunError, RunSettings
+from ptan.runs import environments as made
+from ptan.training.checkpoint import Checkpoints
+
+WORLDS = """
+import gymnasium, numpy as np
+
+class Discretized(gymnasium.ActionWrapper):
+    def __init__(self, env):
+        super().__init__(env)
+        self.action_space = gymnasium.spaces.Discrete(3)
+
+    def action(self, action):
+        low, high = self.env.action_space.low, self.env.action_space.high
+        return (low + (high - low) * action / 2).astype(np.float32)
+
+def make(name):
+    return lambda render_mode=None: Discretized(gymnasium.make(name, render_mode=render_mode))
+
+gymnasium.register("Walker-v0", make("BipedalWalker-v3"))
+gymnasium.register("Pole-v0", make("InvertedPendulum-v5"))
+"""
+
+GAME = {"env_id": "ALE/Pong-v5", "screen_size": 36, "noop_max": 4, "checkpoint_every": 40}
+CASES: dict[str, dict[str, Any]] = {
+    "one": {"env_id": "CartPole-v1"},
+    "list": {"env_id": "CartPole-v1", "num_envs": 3},
+    "sync": {"env_id": "CartPole-v1", "num_envs": 2, "vector": "sync"},
+    "lander": {"env_id": "LunarLander-v3"},
+    "mujoco": {"env_id": "worlds:Pole-v0"},
+    "game": {**GAME, "steps": 100},
+    # What cannot be saved in the middle of an episode: new ones begin at every checkpoint.
+    "games": {**GAME, "num_envs": 8, "steps": 104},
+    "walker": {"env_id": "worlds:Walker-v0"},
+    "own": {"env_id": "CartPole-v1", "num_envs": 2, "vector": "own"},
+}
+NEEDS = {
+    "lander": "Box2D",
+    "walker": "Box2D",
+    "mujoco": "mujoco",
+    "game": "ale_py",
+    "games": "ale_py",
+}
+REPEATED = ("one", "list", "sync", "lander", "mujoco", "game")
+AVAILABLE = [name for name in CASES if importlib.util.find_spec(NEEDS.get(name, "numpy"))]
+
+GO_ON = """
+import itertools, sys
+from ptan.runs import Run
+calls = int(sys.argv[1])
+for path in sys.argv[2:]:
+    count = itertools.count(1)
+    Run.resume(path).train(interrupted=lambda: 0 < calls <= next(count))
+"""
+
+
+def config(name: str) -> RunConfig:
+    settings = {"steps": 220, "checkpoint_every": 50, "eval_episodes": 0, "exact": True}
+    settings["diagnostics_every"] = 2 if "game" in name else 10
+    small = DQNConfig(
+        **{"hidden": 8, "batch_size": 4, "replay_size": 90, "warm_up": 60, "eps_steps": 100},
+        **{"sync_every": 7, "n_steps": 2, "prioritized": True, "seed": 5},
+        steps_per_update=8 if "game" in name else 2,
+    )
+    return RunConfig(
+        algorithm="dqn",
+        settings=RunSettings(**{**settings, **CASES[name]}),
+        config=small,
+    )
+
+
+class Listener:
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def progress(self, progress: object) -> None: ...
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+
+
+def after(calls: int) -> Callable[[], bool]:
+    count = itertools.count(1)
+    return lambda: next(count) >= calls
+
+
+@pytest.fixture(scope="module")
+def said(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, list[str]]]:
+    """Each run uncut, and cut in the warm-up and twice later; what the uncut one has said."""
+    folder = tmp_path_factory.mktemp("exact")
+    patch = pytest.MonkeyPatch()
+    patch.chdir(folder)
+    (folder / "worlds.py").write_text(WORLDS)
+    lines = {}
+    for name in AVAILABLE:
+        listener = Listener()
+        Run.create(config(name), f"whole/{name}").train(listener)
+        lines[name] = listener.lines
+        assert Run.create(config(name), f"parts/{name}").train(interrupted=after(1)) is None
+    paths = os.pathsep.join(path for path in sys.path if path)
+    for calls in (9, 14, 0):
+        subprocess.run(
+            [sys.executable, "-c", GO_ON, str(calls), *(f"parts/{name}" for name in AVAILABLE)],
+            check=True,
+            env={**os.environ, "PYTHONPATH": paths},
+        )
+    yield lines
+    patch.undo()
+
+
+def metrics(folder: Path) -> list[dict[str, Any]]:
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    for line in lines:
+        del line["seconds"]
+        line.pop("train/fps", None)
+    return [line for line in lines if line.keys() != {"env_steps"}]
+
+
+def same(a: Any, b: Any) -> bool:
+    """Equal to the bit."""
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
+    if isinstance(a, list | tuple):
+        return len(a) == len(b) and all(itertools.starmap(same, zip(a, b, strict=True)))
+    if isinstance(a, torch.Tensor):
+        return a.dtype == b.dtype and torch.equal(a, b)
+    return bool(np.array_equal(a, b))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_run_that_was_cut_equals_the_uncut_one_to_the_bit(
+    name: str, said: dict[str, list[str]]
+) -> None:
+    if name not in said:
+        pytest.skip(f"{NEEDS[name]} is not installed")
+    whole, parts = Path("whole") / name, Path("parts") / name
+    assert len(json.loads((parts / "config.json").read_text())["resumed"]) == 3
+    assert metrics(parts) == metrics(whole)
+    assert any("train/avg_loss" in line or "values/values" in line for line in metrics(whole))
+    one, other = (Checkpoints(path / "checkpoints").load() for path in (whole, parts))
+    assert one is not None
+    assert other is not None
+    assert same(other.state["algorithm"], one.state["algorithm"])
+    if name in REPEATED:
+        assert any("episodes can be saved" in line for line in said[name])
+    else:
+        assert any("episodes cannot be saved, so new ones begin" in line for line in said[name])
+
+
+def test_episodes_that_are_too_long_to_repeat_begin_anew_in_the_uncut_run_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(made, "REPEATED", 10)
+    Run.create(config("one"), tmp_path / "whole").train()
+    run = Run.create(config("one"), tmp_path / "parts")
+    assert run.train(interrupted=after(40)) is None
+    Run.resume(tmp_path / "parts").train()
+    assert metrics(tmp_path / "parts") == metrics(tmp_path / "whole")
+    assert Run.resume(tmp_path / "whole").state.beginnings > 0
+
+
+def test_what_makes_a_run_exact_does_not_change(tmp_path: Path) -> None:
+    Run.create(config("one"), tmp_path / "run").train(interrupted=after(1))
+    with pytest.raises(RunError, match="checkpoint_every cannot change when an exact run"):
+        Run.resume(tmp_path / "run", {"checkpoint_every": 7})
+    with pytest.raises(RunError, match="exact cannot change"):
+        Run.resume(tmp_path / "run", {"exact": False})
+
+
+def test_environments_that_never_go_the_same_way_are_said_to_be_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "moods.py").write_text(
+        "import gymnasium, numpy as np\n"
+        "from gymnasium.envs.classic_control import CartPoleEnv\n"
+        "class Moody(CartPoleEnv):\n"
+        "    def step(self, action):\n"
+        "        obs, *rest = super().step(action)\n"
+        "        noise = np.random.default_rng().random(4) * 0.01\n"
+        "        return (obs + noise).astype(np.float32), *rest\n"
+        "gymnasium.register('Moody-v0', entry_point=Moody, max_episode_steps=30)\n"
+    )
+    CASES["moody"] = {"env_id": "moods:Moody-v0"}
+    listener = Listener()
+    run = Run.create(config("moody"), tmp_path / "run")
+    assert run.train(listener, interrupted=after(60)) is None
+    assert any("exact: impossible here" in line for line in listener.lines)
+    again = Listener()
+    assert Run.resume(tmp_path / "run").train(again) is not None
+    assert any("new episodes begin" in line for line in again.lines)
+    del CASES["moody"]
