@@ -1,11 +1,12 @@
-"""Experience sources: wrong settings, environments and agents; a source works again afterwards."""
+"""Environments and agents that break the contract; a source works again afterwards."""
 
 import copy
 
 import numpy as np
 import pytest
+from gymnasium.vector import AutoresetMode
 
-from refusals import INF, NAN, assert_tells, assert_text, table
+from refusals import INF, NAN, assert_text, table
 
 from .spoiled import SOURCES, VECTOR_SOURCES, Agent, Env, VecEnv, first_items, same
 
@@ -78,6 +79,12 @@ RESET = r"\(observation, info\)"
      "observation of environment 1", "got .*nan", "finite"),
     ("observation-inf", lambda o, *rest: (o + np.float32([0, INF]), *rest), ValueError,
      "observation of environment 1", "got .*inf", "finite"),
+    ("info-none", lambda o, r, te, tr, i: (o, r, te, tr, None), TypeError,
+     "info of environment 1", "got None", "a dict"),
+    ("info-list", lambda o, r, te, tr, i: (o, r, te, tr, []), TypeError,
+     "info of environment 1", r"got \[\]", "a dict"),
+    ("reward-large", lambda o, r, *rest: (o, 1e39, *rest), ValueError, "reward of environment 1",
+     r"got 1e\+39", "finite, also in float32"),
     ("info-text", lambda o, r, te, tr, i: (o, r, te, tr, "x"), TypeError,
      "info of environment 1", "got 'x'", "a dict"),
     ("raw-reward-text", lambda o, r, te, tr, i: (o, r, te, tr, {"raw_reward": "x"}), TypeError,
@@ -93,6 +100,8 @@ def test_steps_that_break_the_contract(case, at, kind):
 @pytest.mark.parametrize("at", [0, 1])
 @table(
     ("nothing", lambda o, i: None, TypeError, "reset", "got None", RESET),
+    ("observation-none", lambda o, i: (None, i), TypeError, "observation", r"got \(None, \{\}\)",
+     "must not be None"),
     ("no-parts", lambda o, i: (), TypeError, "reset", r"got \(\)", RESET),
     ("one-part", lambda o, i: (o,), TypeError, "reset", r"got \(array", RESET),
     ("three-parts", lambda o, i: (o, i, 1), TypeError, "reset", r"\{\}, 1\)", RESET),
@@ -198,39 +207,95 @@ def test_an_environment_is_known_by_its_number():
             first_items(SOURCES["first-last"](envs, Agent()), 30)
 
 
-ONE = Env()
+# Vector environments.
+
+FLAGS = "array of 2 bools"
+LIKE_BATCH = r"shape \(2, 2\) and dtype float32"
+VECTOR_STEP = r"\(observations, rewards, terminated, truncated, info\)"
 
 
-@pytest.mark.parametrize("kind", SOURCES)
+@pytest.mark.parametrize("kind", VECTOR_SOURCES)
 @table(
-    ("truncation", {"truncation": "x"}, ValueError, "truncation", "'x'", "'bootstrap' or 'term"),
-    ("truncation-none", {"truncation": None}, ValueError, "truncation", "None", "'bootstrap'"),
-    ("seed-negative", {"env_seed": -1}, ValueError, "env_seed", "got -1", ">= 0"),
-    ("seed-text", {"env_seed": "3"}, ValueError, "env_seed", "'3'", "an int"),
-    ("seed-half", {"env_seed": 1.5}, ValueError, "env_seed", "got 1.5", "an int"),
-    ("no-vector", {"vectorized": True}, TypeError, "env", "got <", "VectorEnv"),
-    ("no-vector-list", {"env": [ONE], "vectorized": True}, TypeError, "env", r"got \[",
-     "VectorEnv"),
-    ("env-empty", {"env": []}, ValueError, "env", "an empty list", "at least one"),
-    ("env-none", {"env": None}, TypeError, "env", "got None", r"reset\(\) and step\(\)"),
-    ("env-text", {"env": "CartPole-v1"}, TypeError, "env", "'CartPole-v1'", r"reset\(\)"),
-    ("env-class", {"env": Env}, TypeError, "env", "got <class", "an object with reset"),
-    ("env-mixed", {"env": [ONE, VecEnv()]}, TypeError, "env", r"got \[", "one VectorEnv"),
-    ("env-mode", {"env": VecEnv(mode="often")}, ValueError, "autoreset_mode", "'often'",
-     "NEXT_STEP"),
-    ("agent-none", {"agent": None}, TypeError, "agent", "got None", "callable"),
-    ("agent-number", {"agent": 3}, TypeError, "agent", "got 3", "callable"),
+    ("four-parts", lambda o, r, te, tr, i: (o, r, te, i), TypeError, "step of env", r"got \(",
+     VECTOR_STEP),
+    ("nothing", lambda *answer: None, TypeError, "step of env", "got None", VECTOR_STEP),
+    ("flags-list", lambda o, r, te, tr, i: (o, r, te.tolist(), tr, i), TypeError, "terminated",
+     r"got \[False, False\]", FLAGS),
+    ("flags-int", lambda o, r, te, tr, i: (o, r, te.astype(int), tr, i), TypeError, "terminated",
+     r"got array\(\[0, 0\]\)", FLAGS),
+    ("flags-none", lambda o, r, te, tr, i: (o, r, te, None, i), TypeError, "truncated",
+     "got None", FLAGS),
+    ("flags-one", lambda o, r, te, tr, i: (o, r, te[:1], tr, i), TypeError, "terminated",
+     r"got array\(\[False\]\)", FLAGS),
+    ("flags-three", lambda o, r, te, tr, i: (o, r, te, np.zeros(3, bool), i), TypeError,
+     "truncated", "False, False, False", FLAGS),
+    ("rewards-text", lambda o, r, *rest: (o, np.array(["a", "b"]), *rest), TypeError, "rewards",
+     "'a'", "numbers"),
+    ("rewards-one", lambda o, r, *rest: (o, r[:1], *rest), ValueError, "rewards",
+     r"got array\(\[1.\]\)", r"one per environment \(2\)"),
+    ("rewards-number", lambda o, r, *rest: (o, 1.0, *rest), ValueError, "rewards",
+     r"array\(1.\)", r"one per environment \(2\)"),
+    ("rewards-three", lambda o, r, *rest: (o, np.ones(3), *rest), ValueError, "rewards",
+     r"\[1., 1., 1.\]", r"one per environment \(2\)"),
+    ("rewards-nan", lambda o, r, *rest: (o, np.array([1, NAN]), *rest), ValueError,
+     "reward of environment 1", "nan", "finite"),
+    ("rewards-inf", lambda o, r, *rest: (o, np.array([INF, 1]), *rest), ValueError,
+     "reward of environment 0", "inf", "finite"),
+    ("observations-one", lambda o, *rest: (o[:1], *rest), ValueError, "observations",
+     r"got array\(\[\[3", LIKE_BATCH),
+    ("observations-dtype", lambda o, *rest: (o.astype(complex), *rest), ValueError,
+     "observation of environment 0", "complex128", "dtype float32"),
+    ("observations-none", lambda o, *rest: (None, *rest), ValueError, "observations", "None",
+     r"per environment \(2\)"),
+    ("observations-nan", lambda o, *rest: (np.float32([[1, 1], [1, NAN]]), *rest), ValueError,
+     "observation of environment 1", "nan", "finite"),
+    ("info-none", lambda o, r, te, tr, i: (o, r, te, tr, None), TypeError, "info", "got None",
+     "a dict"),
+    ("raw-reward-text", lambda o, r, te, tr, i: (o, r, te, tr, {"raw_reward": "x"}), TypeError,
+     "raw_reward", "'x'", "a number per environment"),
+    ("raw-reward-three", lambda o, r, te, tr, i: (o, r, te, tr, {"raw_reward": np.ones(3)}),
+     TypeError, "raw_reward", r"\[1., 1., 1.\]", "a number per environment"),
 )  # fmt: skip
-def test_settings_of_all_sources(case, kind):
-    settings = {"env": ONE, "agent": Agent(), **case.call}
-    assert_tells(case._replace(call=lambda: SOURCES[kind](**settings)))
+def test_vector_steps_that_break_the_contract(case, kind):
+    env = VecEnv(step=case.call)
+    error = case._replace(argument=rf"(?s)(?=.*step 2\b).*{case.argument}")
+    assert_breaks_and_works_again(VECTOR_SOURCES[kind], env, Agent(), env, error)
 
 
-@pytest.mark.parametrize("kind", SOURCES)
-def test_an_agent_that_cannot_act_takes_no_others_place(kind):
-    agent = Agent()
-    source = SOURCES[kind](Env(), agent)
-    with pytest.raises(TypeError, match="agent must be callable, got 3"):
-        source.agent = 3
-    assert source.agent is agent
-    assert same(first_items(source), first_items(SOURCES[kind](Env(), Agent())))
+def ends(info):
+    return lambda o, r, te, tr, i: (o, r, ~te, tr, info)
+
+
+@pytest.mark.parametrize("kind", VECTOR_SOURCES)
+@table(
+    ("missing", ends({}), ValueError, "final observation of environment 0", "got None",
+     "like the first one"),
+    ("none", ends({"final_obs": np.array([None, None])}), ValueError,
+     "final observation of environment 0", "got None", "like the first one"),
+    ("shape", ends({"final_obs": np.zeros((2, 3), np.float32)}), ValueError,
+     "final observation of environment 0", r"got .*\(3,\)", r"shape \(2,\)"),
+    ("nan", ends({"final_obs": np.float32([[1, 1], [NAN, 1]])}), ValueError,
+     "final observation of environment 1", "nan", "finite"),
+)  # fmt: skip
+def test_final_observations_that_are_none(case, kind):
+    env = VecEnv(step=case.call, mode=AutoresetMode.SAME_STEP)
+    assert_breaks_and_works_again(VECTOR_SOURCES[kind], env, Agent(), env, case)
+
+
+VECTOR_RESET = r"\(observations, info\)"
+
+
+@pytest.mark.parametrize("kind", VECTOR_SOURCES)
+@table(
+    ("nothing", lambda o, i: None, TypeError, "reset of env", "got None", VECTOR_RESET),
+    ("observations-alone", lambda o, i: o, TypeError, "reset of env", "got array", VECTOR_RESET),
+    ("info-none", lambda o, i: (o, None), TypeError, "reset of env", r"None\)", VECTOR_RESET),
+    ("nan", lambda o, i: (o * np.float32(NAN), i), ValueError, "observation of environment 0",
+     "nan", "finite"),
+    ("one", lambda o, i: (o[:1], i), ValueError, "observations", r"got array\(\[\[0", LIKE_BATCH),
+    ("three", lambda o, i: (np.zeros((3, 2), np.float32), i), ValueError, "observations",
+     r"got array\(\[\[0", LIKE_BATCH),
+)  # fmt: skip
+def test_vector_resets_that_break_the_contract(case, kind):
+    env = VecEnv(reset=case.call)
+    assert_breaks_and_works_again(VECTOR_SOURCES[kind], env, Agent(), env, case)

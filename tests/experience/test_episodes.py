@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ptan.experience import Experience, ExperienceSourceBuffer
+from refusals import INF, NAN, assert_tells, table
 
 
 def episode(number, length):
@@ -123,3 +124,46 @@ def test_an_iterator_is_out_of_date_once_a_newer_one_was_asked_for_an_item():
     with pytest.raises(RuntimeError, match="out of date"):
         next(old)
     next(new)
+
+
+GOOD = Experience(np.zeros(2), 0, 1.0, False)
+
+
+def holding(*episodes, **settings):
+    return lambda: ExperienceSourceBuffer(list(episodes), **settings)
+
+
+def spoiled(**fields):
+    return holding([GOOD], [GOOD, GOOD._replace(**fields)])
+
+
+@table(
+    ("empty", holding(), ValueError, "buffer", "longest of 0 has 0", "at least steps_count=1"),
+    ("short", holding([GOOD], steps_count=3), ValueError, "buffer", "longest of 1 has 1",
+     "at least steps_count=3"),
+    ("none", lambda: ExperienceSourceBuffer(None), TypeError, "buffer", "got None", "episodes"),
+    ("numbers", holding([1, 2]), TypeError, "buffer", r"got \[\[1, 2\]\]", "of Experience"),
+    ("one-episode", holding(GOOD, GOOD), TypeError, "buffer", r"got \[Experience", "episodes"),
+    ("steps-0", holding([GOOD], steps_count=0), ValueError, "steps_count", "got 0", "at least 1"),
+    ("truncation", holding([GOOD], truncation="x"), ValueError, "truncation", "'x'",
+     "'bootstrap'"),
+    ("rng", holding([GOOD], rng="x"), TypeError, "rng", "'x'", "Generator"),
+    ("state-nan", spoiled(state=np.array([0, NAN])), ValueError, "state of episode 1 at step 1",
+     "nan", "finite"),
+    ("state-inf", spoiled(state={"a": np.array(INF)}), ValueError, "state of episode 1",
+     "inf", "finite"),
+    ("final-nan", spoiled(final_state=np.array(NAN)), ValueError, "final_state of episode 1",
+     "nan", "finite"),
+    ("reward-nan", spoiled(reward=NAN), ValueError, "reward of episode 1 at step 1", "got nan",
+     "finite"),
+)  # fmt: skip
+def test_stored_episodes(case):
+    assert_tells(case)
+    source = ExperienceSourceBuffer([[GOOD]])
+    if case.name in ("empty", "none", "numbers", "state-nan", "reward-nan"):
+        wrong = {"empty": [], "none": None, "numbers": [[1]]}.get(
+            case.name, [[GOOD._replace(state=np.array(NAN))]]
+        )
+        with pytest.raises((ValueError, TypeError)):
+            source.update_buffer(wrong)
+    assert next(iter(source)) == (GOOD,)
