@@ -359,9 +359,7 @@ class TestRewards:
     def test_a_reward_that_no_batch_can_hold_is_named(self, driver, reward):
         envs = [Rewards(reward if index == 2 else 1.0, index) for index in (1, 2)]
         source = ExperienceSourceFirstLast(drive(driver, envs), PolicyOfPlace(), 0.9)
-        with pytest.raises(
-            ValueError, match=r"reward of environment 1 at step 0 .*float32.*1e\+39"
-        ):
+        with pytest.raises(ValueError, match=r"reward of environment 1 at .*float32.*1e\+39"):
             next(iter(source))
 
     def test_a_column_of_rewards_counts_as_one_per_environment(self):
