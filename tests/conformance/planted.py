@@ -173,22 +173,15 @@ class Doubled(PlainSource):
             yield from (row, row)
 
 
-class OtherActions(PlainSource):
-    def row(self, *window):
-        row = super().row(*window)
-        return row._replace(action=row.action + 1)
+def spoiled(**fields):
+    """The right source, with fields of its rows changed by these functions."""
 
+    class Spoiled(PlainSource):
+        def row(self, *window):
+            row = super().row(*window)
+            return row._replace(**{name: change(row) for name, change in fields.items()})
 
-class ForeignStates(PlainSource):
-    def row(self, *window):
-        row = super().row(*window)
-        return row._replace(state=row.state + 0.5)
-
-
-class FalseSteps(PlainSource):
-    def row(self, *window):
-        row = super().row(*window)
-        return row._replace(steps=row.steps + 1)
+    return Spoiled
 
 
 class LifeStatistics(PlainSource):

@@ -173,14 +173,15 @@ def _check_rows(rows: Any, what: str, findings: Findings) -> None:
         for name, column in FIELDS.items():
             value = getattr(right, name)
             said = {name: getattr(row, name, value)}
-            if column and (values := getattr(rows, column, None)) is not None:
+            values = getattr(rows, column or "", None)
+            if values is not None and not callable(values):
                 said[f"batch.{column}"] = values[i]
             for where, found in said.items():
                 nothing = found is None and "state" not in name
                 if not (nothing or (name == "final_state" and right.terminated)):
                     end = "terminated " * bool(right.terminated) + "truncated " * right.truncated
-                    where = f"{what}: {where} of the {end}row {row_number(row)}"
-                    findings.expect(where, found, value)
+                    text = f"{what}: {where} of the {end}row {row_number(row)}"
+                    findings.expect(text, found, value)
 
 
 def _check_snapshots(make_buffer: Callable[[Any, int], Any], findings: Findings) -> None:

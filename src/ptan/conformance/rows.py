@@ -14,12 +14,7 @@ EPISODES = 80  # per environment, more than any check sees
 class Expected:
     """All rows over scripted environments with these plans, and what they must say.
 
-    Args:
-        plans: episodes of each environment.
-        n: steps in a window.
-        delta: distance between the starts of windows.
-        gamma: discount per step.
-        truncation: "terminal" makes truncations terminations.
+    Windows of `n` steps start every `delta`; truncation "terminal" makes truncations terminations.
     """
 
     def __init__(
@@ -38,10 +33,6 @@ class Expected:
         )
         self.places = {_place(event.observation) for env in envs for event in env.log}
         self.games = [games_of([env]) for env in envs]
-
-    def starts(self, env: int) -> list[Place]:
-        """Where the rows of an environment start, in order."""
-        return [place for place in self.windows if place.env == env]
 
     def words(self, state: Any, start: Place | None = None) -> str:
         """What an observation is, seen from a row's start."""

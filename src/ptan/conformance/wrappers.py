@@ -67,9 +67,7 @@ def check_frame_stack(
     is in it, and a lost life, which ends no episode, leaves it alone.
 
     Args:
-        wrap: puts the stack round a given environment; values may be moved but not changed.
-        shape: of one observation, a `Box` of 0 to 255.
-        dtype: of it.
+        wrap, shape, dtype: as for `check_wrapper`; values may be moved but not changed.
     """
     findings = Findings()
     places = [Place(0, n, k) for n, e in enumerate(PLAN, 1) for k in range(e.length + 1)]
