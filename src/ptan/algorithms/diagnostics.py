@@ -1,4 +1,4 @@
-"""What a Q-network thinks of held-out states: the slow metrics of the DQN family."""
+"""What a Q-network says of held-out states: the slow metrics of the DQN family."""
 
 from functools import partial
 from typing import Any
@@ -13,7 +13,7 @@ __all__ = ["value_diagnostics"]
 
 
 def value_diagnostics(
-    net: QNetwork, states: Any, device: torch.device | str = "cpu", *, parts: bool = False
+    net: QNetwork, states: Any, device: torch.device, *, parts: bool
 ) -> dict[str, float]:
     """Mean values over states, and the strength of learned noise. Waits for the device.
 
@@ -34,7 +34,7 @@ def value_diagnostics(
     if parts:
         heads = net.dueling and not net.distributional
         names, ask = ["values", "adv", "val"], partial(_of_heads if heads else _of_actions, net)
-    result = dict(zip(names, mean_over_states(states, ask, torch.device(device)), strict=True))
+    result = dict(zip(names, mean_over_states(states, ask, device), strict=True))
     for i, ratio in enumerate(net.noisy_layers_sigma_snr(), start=1):
         result[f"snr_{i}"] = ratio
     return result

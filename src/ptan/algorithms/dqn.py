@@ -129,17 +129,10 @@ class DQN:
     # Acting.
 
     def collector(self, env: Any, *, env_seed: int | None = None) -> ReplayCollector[Batch]:
-        """What gathers this algorithm's experience, with a replay buffer of its own.
+        """What gathers this algorithm's experience, with a buffer and generators of its own.
 
         Made for an algorithm that went through its warm-up already, as after a resume, it fills the
         buffer with the present agent's steps before it yields batches.
-
-        Args:
-            env: One environment, a list of them, or a `VectorEnv`.
-            env_seed: Environment i gets this + i at its first reset; None takes `config.seed`.
-
-        Returns:
-            The collector; each has random generators of its own.
         """
         config = self.config
         key = (_COLLECTOR, self.env_steps, self._collectors)
@@ -176,21 +169,11 @@ class DQN:
         )
 
     def greedy_agent(self) -> DQNAgent:
-        """An agent for evaluation: a copy of the network as it is now, without noise and ε.
-
-        Training goes on without changing it, nor does it change anything in training.
-        """
+        """A copy of the network as it is now, without noise and ε, for evaluation."""
         return self._agent(self._frozen().qvals, ArgmaxActionSelector())
 
     def on_steps(self, n_steps: int) -> None:
-        """Count environment steps, and set ε and step size for what follows.
-
-        Args:
-            n_steps: Transitions made since the last call, over all environments.
-
-        Raises:
-            ValueError, TypeError: no whole number of at least 0.
-        """
+        """Count transitions made, over all environments, and set ε and step size accordingly."""
         self.env_steps += whole_number("n_steps", n_steps, least=0)
         self._move_schedules()
 
@@ -202,18 +185,12 @@ class DQN:
     # Learning.
 
     def update(self, batch: Batch) -> Update:
-        """One gradient update.
+        """One gradient update from a batch of arrays or tensors.
 
-        Args:
-            batch: Of arrays or tensors, from the collector, a buffer or `Batch.from_rows`.
-
-        Returns:
-            Metrics `loss` (a scalar on the device, not waited for) and, without noise, `epsilon`;
-            priorities (B,).
+        Its metrics are `loss` and, without noise, `epsilon`.
 
         Raises:
-            ShapeError, TypeError: a batch that does not fit; see `ptan.losses`. The weights are
-                unchanged.
+            ShapeError, TypeError: the batch does not fit, see `ptan.losses`; nothing is learned.
         """
         if self.config.noisy:
             # The target's noise is independent of the online network's (their eq. 13). For the

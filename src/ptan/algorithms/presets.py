@@ -33,15 +33,7 @@ class Preset:
     atari: AtariSettings = field(default_factory=AtariSettings)
 
 
-_PONG = DQNConfig(
-    replay_size=100_000,
-    warm_up=10_000,
-    sync_every=1_000,
-    eps_steps=100_000,
-    eps_final=0.02,
-    learning_rate=1e-4,
-    batch_size=32,
-)
+_PONG = DQNConfig()  # the defaults are the textbook's
 _ATARI = replace(
     _PONG,
     replay_size=1_000_000,

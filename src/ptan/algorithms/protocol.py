@@ -33,11 +33,9 @@ class Algorithm(Protocol[D]):
     updates: int
 
     def collector(self, env: Any, *, env_seed: int | None = None) -> Collector[D]:
-        """What gathers this algorithm's experience.
+        """What gathers its experience: in one environment, a list of them, or a `VectorEnv`.
 
-        Args:
-            env: One environment, a list of them, or a `VectorEnv`. Not closed by the collector.
-            env_seed: Environment i gets this + i at its first reset; None takes the algorithm's.
+        Environment i gets the seed `env_seed` + i at its first reset; None takes the algorithm's.
         """
 
     def update(self, data: D, /) -> Update:

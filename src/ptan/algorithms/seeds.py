@@ -1,4 +1,4 @@
-"""Torch's side of a run's randomness: seeds from NumPy's sequences, first weights, generators."""
+"""Torch's side of a run's randomness, from NumPy's seed sequences, spawned for one use each."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,18 +9,8 @@ import torch
 __all__ = ["seeded_layers", "torch_generator"]
 
 
-def torch_generator(
-    seed: np.random.SeedSequence, device: torch.device | str = "cpu"
-) -> torch.Generator:
-    """A generator of its own.
-
-    Args:
-        seed: Spawned for this generator alone.
-        device: Where it draws.
-
-    Returns:
-        The generator, seeded.
-    """
+def torch_generator(seed: np.random.SeedSequence, device: torch.device) -> torch.Generator:
+    """A seeded generator that draws on a device."""
     return torch.Generator(device).manual_seed(_as_int(seed))
 
 
@@ -30,9 +20,6 @@ def seeded_layers(seed: np.random.SeedSequence) -> Iterator[None]:
 
     Layers draw from PyTorch's global generator of the CPU, and nothing else can be given to them;
     it is put back afterwards. Generators of other devices are not touched.
-
-    Args:
-        seed: Spawned for this network alone.
     """
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(_as_int(seed))
