@@ -6,7 +6,8 @@
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import repeat
 from math import isfinite, nan, prod
 from typing import Any
 
@@ -201,10 +202,11 @@ def _reward_column(leaf: Leaf, rows: Sequence[Any]) -> Array:
 def decode(rows: Transitions) -> list[Any]:
     """The items of a record: rows, or tuples of rows."""
     schema = rows.schema
-    if rows.gathered:  # a terminated row has its own state in the place of the final one
-        missing = (rows.flags & (TERMINATED | NO_FINAL)).ravel().tolist()
-    else:
-        missing = (rows.refs[..., 1].ravel() < 0).tolist()
+    # Where a record is gathered, a terminated row has its own state in place of the final one.
+    lost = TERMINATED | NO_FINAL if rows.gathered else NO_FINAL
+    missing: Iterable[bool] = (
+        repeat(False) if rows.gathered else (rows.refs[..., 1].ravel() < 0).tolist()
+    )
     columns = zip(
         _observations(rows, 0),
         _observations(rows, 1),
@@ -214,12 +216,12 @@ def decode(rows: Transitions) -> list[Any]:
         rows.discounts.ravel().tolist(),
         rows.steps.ravel().tolist(),
         rows.flags.ravel().tolist(),
-        strict=True,
+        strict=False,
     )
     first_last = issubclass(schema.row_class, ExperienceFirstLast)
     dicts = []
     for state, after, gone, action, reward, discount, steps, end in columns:
-        final = None if gone else after
+        final = None if gone or end & lost else after
         values = {
             "state": state,
             "action": action,
@@ -254,8 +256,10 @@ def _observations(rows: Transitions, after: int) -> list[Any]:
 
 def _values(column: Array, leaf: Leaf) -> list[Any]:
     """One value per step from a column (R, L, *shape)."""
-    steps = column.shape[: column.ndim - len(leaf.shape)]
-    return row_values(leaf, [column.reshape(prod(steps), *leaf.shape)])
+    if leaf.shape or column.ndim > 1:
+        steps = column.shape[: column.ndim - len(leaf.shape)]
+        column = column.reshape(prod(steps), *leaf.shape)
+    return column.tolist() if leaf.scalar or leaf.opaque else list(column)
 
 
 _NO_LENGTHS = np.empty(0, np.int32)

@@ -75,7 +75,8 @@ class Batch(Sequence[Any], Generic[T]):
         """
         self.transitions = transitions
         self._items = items
-        self._given = {"indices": indices, "weights": weights}
+        self._indices = indices
+        self._weights = weights
         self._device = device
 
     def fill(self, dones: Array, discounts: Array | None) -> None:
@@ -83,20 +84,16 @@ class Batch(Sequence[Any], Generic[T]):
         rows, count = self.transitions, len(dones)
         assert rows is not None
         if type(rows.schema.state) is Leaf:
-            states, last_states = rows.frames[0][:count], rows.frames[0][count:]
+            block = rows.frames[0]
+            self.states, self.last_states = block[:count], block[count:]
         else:
-            states, last_states = _observations(rows, 0), _observations(rows, 1)
-        self.__dict__.update(
-            self._given,
-            states=states,
-            actions=rows.actions,
-            rewards=rows.rewards.astype(np.float32),
-            last_states=last_states,
-            dones=dones,
-            steps=rows.steps,
-        )
+            self.states, self.last_states = _observations(rows, 0), _observations(rows, 1)
+        columns: Any = self
+        columns.actions, columns.steps, columns.dones = rows.actions, rows.steps, dones
+        columns.rewards = rows.rewards.astype(np.float32)
+        columns.indices, columns.weights = self._indices, self._weights
         if discounts is not None:
-            self.__dict__["discounts"] = discounts
+            columns.discounts = discounts
 
     @classmethod
     def from_rows(cls, rows: Iterable[Any], *, gamma: float | None = None) -> "Batch[Array]":
@@ -125,7 +122,8 @@ class Batch(Sequence[Any], Generic[T]):
         return Batch(
             self.transitions,
             items=self._items,
-            **self._given,
+            indices=self._indices,
+            weights=self._weights,
             device=torch.device(device),
         )
 
@@ -157,14 +155,14 @@ class Batch(Sequence[Any], Generic[T]):
 
     def __getattr__(self, name: str) -> Any:
         """The column of this name, where it was not made yet."""
-        rows = None if name.startswith("_") else self.__dict__.get("transitions")
-        if name in _GIVEN:
-            value = self._given[name]
-        elif rows is not None and name in _COLUMNS:
-            value = _COLUMNS[name](rows)
+        make, rows = _COLUMNS.get(name), self.__dict__.get("transitions")
+        if make is not None and rows is not None:
+            value = make(rows)
+        elif name in ("indices", "weights"):
+            value = self._indices if name == "indices" else self._weights
         elif rows is not None and name in rows.extras:
             value = rows.extras[name]
-        elif name in _COLUMNS:
+        elif make is not None:
             raise AttributeError(f"items that are no rows have no columns, so no {name!r}")
         else:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
@@ -176,11 +174,11 @@ class Batch(Sequence[Any], Generic[T]):
         """A column, nested or None, as tensors where the batch has a device."""
         if self._device is None or value is None:
             return value
+        if isinstance(value, np.ndarray):
+            return value if value.dtype.hasobject else torch.from_numpy(value).to(self._device)
         if isinstance(value, dict):
             return {key: self._tensors(part) for key, part in value.items()}
-        if isinstance(value, tuple):
-            return tuple(self._tensors(part) for part in value)
-        return value if value.dtype.hasobject else torch.from_numpy(value).to(self._device)
+        return tuple(self._tensors(part) for part in value)
 
 
 def _observations(rows: Transitions, after: int) -> Any:
@@ -189,7 +187,8 @@ def _observations(rows: Transitions, after: int) -> Any:
         beyond = rows.steps == 0
         for part in parts:
             part[beyond] = None if part.dtype.hasobject else 0
-    return unflatten(rows.schema.state, parts)
+    layout = rows.schema.state
+    return parts[0] if type(layout) is Leaf else unflatten(layout, parts)
 
 
 def _terminated(rows: Transitions) -> Array:
@@ -204,7 +203,6 @@ def _discounts(rows: Transitions) -> Array:
     return rows.discounts.astype(np.float32)
 
 
-_GIVEN = ("indices", "weights")
 _COLUMNS: dict[str, Callable[[Transitions], Any]] = {
     "states": lambda rows: _observations(rows, 0),
     "actions": lambda rows: rows.actions,

@@ -274,12 +274,10 @@ class PrioReplayBufferNaive(PrioritizedReplayBuffer):
 def _as_update(
     indices: npt.ArrayLike | Tensor, priorities: npt.ArrayLike | Tensor
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-    given = [
-        part.numpy(force=True) if isinstance(part, Tensor) else part
-        for part in (indices, priorities)
-    ]
+    indices = indices.numpy(force=True) if isinstance(indices, Tensor) else indices
+    priorities = priorities.numpy(force=True) if isinstance(priorities, Tensor) else priorities
     try:
-        numbers, values = np.asarray(given[0]), np.asarray(given[1], np.float64)
+        numbers, values = np.asarray(indices), np.asarray(priorities, np.float64)
     except (TypeError, ValueError):
         raise ValueError(
             "indices and priorities must be lists of numbers, "
@@ -290,6 +288,8 @@ def _as_update(
             "indices and priorities must be of one length, "
             f"got shapes {numbers.shape} and {values.shape}"
         )
-    if numbers.size and numbers.dtype.kind not in "iu":
-        raise ValueError(f"indices must be integers, got {indices!r}")
-    return numbers.astype(np.int64, copy=False), values
+    if numbers.dtype != np.int64:
+        if numbers.size and numbers.dtype.kind not in "iu":
+            raise ValueError(f"indices must be integers, got {indices!r}")
+        numbers = numbers.astype(np.int64)
+    return numbers, values

@@ -142,7 +142,8 @@ class RowTable:
 
     def batch(self, numbers: Array, weights: Array | None = None) -> Batch[Array]:
         """Copies of rows by number, and their observations in one block per leaf."""
-        self.recover()
+        if self._writing:
+            self.recover()
         columns, count = self.columns, len(numbers)
         scalars = [columns["discounts"], columns["steps"], columns["flags"]]
         discounts32 = dones = None
@@ -155,8 +156,9 @@ class RowTable:
             discounts, discounts32 = np.empty(count), np.empty(count, np.float32)
             flags, dones = np.empty(count, np.uint8), np.empty(count, np.bool_)
             out = (slots, discounts, discounts32, steps, flags, dones)
-            known = _kernels.gather_scalars(numbers, *scalars, *out)
-            discounts32, lengths = discounts32 if known else None, self.lengths
+            if not _kernels.gather_scalars(numbers, *scalars, *out):
+                discounts32 = None
+            lengths = self.lengths
         rows = Transitions(
             self.schema,
             columns["actions"].take(slots, axis=0),

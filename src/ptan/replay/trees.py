@@ -4,6 +4,7 @@
 prioritized replay (Schaul et al. 2016, appendix B.2.1).
 """
 
+import sys
 from functools import cache
 from typing import Any, ClassVar, overload
 
@@ -22,7 +23,7 @@ _ROUNDING = 1e-6
 
 def greatest_value(capacity: int) -> float:
     """The greatest value that a sum tree takes: the sum of so many is finite."""
-    return float(np.finfo(np.float64).max) / (2.0 * capacity)
+    return sys.float_info.max / (2.0 * capacity)
 
 
 @cache
