@@ -101,7 +101,7 @@ class FrameStore:
         """
         refs = self.refs.take(slots, axis=1)
         words = self.frames.take(refs, axis=0).view(self._dtype)
-        return words.reshape((refs.shape[0] * refs.shape[1], *self._shape))
+        return words.reshape((len(refs) * len(slots), *self._shape))
 
     def widen(self, columns: int) -> None:
         """Make room for more observations per row."""

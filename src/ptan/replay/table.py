@@ -144,10 +144,10 @@ class RowTable:
         """Copies of rows by number, and their observations in one block per leaf."""
         if self._writing:
             self.recover()
-        columns, count = self.columns, len(numbers)
-        scalars = [columns["discounts"], columns["steps"], columns["flags"]]
-        discounts32 = dones = None
+        columns, extras, count = self.columns, self.extras, len(numbers)
+        scalars = columns["discounts"], columns["steps"], columns["flags"]
         if self.schema.windows:
+            discounts32 = dones = None
             slots = numbers % self.capacity
             discounts, steps, flags = (column.take(slots, axis=0) for column in scalars)
             lengths = self.lengths.take(slots)
@@ -155,10 +155,10 @@ class RowTable:
             slots, steps = np.empty(count, np.int64), np.empty(count, np.int64)
             discounts, discounts32 = np.empty(count), np.empty(count, np.float32)
             flags, dones = np.empty(count, np.uint8), np.empty(count, np.bool_)
-            out = (slots, discounts, discounts32, steps, flags, dones)
-            if not _kernels.gather_scalars(numbers, *scalars, *out):
-                discounts32 = None
-            lengths = self.lengths
+            known = _kernels.gather_scalars(
+                numbers, *scalars, slots, discounts, discounts32, steps, flags, dones
+            )
+            discounts32, lengths = discounts32 if known else None, self.lengths
         rows = Transitions(
             self.schema,
             columns["actions"].take(slots, axis=0),
@@ -167,10 +167,10 @@ class RowTable:
             steps,
             flags,
             lengths,
-            {name: column.take(slots, axis=0) for name, column in self.extras.items()},
+            {name: column.take(slots, axis=0) for name, column in extras.items()} if extras else {},
             gathered_refs(count, self.width),
             [store.take(slots) for store in self.stores],
-            gathered=True,
+            True,
         )
         batch: Batch[Array] = Batch(rows, indices=numbers, weights=weights)
         if dones is not None:
