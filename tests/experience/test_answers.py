@@ -174,8 +174,8 @@ def test_values_that_are_none(case, at):
 
 
 @table(
-    ("too-few", ([0], [1.0]), ValueError, "agent", "got 1", r"one value per observation \(2\)"),
-    ("too-many", ([0], [1.0] * 3), ValueError, "agent", "got 3", r"observation \(2\)"),
+    ("too-few", ([0, 0], [1.0]), ValueError, "agent", "1 states", r"state per observation \(2\)"),
+    ("too-many", ([0, 0], [1.0] * 3), ValueError, "agent", "3 states", r"observation \(2\)"),
     ("nothing", None, TypeError, "agent", "got None", PAIR),
 )
 @pytest.mark.parametrize(("at", "cut"), [(2, False), (5, True)])

@@ -35,15 +35,15 @@ class Decider:
             TypeError, ValueError: it is something else than an action and a state for each.
         """
         if self._step is None:
-            actions, states = _checked(self.agent(observations, states), count)
+            actions, states = checked_decision(self.agent(observations, states), count)
             return actions, actions, states, NO_COLUMNS
         step = self._step(observations, states)
         if not isinstance(step, PolicyStep):
             raise TypeError(f"step of agent must return a PolicyStep, got {step!r}")
-        actions, states = _checked((step.actions, step.states), count)
+        actions, states = checked_decision((step.actions, step.states), count)
         env_actions = actions
         if step.env_actions is not step.actions:
-            env_actions, _ = _checked((step.env_actions, None), count)
+            env_actions, _ = checked_decision((step.env_actions, None), count)
         return actions, env_actions, states, step.columns
 
     def initial_state(self) -> Any:
@@ -62,8 +62,12 @@ def _policy_step(agent: Any) -> Callable[[Any, Any], PolicyStep] | None:
     return None
 
 
-def _checked(result: Any, count: int) -> tuple[Any, Any]:
-    """Actions and new agent states."""
+def checked_decision(result: Any, count: int) -> tuple[Any, Any]:
+    """Actions and new agent states of `count` environments, as an agent returned them.
+
+    Raises:
+        TypeError, ValueError: it is something else.
+    """
     try:
         actions, states = result
         if actions.__class__ is not np.ndarray:

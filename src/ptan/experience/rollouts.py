@@ -9,6 +9,7 @@ import numpy as np
 from ptan.actions.policy import PolicyStep
 from ptan.common.checks import checked_callable, unit_interval, whole_number
 from ptan.experience.collectors.recorder import RecordedStep, joined, mapped, record
+from ptan.experience.decisions import checked_decision
 from ptan.experience.flags import ENDED, NO_TRANSITION, TERMINATED
 from ptan.experience.layout import Array
 from ptan.experience.sources import EpisodeStatistics
@@ -145,7 +146,11 @@ class ExperienceSourceRollouts(EpisodeStatistics):
                 if self._stepper.needs_reset:
                     self._steps = []
             self._steps.append(record(self._stepper))
-        columns = joined(self._steps, self._stepper, self.gamma)
+        try:
+            columns = joined(self._steps, self._stepper, self.gamma)
+        except ValueError:  # steps whose values are wrong must not come again
+            self._start()
+            raise
         opened, envs = columns["valid"], np.arange(self._stepper.count)
         chosen = np.argsort(~opened, axis=0, kind="stable")[: self.steps_count]  # (T, N)
         rollouts = self._rollouts(columns, (chosen, envs))
@@ -192,21 +197,13 @@ class _ValuesInStates:
 
     def step(self, observations: Any, agent_states: Any) -> PolicyStep:
         result = self.agent(observations, agent_states)
-        try:
-            actions, states = result
-        except (TypeError, ValueError):
-            raise TypeError(f"agent must return (actions, agent states), got {result!r}") from None
+        actions, states = checked_decision(result, len(agent_states))
         try:
             values = np.array([float(value) for value in states], np.float64)
         except (TypeError, ValueError):
             raise TypeError(
                 f"agent must return its values as agent states, a float each, got {states!r}"
             ) from None
-        if len(values) != len(agent_states):
-            raise ValueError(
-                f"agent must return one value per observation ({len(agent_states)}), "
-                f"got {len(values)}"
-            )
         return PolicyStep(actions, actions, states, {"values": values})
 
     def values(self, observations: Any, agent_states: Any) -> Array:
