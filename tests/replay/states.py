@@ -207,5 +207,5 @@ def loaded(buffer: Any, fresh: Any, kind: str = "") -> Any:
     assert_plain(state)
     fresh.load_state_dict(state, row_class=ROW_CLASSES.get(kind))
     for array in arrays_in(state):
-        array[...] = 77  # whoever still reads it will notice
+        array[...] = 77  # a buffer that still reads it shows it
     return fresh

@@ -52,7 +52,7 @@ def assert_usable(buffer: Any, kind: str) -> None:
         try:
             buffer.extend((rows * n)[:n])
         except (TypeError, ValueError):
-            # Rows that a source may deliver and nobody may feed by hand, such as NaN rewards.
+            # Rows that a source may deliver but that cannot be fed by hand, such as NaN rewards.
             more = False
         assert_invariants(buffer)
     assert not (rows and more) or len(buffer) == CAPACITY

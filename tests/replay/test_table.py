@@ -265,7 +265,7 @@ def _assert_whole(buffer: Any, history: list[Any], added: int) -> int:
             assert numbers.max() < len(rows), "a row was sampled that is not there"
             assert_rows(batch, [rows[n] for n in numbers], GAMMA)
         return end
-    raise AssertionError("torn rows, or rows out of order")
+    raise AssertionError("half-written rows, or rows out of order")
 
 
 @pytest.mark.parametrize("buffer_kind", ["uniform", "prioritized"])

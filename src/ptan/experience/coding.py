@@ -87,7 +87,7 @@ def encode(schema: Schema, items: Sequence[Any], gamma: float | None) -> Transit
             if after is not None:
                 observations.append(flatten(schema.state, after, "last_state"))
             flags.append(end | INT_REWARD * (schema.reward.scalar and isinstance(row.reward, int)))
-    rows = [row for steps in windows for row in steps]
+    rows = [row for steps in windows for row in steps] if schema.windows else items
     spans = [whole_number("steps", row.steps) for row in rows]
     discounts = [_discount_of(row, end, gamma) for row, end in zip(rows, flags, strict=True)]
     columns = {
@@ -131,8 +131,10 @@ def _padded(column: Array, lengths: Array, fill: int = 0) -> Array:
 
 def _steps_of(schema: Schema, item: Any) -> Sequence[Any]:
     """The rows of one item: itself, or those of a tuple."""
-    steps = item if schema.windows else (item,)
-    if isinstance(steps, (tuple, list)) and {type(step) for step in steps} == {schema.row_class}:
+    if not schema.windows and type(item) is schema.row_class:
+        return (item,)
+    steps: Sequence[Any] = item if isinstance(item, (tuple, list)) else ()
+    if schema.windows and {type(step) for step in steps} == {schema.row_class}:
         return steps
     name = schema.row_class.__name__
     kind = f"a tuple of {name}" if schema.windows else f"of class {name}"

@@ -97,13 +97,23 @@ class Transitions:
         return self.steps.shape
 
     def gather(self) -> "Transitions":
-        """The same rows with copies of their observations; a terminated row repeats its state."""
+        """A copy with observations of its own; a terminated row repeats its state.
+
+        Records of a stream are valid until the next one: this one stays.
+        """
         before, after = self.refs[..., 0], self.refs[..., 1]
         ended = (self.flags & TERMINATED).reshape(before.shape) != 0
         numbers = np.stack([before, np.where(ended | (after < 0), before, after)], axis=-1)
         places = numbers.reshape(len(self), -1).T.ravel()
-        return replace(
-            self,
+        return Transitions(
+            self.schema,
+            self.actions.copy(),
+            self.rewards.copy(),
+            self.discounts.copy(),
+            self.steps.copy(),
+            self.flags.copy(),
+            self.lengths.copy(),
+            {name: column.copy() for name, column in self.extras.items()},
             refs=gathered_refs(*before.shape),
             frames=[frames.take(places, axis=0) for frames in self.frames],
             gathered=True,

@@ -1,0 +1,91 @@
+"""The record of transitions: parts of it, gathered copies, observations before and after."""
+
+import itertools
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.replay.fakes import GAMMA, CycleAgent, RowKitchen, scripted_env
+from tests.replay.oracles import assert_columns, assert_rows
+
+from ptan.experience import ExperienceReplayBuffer, ExperienceSource, ExperienceSourceFirstLast
+from ptan.experience.coding import decode, encode, schema_of
+from ptan.experience.transitions import Transitions, gathered_refs
+from ptan.replay.batch import Batch
+
+
+def source_of(windows: bool) -> Any:
+    envs = [scripted_env("dict", i) for i in range(2)]
+    if windows:
+        return ExperienceSource(envs, CycleAgent(), 3)
+    return ExperienceSourceFirstLast(envs, CycleAgent(), GAMMA, 2)
+
+
+def taken(windows: bool, count: int) -> list[Transitions]:
+    """The next rows of a source as records, each copied before the next is asked for."""
+    stream, left, records = iter(source_of(windows)), count, []
+    while left:
+        records.append(stream.take(left).gather())
+        left -= len(records[-1])
+    return records
+
+
+@pytest.mark.parametrize("windows", [False, True])
+def test_records_of_a_source_are_its_rows(windows: bool) -> None:
+    rows = list(itertools.islice(source_of(windows), 40))
+    records = taken(windows, 40)
+    assert_rows([row for record in records for row in decode(record)], rows, GAMMA)
+    for record in records:
+        part = record[1 : len(record) - 1]
+        assert len(part) == max(0, len(record) - 2)
+
+
+@pytest.mark.parametrize("windows", [False, True])
+def test_a_gathered_record_is_a_batch_and_fits_a_buffer(windows: bool) -> None:
+    rows = list(itertools.islice(source_of(windows), 40))
+    buffer = ExperienceReplayBuffer(None, 100, gamma=GAMMA)
+    for record in taken(windows, 40):
+        batch: Batch = Batch(record)
+        part = rows[len(buffer) : len(buffer) + len(record)]
+        if not windows:  # discounts of windows are the buffer's to fill in
+            assert_columns(batch, part, GAMMA)
+        buffer.insert(record)
+    assert_rows(buffer, rows, GAMMA)
+    again = ExperienceReplayBuffer(None, 100, gamma=GAMMA)
+    again.insert(buffer.sample_batch(30).transitions)
+    assert len(again) == 30
+
+
+@pytest.mark.parametrize("kind", RowKitchen.KINDS)
+def test_rows_made_by_hand_go_to_columns_and_back(kind: str) -> None:
+    kitchen = RowKitchen(kind, 3, with_discount=True)
+    rows = [kitchen.recipe().make() for _ in range(12)]
+    schema = schema_of(rows[0])
+    assert schema is not None
+    record = encode(schema, rows, None)
+    assert len(record) == 12
+    assert_rows(decode(record), rows)
+    assert_rows(decode(record.gather()), rows)
+    assert_rows(decode(record[3:7]), rows[3:7])
+    if not schema.windows:
+        batch: Batch = Batch(record.gather())
+        assert_columns(batch, rows)
+
+
+def test_gathered_references_lie_step_by_step() -> None:
+    refs = gathered_refs(3, 2)
+    assert refs.shape == (3, 2, 2)
+    assert refs[:, 0, 0].tolist() == [0, 1, 2]
+    assert refs[:, 0, 1].tolist() == [3, 4, 5]
+    assert refs[:, 1, 0].tolist() == [6, 7, 8]
+    assert np.unique(refs).size == refs.size
+
+
+def test_terminated_and_truncated_are_columns_and_dones_is_the_first() -> None:
+    batch = Batch.from_rows(itertools.islice(source_of(False), 60))
+    ends = [(row.terminated, row.truncated) for row in batch]
+    assert batch.terminated.tolist() == [terminated for terminated, _ in ends]
+    assert batch.truncated.tolist() == [truncated for _, truncated in ends]
+    assert batch.dones.tolist() == batch.terminated.tolist()
+    assert {*ends} == {(False, False), (True, False), (False, True)}
+    assert batch.to("cpu").truncated.tolist() == batch.truncated.tolist()
