@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from ptan.envs import RepeatEpisodes
 from ptan.experience import (
     EpisodeCollector,
     ExperienceReplayBuffer,
@@ -29,14 +30,17 @@ def critic():
     return CriticOfPlace(strict=False)
 
 
-class SavedEnv(ScriptedEnv):
-    """A scripted environment with a state of its own."""
+class SeededEnv(ScriptedEnv):
+    """Its seed says which episode begins, so that episodes can be repeated."""
 
-    def state_dict(self):
-        return {"episode": self.episode, "at": self.at, "running": self.running}
+    def reset(self, *, seed=None, options=None):
+        if seed is not None:
+            self.episode = seed % 50
+        return super().reset(seed=seed, options=options)
 
-    def load_state_dict(self, state):
-        self.episode, self.at, self.running = state["episode"], state["at"], state["running"]
+
+def repeated():
+    return [RepeatEpisodes(env, 4, i) for i, env in enumerate(make_envs(PLANS, SeededEnv))]
 
 
 def replay(env, agent, **settings):
@@ -315,7 +319,7 @@ def test_a_restart_begins_new_episodes_with_their_seeds_and_drops_what_is_in_pro
 def test_a_state_loaded_elsewhere_goes_on_like_the_uncut_collector(make, driver, cut):
     def fresh():
         agent = critic()
-        return make(drive(driver, make_envs(PLANS, SavedEnv)), agent, env_seed=3), agent
+        return make(drive(driver, repeated()), agent, env_seed=3), agent
 
     uncut, agent = fresh()
     for _ in range(cut):
@@ -335,9 +339,9 @@ def test_a_state_loaded_elsewhere_goes_on_like_the_uncut_collector(make, driver,
 
 
 def test_a_state_of_something_else_is_refused(make):
-    collector = make(make_envs(PLANS, SavedEnv), critic())
+    collector = make(repeated(), critic())
     other = rollout if make is not rollout else transition
-    foreign = other(make_envs(PLANS, SavedEnv), critic())
+    foreign = other(repeated(), critic())
     play(foreign, critic(), 1)
     with pytest.raises(ValueError, match="state"):
         collector.load_state_dict(foreign.state_dict())

@@ -77,13 +77,16 @@ class Stream:
         self._show(self._cut)
         return items
 
-    def advance(self, steps: int) -> Transitions | None:
+    def advance(
+        self, steps: int, after_each: Callable[[], object] | None = None
+    ) -> Transitions | None:
         """Take exactly so many steps in every environment.
 
         Rows that an exception left behind come alone, before any step is taken.
 
         Args:
             steps: at most `stepper.tape.room`, which is at least 16.
+            after_each: called after every step, before the agent acts again.
 
         Returns:
             The rows that are complete now, valid until the next call; None where there are none.
@@ -91,7 +94,7 @@ class Stream:
         """
         if self._rows is None:
             self._begin()
-            self._step(steps)
+            self._step(steps, after_each)
         rows = self._rows
         if rows is not None:
             rows = rows[self._next :]
@@ -124,9 +127,14 @@ class Stream:
         steps = -(-(wanted - stepper.windows.open_steps) // stepper.count)
         return max(1, min(steps, stepper.tape.room))
 
-    def _step(self, steps: int) -> None:
+    def _step(self, steps: int, after_each: Callable[[], object] | None = None) -> None:
         try:
-            self.stepper.advance(steps)
+            if after_each is None:
+                self.stepper.advance(steps)
+            else:
+                for _ in range(steps):
+                    self.stepper.advance(1)
+                    after_each()
         except BaseException as error:
             self._settle(error)
             raise

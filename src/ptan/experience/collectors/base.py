@@ -155,8 +155,7 @@ class SteppingCollector(ABC, Generic[D]):
         while (item := self._item()) is None:
             if left == 0:
                 return None
-            self._collect()
-            left -= 1
+            left -= self._collect(left)
         self.iteration += 1
         self._open = True
         return item
@@ -207,29 +206,30 @@ class SteppingCollector(ABC, Generic[D]):
                 "after(None) if there was none"
             )
 
-    def _step(self, agent: Agent) -> Transitions | None:
-        """One step in every environment, counted before the agent acts again."""
+    def _step(self, agent: Agent, steps: int = 1) -> Transitions | None:
+        """Some steps in every environment, each counted before the agent acts again."""
         self._stepper.agent = agent
         try:
-            rows = self._stream.advance(1)
+            return self._stream.advance(steps, self._count)
         except BaseException:
             if self._stepper.needs_reset:
                 self._drop()
             raise
+
+    def _count(self) -> None:
         made = self._stepper.transitions - self._counted
         self._counted += made
         self.env_steps += made
         if self._on_steps is not None:
             self._on_steps(made)
-        return rows
 
     @abstractmethod
     def _item(self) -> D | None:
         """The next item, if the steps made so far are enough."""
 
     @abstractmethod
-    def _collect(self) -> None:
-        """One step in every environment, kept for the next item."""
+    def _collect(self, most: int) -> int:
+        """Steps in every environment, kept for the next item: how many, 1 … `most`."""
 
     @abstractmethod
     def _drop(self) -> None:

@@ -86,13 +86,14 @@ class RolloutCollector(SteppingCollector[Rollout]):
         self._steps: list[RecordedStep] = []
         self._agent_states: list[Any] = []
 
-    def _collect(self) -> None:
+    def _collect(self, most: int) -> int:  # noqa: ARG002 - one is always allowed
         if not self._steps:
             if self._stepper.needs_reset:
                 self._stepper.begin()
             self._agent_states = list(self._stepper.agent_states)
         self._step(self.agent)
         self._steps.append(record(self._stepper))
+        return 1
 
     def _item(self) -> Rollout | None:
         if len(self._steps) < self.steps:
@@ -145,12 +146,13 @@ class EpisodeCollector(SteppingCollector[Episodes]):
     def _left(self, left: Any) -> None:
         self._shares.left = left
 
-    def _collect(self) -> None:
+    def _collect(self, most: int) -> int:  # noqa: ARG002 - one is always allowed
         if not self._steps:
             self._shares.begin()
         self._step(self.agent)
         self._steps.append(record(self._stepper))
         self._shares.settle()
+        return 1
 
     def _item(self) -> Episodes | None:
         if not self._steps or self._left.any():
@@ -213,11 +215,12 @@ class TransitionCollector(SteppingCollector[Batch]):
     def _rows(self, state: dict[str, Any]) -> None:
         self._buffer.load_state_dict(state)
 
-    def _collect(self) -> None:
+    def _collect(self, most: int) -> int:  # noqa: ARG002 - one is always allowed
         rows = self._step(self.agent)
         if rows is not None:
             self._buffer.insert(rows)
             self._made += len(rows)
+        return 1
 
     def _item(self) -> Batch | None:
         end = self._yielded + self.batch_size

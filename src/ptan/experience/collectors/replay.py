@@ -1,6 +1,7 @@
 """Sampled batches, at a fixed ratio of updates to environment steps."""
 
 import copy
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
@@ -17,6 +18,7 @@ from ptan.experience.windows import WindowSpec
 
 # A debt of updates that was added up from fractions may miss a whole number by rounding.
 _ROUNDING = 1e-6
+_MANY_STEPS = 16
 
 
 class ReplayBuffer(Protocol[D_co]):
@@ -137,14 +139,31 @@ class ReplayCollector(SteppingCollector[D]):
         check_generator_state(self._uniform.rng, state, "state['rng']")
         self._uniform.rng.bit_generator.state = state
 
-    def _collect(self) -> None:
+    def _collect(self, most: int) -> int:
         before, filling = self.env_steps, self.phase == "warm-up"
-        rows = self._step(self._uniform if before < self.warm_up else self.agent)
+        steps = min(most, self._steps_to_go())
+        rows = self._step(self._uniform if before < self.warm_up else self.agent, steps)
         if rows is not None:
             self.buffer.insert(rows)
         # Long windows give their first row later than the first transition.
         if not filling and len(self.buffer):
             self._debt += (self.env_steps - before) * self.updates_per_step
+        return steps
+
+    def _steps_to_go(self) -> int:
+        """Steps of every environment until a phase ends or a batch is due, up to a few.
+
+        Their rows enter the buffer together, which costs less.
+        """
+        if self.env_steps < self.warm_up:
+            transitions: float = self.warm_up - self.env_steps
+        elif self.env_steps < self._filled_at:
+            transitions = self._filled_at - self.env_steps
+        elif len(self.buffer):
+            transitions = (1 - _ROUNDING - self._debt) / self.updates_per_step
+        else:
+            return 1
+        return min(_MANY_STEPS, math.ceil(transitions / self._stepper.count))
 
     def _item(self) -> D | None:
         if self._debt < 1 - _ROUNDING:
