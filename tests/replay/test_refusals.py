@@ -3,7 +3,6 @@
 import copy
 import pickle
 from collections import deque
-from dataclasses import dataclass
 from itertools import count, islice
 from typing import Any
 
@@ -20,7 +19,7 @@ from ptan.experience import (
 )
 from refusals import INF, NAN, Case, assert_tells, table
 
-from .fakes import GAMMA, Scored
+from .fakes import Scored
 from .oracles import assert_rows
 
 CAPACITY = 4
@@ -404,27 +403,3 @@ def test_extend_takes_all_or_nothing_when_the_rows_stop_half_way() -> None:
 
 def test_a_numpy_integer_is_a_capacity() -> None:
     assert ExperienceReplayBuffer(None, np.int64(3)).capacity == 3
-
-
-def test_added_fields_keep_the_shape_and_kind_of_the_first() -> None:
-    row = Scored(*single(0), 0.1, np.zeros(2), discount=0.9)
-    buffer = ExperienceReplayBuffer(None, 5, gamma=GAMMA)
-    buffer.add(row)
-    for bad in ({"trace": np.zeros(3)}, {"trace": 1.0}, {"score": np.zeros(1)}):
-        with pytest.raises((ValueError, TypeError)):
-            buffer.extend([row, row._replace(**bad)])
-    with pytest.raises((ValueError, TypeError)):
-        buffer.add(single(0))
-    assert_rows(buffer, [row], GAMMA)
-
-
-@dataclass(frozen=True)
-class Weighted(ExperienceFirstLast):
-    weights: float = 1.0
-
-
-def test_an_added_field_may_not_hide_a_column_of_the_batch() -> None:
-    buffer = ExperienceReplayBuffer(None, 4)
-    with pytest.raises(ValueError, match="'weights'"):
-        buffer.add(Weighted(np.zeros(2), 0, 0.0, None, 2.0))
-    assert len(buffer) == 0

@@ -2,7 +2,6 @@
 
 import copy
 import json
-from dataclasses import dataclass
 from typing import Any
 
 import gymnasium
@@ -12,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ptan.experience import (
-    Experience,
     ExperienceFirstLast,
     ExperienceReplayBuffer,
     ExperienceSource,
@@ -20,7 +18,6 @@ from ptan.experience import (
     PrioReplayBufferNaive,
     PrioritizedReplayBuffer,
 )
-from ptan.experience.rows import Row
 from ptan.replay import frames
 
 from .fakes import (
@@ -28,8 +25,6 @@ from .fakes import (
     GAMMA,
     CycleAgent,
     RowKitchen,
-    Scored,
-    TaggedStep,
     make_buffer,
     numbered,
     scripted_env,
@@ -334,56 +329,6 @@ def test_a_widened_reward_column_stays_wide() -> None:
         buffer.extend(more)
     assert_same_tree(contents(cut), contents(uncut))
     assert_same_tree(cut.state_dict(), uncut.state_dict())
-
-
-@dataclass(frozen=True)
-class Plain(ExperienceFirstLast):
-    """A subclass without fields of its own."""
-
-
-@pytest.mark.parametrize("cls", [Plain, Scored, TaggedStep])
-def test_a_row_class_of_ones_own_has_to_be_given(cls: type) -> None:
-    own = {"score": 1.5, "trace": np.ones(2)} if cls is Scored else {}
-    if cls is TaggedStep:
-        row: Any = TaggedStep(1, 2, 3.0, True, 4)
-    else:
-        row = cls(1, 2, 3.0, None, **own)
-    buffer = ExperienceReplayBuffer(None, 3)
-    buffer.extend([row, row])
-    state = buffer.state_dict()
-    fresh = ExperienceReplayBuffer(None, 3)
-    name = cls.__name__
-    with pytest.raises(ValueError, match=rf"must be {name}.*row_class={name}"):
-        fresh.load_state_dict(state)
-    for wrong in (ExperienceFirstLast, Experience, type(name, (Row,), {}), type("X", (cls,), {})):
-        with pytest.raises(ValueError, match=f"row_class must be {name}"):
-            fresh.load_state_dict(state, row_class=wrong)
-    assert len(fresh) == 0
-    fresh.load_state_dict(state, row_class=cls)
-    assert [type(r) for r in fresh] == [cls, cls]
-    assert_rows(fresh, [row, row])
-    fresh.add(row)
-
-
-def test_a_row_class_that_has_got_another_field_is_refused() -> None:
-    buffer = ExperienceReplayBuffer(None, 3)
-    buffer.add(Scored(1, 2, 3.0, None, score=1.5, trace=np.ones(2)))
-
-    @dataclass(frozen=True)
-    class Scored2(ExperienceFirstLast):
-        score: float
-
-    Scored2.__name__ = "Scored"
-    with pytest.raises(ValueError, match=r"\['score'\], got \['score', 'trace'\]"):
-        ExperienceReplayBuffer(None, 3).load_state_dict(buffer.state_dict(), row_class=Scored2)
-
-
-def test_a_class_is_refused_where_rows_are_of_the_librarys_own() -> None:
-    buffer = ExperienceReplayBuffer(None, 3)
-    buffer.add(numbered(1))
-    with pytest.raises(ValueError, match="row_class must be ExperienceFirstLast"):
-        buffer.load_state_dict(buffer.state_dict(), row_class=Plain)
-    buffer.load_state_dict(buffer.state_dict(), row_class=ExperienceFirstLast)
 
 
 @pytest.mark.parametrize("buffer_kind", BUFFERS)

@@ -1,6 +1,7 @@
 """The table of rows: what comes back, and what an interrupted insertion leaves."""
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from ptan.experience import (
 )
 from ptan.replay import frames
 
-from .fakes import BUFFERS, GAMMA, CycleAgent, RowKitchen, make_buffer
+from .fakes import BUFFERS, GAMMA, CycleAgent, RowKitchen, Scored, make_buffer, numbered
 from .oracles import (
     PlainBuffer,
     assert_columns,
@@ -342,3 +343,28 @@ def test_a_buffer_interrupted_at_its_very_first_row_can_still_be_used(buffer_kin
         plain.extend(held + rows)
         assert_holds(buffer, plain, GAMMA)
         assert_no_row_lost_a_frame(buffer)
+
+
+def test_added_fields_keep_the_shape_and_kind_of_the_first() -> None:
+    plain = numbered(0)
+    row = Scored(*plain, 0.1, np.zeros(2), discount=0.9)
+    buffer = ExperienceReplayBuffer(None, 5, gamma=GAMMA)
+    buffer.add(row)
+    for bad in ({"trace": np.zeros(3)}, {"trace": 1.0}, {"score": np.zeros(1)}):
+        with pytest.raises((ValueError, TypeError)):
+            buffer.extend([row, row._replace(**bad)])
+    with pytest.raises((ValueError, TypeError)):
+        buffer.add(plain)
+    assert_rows(buffer, [row], GAMMA)
+
+
+@dataclass(frozen=True)
+class Weighted(ExperienceFirstLast):
+    weights: float = 1.0
+
+
+def test_an_added_field_may_not_hide_a_column_of_the_batch() -> None:
+    buffer = ExperienceReplayBuffer(None, 4)
+    with pytest.raises(ValueError, match="'weights'"):
+        buffer.add(Weighted(np.zeros(2), 0, 0.0, None, 2.0))
+    assert len(buffer) == 0
