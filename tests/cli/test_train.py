@@ -241,3 +241,13 @@ def test_a_terminal_without_greek_letters_is_no_obstacle(tmp_path: Path) -> None
     found = subprocess.run(command, env=environment, capture_output=True, timeout=120, check=False)
     assert found.returncode == 0, found.stderr
     assert b"usage" in found.stdout
+
+
+@pytest.mark.parametrize("command", ["train", "eval", "play", "plot", "ablate", "bench", "presets"])
+def test_help_imports_no_pytorch(command: str) -> None:
+    code = (
+        f"import sys; from ptan.cli import main; assert main(['{command}', '--help']) == 0; "
+        "print({'torch', 'gymnasium', 'numba', 'scipy', 'matplotlib'} & set(sys.modules))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+    assert found.stdout.splitlines()[-1] == "set()"

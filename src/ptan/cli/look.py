@@ -10,7 +10,7 @@ from tyro.conf import Positional, arg
 
 from ptan.cli.options import check_counts, parse
 from ptan.cli.output import complain, tell
-from ptan.runs import CATALOGUE, RunError, RunFolder, RunSettings
+from ptan.runs import CATALOGUE, RunError, RunSettings
 from ptan.runs.catalogue import differing
 from ptan.runs.settings import settings_of_preset
 
@@ -104,13 +104,14 @@ def plot(words: Sequence[str]) -> int:
     options = parse(_PlotFlags, words, "ptan plot", about)
     if not options.runs:
         raise RunError("RUN is missing: the folders of runs (see ptan plot --help)")
+
+    from ptan.runs.folder import RunFolder
+    from ptan.runs.plots import plot_runs
+
     folders = [RunFolder.open(path) for path in options.runs]
     out = options.out or (folders[0].curve if len(folders) == 1 else Path("curves.png"))
     if not out.resolve().parent.is_dir():
         raise RunError(f"the picture cannot be written to {out}: there is no such folder")
-
-    from ptan.runs.plots import plot_runs
-
     plot_runs([folder.path for folder in folders], out)
     tell(f"{out}")
     return 0

@@ -11,9 +11,8 @@ from tyro.conf import arg
 
 from ptan.cli.options import flags, given, parse
 from ptan.cli.output import complain, tell
-from ptan.runs import CATALOGUE, RunConfig, RunError, RunFolder, RunSettings
+from ptan.runs import CATALOGUE, RunConfig, RunError, RunSettings
 from ptan.runs.errors import nearest
-from ptan.runs.folder import default_name
 from ptan.runs.settings import CHANGEABLE, settings_of_preset
 
 __all__ = ["INTERRUPTED", "chosen", "read_config", "run"]
@@ -34,7 +33,11 @@ def run(words: Sequence[str]) -> int:
     """Train; returns the exit status."""
     name, words = chosen(words)
     resume = given(words, "--resume")
-    before = None if resume is None else RunFolder.open(resume).read_config()
+    before = None
+    if resume is not None:
+        from ptan.runs import RunFolder
+
+        before = RunFolder.open(resume).read_config()
     if before is not None and name not in (None, before.algorithm):
         raise RunError(f"{resume} is a run of {before.algorithm}, not of {name}")
     about = (
@@ -52,7 +55,7 @@ def run(words: Sequence[str]) -> int:
     keep_freed_memory()
     command = ["ptan", *sys.argv[1:]]
     if before is None:
-        run = Run.create(config, options.out / (options.name or default_name(config)), command)
+        run = Run.create(config, options.out / (options.name or config.default_name), command)
     else:
         run = Run.resume(options.resume, changes, command)
     for warning in run.warnings:

@@ -2,7 +2,6 @@
 
 import json
 import platform
-import re
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +14,7 @@ from ptan.runs.errors import RunError
 from ptan.runs.settings import RunConfig
 from ptan.training.durable import PARTIAL, replace_file
 
-__all__ = ["FORMAT", "RunFolder", "default_name"]
+__all__ = ["FORMAT", "RunFolder"]
 
 FORMAT = 2
 """Version of the layout of run folders."""
@@ -182,13 +181,6 @@ class RunFolder:
         if not isinstance(content, dict):
             raise RunError(f"{self.config} is no run's: it holds no JSON object")
         return content
-
-
-def default_name(config: RunConfig) -> str:
-    """`<env>-<preset or algorithm>-seed<S>-<time>`."""
-    env = re.sub(r"[^A-Za-z0-9]+", "-", config.settings.env_id).strip("-")
-    what = config.preset or config.algorithm
-    return f"{env}-{what}-seed{config.seed}-{time.strftime('%Y%m%d-%H%M%S')}"
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

@@ -1,6 +1,8 @@
 """The settings of a run that are not its algorithm's, and both together as JSON."""
 
 import dataclasses
+import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Self
@@ -130,6 +132,13 @@ class RunConfig:
     def seed(self) -> int:
         """What all randomness of the run is derived from."""
         return int(self.config.seed)
+
+    @property
+    def default_name(self) -> str:
+        """Of its folder: `<env>-<preset or algorithm>-seed<S>-<time>`."""
+        env = re.sub(r"[^A-Za-z0-9]+", "-", self.settings.env_id).strip("-")
+        what = self.preset or self.algorithm
+        return f"{env}-{what}-seed{self.seed}-{time.strftime('%Y%m%d-%H%M%S')}"
 
     def to_json(self) -> dict[str, Any]:
         """As JSON stores it: plain dicts, numbers and texts."""
