@@ -112,17 +112,7 @@ def evaluate(net: nn.Module, seeds: range) -> list[float]:
     """Greedy returns of one episode per seed."""
     agent = ptan.agent.DQNAgent(net, ptan.actions.ArgmaxActionSelector())
     envs = [gymnasium.make("CartPole-v1") for _ in seeds]
-    observations = [env.reset(seed=seed)[0] for env, seed in zip(envs, seeds, strict=True)]
-    returns = [0.0] * len(envs)
-    running = list(range(len(envs)))
-    while running:
-        actions, _ = agent([observations[i] for i in running])
-        for i, action in zip(tuple(running), actions, strict=True):
-            observations[i], reward, terminated, truncated, _ = envs[i].step(action)
-            returns[i] += float(reward)
-            if terminated or truncated:
-                running.remove(i)
-    return returns
+    return ptan.training.evaluate_parallel(envs, agent, len(seeds), seeds.start)
 
 
 def train_visibly(net: nn.Module, seed: int, max_steps: int, folder: Path) -> Status:

@@ -145,7 +145,7 @@ def _load(options: _RunFlags, episodes: int) -> tuple[Any, int]:
     """The network of the run that the flags name, and the seed of the episodes it plays."""
     check_counts(episodes=episodes, seed=options.seed)
 
-    from ptan.runs.parts import load_agent
+    from ptan.runs.loading import load_agent
     from ptan.runs.seeds import EVALUATED, derived_seed
 
     loaded = load_agent(options.run, options.device)

@@ -1,18 +1,37 @@
-"""The algorithm of a run, made from its settings, and its greedy agent."""
+"""The working parts of a run: made from its settings, saved, and put where a checkpoint was."""
 
-from pathlib import Path
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+import numpy as np
 import torch
+from gymnasium.vector import VectorEnv
 
 from ptan.algorithms.protocol import Algorithm
-from ptan.runs import state
-from ptan.runs.environments import check_spaces, close, make_one, spaces_of
+from ptan.envs.states import save_envs, within_budget
+from ptan.experience.collectors import Collector
+from ptan.runs.environments import (
+    check_spaces,
+    close,
+    probe_environments,
+    spaces_of,
+    training_environments,
+    warnings_said,
+)
 from ptan.runs.errors import RunError
 from ptan.runs.folder import RunFolder
+from ptan.runs.progress import Clock, Silent, Watcher
+from ptan.runs.seeds import NEW_EPISODES, TRACKING, derived_seed
 from ptan.runs.settings import RunConfig
+from ptan.runs.state import RunState, Saved
+from ptan.training.callbacks import Callbacks
+from ptan.training.checkpoint import CheckpointError, Checkpoints
+from ptan.training.logs import Log
+from ptan.training.tracking import EpisodeStatistics, Tracker
 
-__all__ = ["LoadedAgent", "choose_device", "differences", "load_agent", "make_algorithm"]
+__all__ = ["RunParts", "choose_device", "make_algorithm"]
+
+_INTERVAL = 50_000  # of checkpoints of exact runs, where the settings give none
 
 
 def make_algorithm(config: RunConfig, observations: Any, actions: Any) -> Algorithm[Any]:
@@ -59,43 +78,208 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
-class LoadedAgent(NamedTuple):
-    """A greedy agent with what it comes from.
+class RunParts:
+    """What a run is made of, how it is saved, and how it goes on from a checkpoint.
 
-    config      settings of its run
-    agent       acts without exploration
-    env_steps   of training, up to the checkpoint
-    warnings    about checkpoints that were damaged
-    """
-
-    config: RunConfig
-    agent: Any
-    env_steps: int
-    warnings: list[str]
-
-
-def load_agent(path: Path | str, device: str | None = None) -> LoadedAgent:
-    """Load the greedy agent of a run's newest intact checkpoint.
+    config, settings       all settings; those of the run among them
+    folder                 where everything is written
+    env                    one environment, a list of them, or a vector environment
+    algorithm, collector   what is trained, and what it learns from
+    state                  where the run stands beside these
+    callbacks              what follows training: tracker, recent returns, those of the user
+    notes, warnings        lines about how it was resumed, and about its environments
 
     Args:
-        path: The run's folder.
-        device: Where the network shall live; None takes the run's.
-
-    Raises:
-        RunError: no run folder, no intact checkpoint, or no such device or environment here.
+        config: All settings.
+        folder: Where everything is written.
+        saved: The checkpoint that it goes on from; None begins anew.
+        more: Whether a run that was over is to go on.
+        checkpoints: What has loaded `saved`, which knows those that are damaged.
     """
-    folder = RunFolder.open(path)
-    config = folder.read_config()
-    if device is not None:
-        config = state.changed(config, {"device": device})
-    saved = state.load(folder)
-    env = make_one(config.settings, None)
-    try:
-        algorithm = make_algorithm(config, *spaces_of(env))
-    finally:
-        close(env)
-    try:
-        algorithm.load_state_dict(saved.parts["algorithm"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise RunError(f"{saved.path} does not fit the settings of the run: {error}") from error
-    return LoadedAgent(config, algorithm.greedy_agent(), algorithm.env_steps, saved.warnings)
+
+    def __init__(
+        self,
+        config: RunConfig,
+        folder: RunFolder,
+        saved: Saved | None = None,
+        *,
+        more: bool = False,
+        checkpoints: Checkpoints | None = None,
+    ) -> None:
+        self.config = config
+        self.settings = config.settings
+        self.folder = folder
+        self.state = RunState() if saved is None else saved.run
+        self.recent = EpisodeStatistics(self.settings.stop_episodes)
+        self.clock = Clock()
+        self.notes: list[str] = []
+        self.warnings: list[str] = []
+        self.checkpoints = checkpoints or Checkpoints(folder.checkpoints)
+        self._seconds_before = self.state.seconds
+        self._goes_on_at: int | None = None  # environment steps of the checkpoint
+        self._watch: Watcher = Silent()
+        self.tracker: Tracker
+        self.callbacks = Callbacks([])
+        if self.settings.exact and saved is None:
+            self.state.note(probe_environments(self.settings))
+        with warnings_said(self.warnings):
+            self.env = training_environments(self.settings, config.seed, self.state.probe)
+        try:
+            self.algorithm: Algorithm[Any] = make_algorithm(config, *spaces_of(self.env))
+            self.collector: Collector[Any]
+            self._load(saved, more)
+            self.notes += differences(self.algorithm)
+        except BaseException:
+            close(self.env)
+            raise
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of the whole run, without the pauses between its parts."""
+        return self._seconds_before + self.clock.seconds
+
+    @property
+    def exact(self) -> bool:
+        """Whether a resumed run equals the uncut one to the bit."""
+        probe = self.state.probe
+        return probe is not None and (probe.repeats or probe.restart != "never")
+
+    def save(self, *, at_interval: bool = False) -> None:
+        """Save a checkpoint of everything that can be saved here and now.
+
+        An exact run whose episodes cannot be saved begins new ones at its interval, in the uncut
+        run too, and saves nothing in between: it goes on from there.
+        """
+        state, episodes = self.state, self._can_save_episodes
+        if self.exact and not episodes:
+            if not at_interval:
+                self._watch.say(
+                    f"this exact run goes on from its checkpoint at {state.saved_at:,} steps"
+                )
+                return
+            state.beginnings += 1
+            self.collector.restart(self._episode_seed)
+        self._write(episodes)
+
+    @property
+    def _can_save_episodes(self) -> bool:
+        """Whether environments repeat, and no episode in progress is too long for that."""
+        if not self.state.repeats:
+            return False
+        listed = self.env if isinstance(self.env, list | VectorEnv) else [self.env]
+        return within_budget(save_envs(listed))
+
+    # Inside.
+
+    def _load(self, saved: Saved | None, more: bool) -> None:
+        """Make the collector, and put the run where a checkpoint was made.
+
+        What could not be saved is begun anew, and `notes` says so. Experience of a warm-up without
+        updates that was not saved has taught nothing: such a run begins at 0 again.
+
+        Raises:
+            RunError: the checkpoint does not fit the settings.
+        """
+        self._saved_tracker: Mapping[str, Any] | None = None
+        if saved is None:
+            if (probe := self.state.probe) is not None:
+                self.notes.append(
+                    f"exact: {_exactness(self.exact, probe.repeats)} ({probe.reason})"
+                )
+            self.collector = self.algorithm.collector(self.env)
+            return
+        parts, state, algorithm = saved.parts, self.state, self.algorithm
+        self.warnings += saved.warnings
+        over = state.stopped is not None and not more
+        try:
+            kept = parts["algorithm"]
+            anew = parts["collector"] is None and kept["updates"] == 0 and not over
+            if anew:
+                kept = {**kept, "env_steps": 0}
+                state.saved_at = 0
+            algorithm.load_state_dict(kept)
+            if not (parts["episodes"] or (self.exact and state.stopped is None)):
+                state.beginnings += 1
+            collector = algorithm.collector(self.env, env_seed=self._episode_seed)
+            self.collector = collector
+            if parts["collector"] is not None:
+                collector.load_state_dict(parts["collector"])
+            self._new_tracker([]).load_state_dict(parts["tracker"])
+            if not anew:
+                self._saved_tracker = parts["tracker"]
+                self.recent.load_state_dict(parts["recent"])
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise RunError(f"{saved.path} does not fit the settings of the run: {error}") from error
+        if more:
+            state.stopped = None
+        self._goes_on_at = state.saved_at
+        self.notes.append(
+            f"resumed at {algorithm.env_steps:,} environment steps and {algorithm.updates:,} "
+            "updates"
+        )
+        if not (over or parts["episodes"] or self.exact):
+            self.notes.append("new episodes begin: those in progress were not saved (--exact does)")
+        if anew:
+            self.notes.append("the warm-up begins anew: what it had gathered was not saved")
+        elif collector.phase == "warm-up" and algorithm.updates and not over:
+            self.notes.append(
+                "the replay was not saved: environment steps of the present agent fill it again "
+                "before updates go on"
+            )
+
+    @property
+    def _episode_seed(self) -> int | None:
+        """Of the episodes that begin now; None for those at the very beginning."""
+        number = self.state.beginnings
+        return derived_seed(self.config.seed, NEW_EPISODES, number) if number else None
+
+    def _new_tracker(self, logs: Sequence[Log]) -> Tracker:
+        """A tracker that has seen nothing yet."""
+        seed = np.random.SeedSequence(self.config.seed, spawn_key=(TRACKING,))
+        every = self.settings.diagnostics_every
+        held_out: Any = self.collector
+        return Tracker(
+            self.algorithm,
+            held_out,
+            logs,
+            diagnostics_every=every,
+            rng=np.random.default_rng(seed),
+            clock=self.clock,
+        )
+
+    def _write(self, episodes: bool) -> None:
+        """Write a checkpoint.
+
+        Raises:
+            RunError: another process has written to the folder.
+            OSError: it cannot be written.
+        """
+        algorithm, state = self.algorithm, self.state
+        state.saved_at, state.seconds = algorithm.env_steps, self.seconds
+        collector = self.collector.state_dict(episodes=episodes) if self.settings.exact else None
+        parts = {
+            "algorithm": algorithm.state_dict(),
+            "tracker": self.tracker.state_dict(),
+            "recent": self.recent.state_dict(),
+            "collector": collector,
+            "episodes": episodes,
+            "run": state.to_tree(),
+        }
+        try:
+            path = self.checkpoints.save(parts, algorithm.env_steps)
+        except CheckpointError as error:
+            raise RunError(str(error)) from error
+        self.callbacks.on_checkpoint(algorithm.env_steps, path)
+
+    @property
+    def _interval(self) -> int:
+        """Environment steps from one checkpoint to the next; 0 for none on the way."""
+        return self.settings.checkpoint_every or (_INTERVAL if self.exact else 0)
+
+
+def _exactness(exact: bool, repeats: bool) -> str:
+    if not exact:
+        return "impossible here, a resumed run begins new episodes"
+    if repeats:
+        return "episodes can be saved and repeated"
+    return "episodes cannot be saved, so new ones begin at every checkpoint"

@@ -2,11 +2,16 @@
 
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
-__all__ = ["Clock", "Progress", "Silent", "Speed", "Watcher"]
+from torch import Tensor
+
+from ptan.algorithms.protocol import Algorithm
+from ptan.training.tracking import EpisodeStatistics
+
+__all__ = ["Clock", "Display", "Progress", "Silent", "Speed", "Watcher"]
 
 
 class Progress(NamedTuple):
@@ -83,6 +88,44 @@ class Speed:
             return None
         (begin, first), (end, last) = self._points[0], self._points[-1]
         return (last - first) / (end - begin) if end > begin else None
+
+
+class Display:
+    """Tells a watcher where a run stands, ten times a second at most."""
+
+    def __init__(self, watch: Watcher, steps: int, recent: EpisodeStatistics) -> None:
+        self._watch, self._steps, self._recent = watch, steps, recent
+        self.speed = Speed()
+        self._shown = -1.0
+
+    def show(
+        self,
+        phase: str,
+        algorithm: Algorithm[Any],
+        metrics: Mapping[str, Tensor | float],
+        *,
+        at_once: bool = False,
+    ) -> None:
+        """Show the phase, counters, and ε among the metrics of the newest update."""
+        now = time.perf_counter()
+        if now - self._shown < 0.1 and not at_once:
+            return
+        self._shown = now
+        self.speed.add(algorithm.env_steps, now)
+        recent, epsilon = self._recent, metrics.get("epsilon")
+        self._watch.progress(
+            Progress(
+                phase,
+                algorithm.env_steps,
+                self._steps,
+                algorithm.updates,
+                recent.count,
+                recent.last[0] if recent.last else None,
+                recent.mean,
+                None if epsilon is None else float(epsilon),
+                self.speed.value,
+            )
+        )
 
 
 class Clock:

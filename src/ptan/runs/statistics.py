@@ -47,15 +47,7 @@ def interquartile_mean(scores: ArrayLike, axis: int | None = None) -> Any:
     trimmed mean, as SciPy's, drops whole scores only.) Agarwal et al. 2021, "Deep Reinforcement
     Learning at the Edge of the Statistical Precipice", section 4.3.
 
-    Args:
-        scores: Numbers; with NaN among them the result is NaN.
-        axis: Which axis to reduce; None takes all scores together.
-
-    Returns:
-        A float, or an array without the axis.
-
-    Raises:
-        ValueError: no scores.
+    Takes numbers and an axis to reduce, None for all; with NaN among them the result is NaN.
     """
     values = np.asarray(scores, dtype=np.float64)
     values = values.reshape(-1) if axis is None else np.moveaxis(values, axis, -1)
@@ -86,8 +78,8 @@ def bootstrap_interval(
     1979.
 
     Args:
-        scores: One score per run: shape (runs,) for one task, or a sequence of such, one for each
-            task, of any lengths. Scores of different tasks must be on one scale.
+        scores: One score per run, (runs,); or a sequence of such, one for each task, of any
+            lengths. Scores of different tasks must be on one scale.
         statistic: Of scores and an axis; applied to the runs of all tasks together.
         rng: A generator, or a seed for a fresh one.
         confidence: How probable it is that such an interval holds the true value.
@@ -95,9 +87,6 @@ def bootstrap_interval(
 
     Returns:
         The statistic of the scores, and its interval: NaN if a task has a single run.
-
-    Raises:
-        ValueError, TypeError: an argument of the wrong kind or outside its range, by name.
     """
     tasks = _tasks(scores)
     options = _options(rng, confidence, resamples)
@@ -125,18 +114,9 @@ def bootstrap_band(
     Whole runs are drawn, the same at every point, so that the band is as smooth as the curves.
 
     Args:
-        curves: Shape (runs, points), on a common grid. Points at which a run has no value (NaN)
-            have neither estimate nor band: what remains there would be a choice of runs.
-        statistic: Of curves and an axis.
-        rng: A generator, or a seed for a fresh one.
-        confidence: At each point by itself.
-        resamples: How many times the runs are drawn.
-
-    Returns:
-        The statistic at each point and its band, NaN where there is none.
-
-    Raises:
-        ValueError, TypeError: an argument of the wrong kind or outside its range, by name.
+        curves: (runs, points), on a common grid. Points at which a run has no value (NaN) have
+            neither estimate nor band: what remains there would be a choice of runs.
+        statistic, rng, confidence, resamples: As for `bootstrap_interval`, at each point by itself.
     """
     values = np.asarray(curves, dtype=np.float64)
     if values.ndim != 2 or len(values) == 0:
@@ -160,15 +140,8 @@ def mean_interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
 
     Exact for independent, normally distributed values; good for the means of many others.
 
-    Args:
-        values: Shape (n,), such as the returns of evaluation episodes.
-        confidence: How probable it is that such an interval holds the true mean.
-
-    Returns:
-        The mean and its interval: NaN for a single value, which says nothing about the spread.
-
-    Raises:
-        ValueError, TypeError: an argument of the wrong kind or outside its range, by name.
+    Takes values (n,), such as the returns of evaluation episodes. The interval of a single one is
+    NaN: it says nothing about the spread.
     """
     sample = _scores("values", values)
     tail = (1 - _confidence(confidence)) / 2

@@ -1,13 +1,11 @@
-"""Which switch does what: an algorithm trained with each alone, all, and all but one.
-
-Runs of a sweep are made one after the other, or side by side in processes of their own.
-"""
+"""Which switch does what: an algorithm trained with each alone, all, and all but one."""
 
 import math
 import multiprocessing
 import os
 import re
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -19,11 +17,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ptan.common.checks import whole_number
+from ptan.common.memory import keep_freed_memory
 from ptan.runs.errors import RunError, nearest
 from ptan.runs.folder import RunFolder, write_json
 from ptan.runs.plots import (
     GRID_POINTS,
-    LearningCurve,
     area_under,
     compare_figure,
     default_window,
@@ -42,13 +40,11 @@ _MEANS = {"device", "threads", "env_threads", "checkpoint_every", "exact"}
 """Settings that say by what means a run is made, and may differ between runs of one table."""
 
 _RESAMPLES = 10_000
-
 Interrupted = Callable[[], bool]
-Done = Callable[[], None]
 
 
 class Job(NamedTuple):
-    """A run that is to be in a folder: label of its group, all settings, and the folder."""
+    """A run: label of its group, all settings, and its folder."""
 
     label: str
     config: RunConfig
@@ -72,20 +68,13 @@ def variants(
 ) -> dict[str, dict[str, Any]]:
     """The settings of each variant of an ablation.
 
-    Args:
-        base: Says which algorithm, and how settings are that are no switches.
-        switches: Names of settings that are on or off, or part of one of the algorithm's bundles,
-            such as `n_steps`, whose value in the bundle is "on". None takes the first bundle.
-        single: Each switch alone.
-        leave_one_out: All switches but one.
+    A switch is a setting that is on or off, or part of one of the algorithm's bundles, such as
+    `n_steps`, whose value in the bundle is "on". None are those of the first bundle.
 
     Returns:
-        The value of every switch by label: "base" (all of them off, also those that a preset turns
-        on), the single switches, all together ("rainbow", or "all" where they are no bundle), and
+        The value of every switch by label: "base" (all off), with `single` each one alone, all
+        together ("rainbow", or "all" where they are no bundle), and with `leave_one_out`
         "rainbow without …".
-
-    Raises:
-        RunError: no switches, an unknown one, or one that is named twice.
     """
     bundles = base.entry.bundles
     bundled = {k: v for bundle in bundles.values() for k, v in bundle.items()}
@@ -111,9 +100,6 @@ def variants(
 class Ablation:
     """Trains every variant with several seeds, and writes a table and a picture of the results.
 
-        ablation = Ablation(RunConfig(algorithm="dqn", settings=…, config=…), "ablation", seeds=5)
-        ablation.train(jobs=4)
-
     The run of a variant and a seed is an ordinary run folder, `<folder>/<variant>/seed-<S>`. An
     ablation that was stopped, by whatever, goes on where it was, and seeds and variants can be
     added: runs that are over are not made again, others go on from their newest checkpoint. Every
@@ -126,7 +112,7 @@ class Ablation:
         seeds: How many runs each variant has.
 
     Raises:
-        RunError: impossible switches or settings; or the folder holds runs of other settings.
+        RunError: impossible settings, or the folder holds runs of others.
     """
 
     def __init__(
@@ -180,13 +166,8 @@ class Ablation:
     ) -> bool:
         """Make the runs that are missing, and write the results.
 
-        Args:
-            jobs: Runs at a time. Several are processes of their own with one thread each.
-            watch: Is told what goes on.
-            interrupted: Asked all the time; once it says yes what is under way is saved and left.
-
-        Returns:
-            True if all runs are over, False if interrupted.
+        With several `jobs` at a time, each is a process of its own with one thread. Once
+        `interrupted` says yes, what is under way is saved and left. Returns whether all are over.
 
         Raises:
             RunError: a run failed. The results of those that are over are written.
@@ -210,15 +191,11 @@ class Ablation:
             self._draw(watch)
 
     def results(self) -> dict[str, Any] | None:
-        """What the runs that are over say, in plain dicts for JSON; None while no run is over.
+        """What the runs that are over say, for JSON; None while no run is over.
 
         Each variant has its `runs`, and `final` and `area` with `iqm`, `low` and `high`: the
-        interquartile mean over seeds with its bootstrap interval (see `bootstrap_interval`) of the
-        greedy evaluation of the final network, and of the mean of the learning curve. Ends of an
-        interval of a single run are None.
-
-        Raises:
-            RunError: a run folder is damaged.
+        interquartile mean over seeds with its bootstrap interval, of the greedy evaluation of the
+        final network and of the mean of the learning curve. A single run has no interval.
         """
         over = [job for job in self.jobs if job.over]
         if not over:
@@ -241,21 +218,14 @@ class Ablation:
             "seeds": self.seeds,
             "runs_over": len(over),
             "runs": len(self.jobs),
-            "confidence": 0.95,
-            "resamples": _RESAMPLES,
             "window": default_window(steps),
             "evaluation": protocol,
             "variants": found,
         }
 
     def write(self) -> None:
-        """Write `results.json` and `results.md` of the runs that are over; nothing if none is.
-
-        Raises:
-            RunError: a run folder is damaged, or they cannot be written.
-        """
-        found = self.results()
-        if found is None:
+        """Write `results.json` and `results.md` of the runs that are over; nothing if none is."""
+        if (found := self.results()) is None:
             return
         try:
             write_json(self.folder / "results.json", found)
@@ -264,16 +234,18 @@ class Ablation:
             raise RunError(f"{self.folder} cannot be written: {error.strerror or error}") from None
 
     def _draw(self, watch: Watcher) -> None:
-        groups: dict[str, list[LearningCurve]] = {}
-        for job in self.jobs:
-            if job.over:
-                groups.setdefault(job.label, []).append(read_curve(job.path))
+        over = [job for job in self.jobs if job.over]
+        groups = {
+            label: [read_curve(job.path) for job in over if job.label == label]
+            for label in dict.fromkeys(job.label for job in over)
+        }
         if not groups:
             return
-        base, window = self.base, default_window(self.base.settings.steps)
-        title = f"{base.settings.env_id}: ablation of {base.preset or base.algorithm}"
+        title = (
+            f"{self.base.settings.env_id}: ablation of {self.base.preset or self.base.algorithm}"
+        )
         try:
-            figure = compare_figure(groups, window=window, title=title)
+            figure = compare_figure(groups, title=title)
             save_figure(figure, self.folder / "curves.png")
         except ImportError as missing:
             watch.say(f"no picture: {missing}")
@@ -308,11 +280,10 @@ def table(found: dict[str, Any]) -> str:
 
 
 def _written(interval: dict[str, float | None]) -> str:
-    if interval["iqm"] is None:
+    iqm, low, high = interval["iqm"], interval["low"], interval["high"]
+    if iqm is None:
         return "–"
-    if interval["low"] is None:
-        return f"{interval['iqm']:.2f}"
-    return f"{interval['iqm']:.2f} [{interval['low']:.2f}, {interval['high']:.2f}]"
+    return f"{iqm:.2f}" if low is None else f"{iqm:.2f} [{low:.2f}, {high:.2f}]"
 
 
 def _interval(scores: list[float]) -> dict[str, float | None]:
@@ -352,18 +323,14 @@ def _evaluation(job: Job) -> dict[str, Any]:
 def train_job(
     job: Job, watch: Watcher | None = None, interrupted: Interrupted = lambda: False
 ) -> bool:
-    """Train one run as `ptan train` does; go on with it if it has a checkpoint.
+    """Train one run, or go on with it if it has a checkpoint; returns whether it is over.
 
-    A folder of a run that was stopped before its first checkpoint is removed, and the run begins
-    anew. Returns True if the run is over, False if it was interrupted.
-
-    Raises:
-        RunError: an unknown or unfit environment, setting, device or folder.
+    A folder of a run that was stopped before its first checkpoint is removed.
     """
     folder = RunFolder(job.path)
     if folder.has_checkpoint:
         settings = job.config.settings
-        means = {"threads": settings.threads, "env_threads": settings.env_threads}
+        means = {} if settings.exact else {"threads": settings.threads}
         run = Run.resume(job.path, means, [sys.executable, *sys.argv])
     else:
         if job.path.exists():
@@ -376,7 +343,11 @@ def train_job(
 
 
 def _side_by_side(
-    jobs: Sequence[Job], count: int, done: Done, watch: Watcher, interrupted: Interrupted
+    jobs: Sequence[Job],
+    count: int,
+    done: Callable[[], None],
+    watch: Watcher,
+    interrupted: Interrupted,
 ) -> bool:
     """Make several runs at a time, each in a process of its own with one thread.
 
@@ -386,51 +357,50 @@ def _side_by_side(
     stop = spawn.Event()
     pool = ProcessPoolExecutor(count, spawn, _begin_process, (stop, os.getpid()))
     waiting, running = list(jobs), dict[Future[bool], Job]()
-    failure: BaseException | None = None
+    failure, stopped = None, False
     with pool:
-        while waiting or running:
-            if failure is not None or interrupted():
-                stop.set()
-                waiting.clear()
-            while waiting and len(running) < count:
-                job = waiting.pop(0)
-                watch.say(f"{len(jobs) - len(waiting)} of {len(jobs)}: {job}")
-                running[pool.submit(_train_in_process, job)] = job
-            for future in [one for one in running if one.done()]:
-                job = running.pop(future)
-                if (error := future.exception()) is None:
-                    if future.result():
+        try:
+            while waiting or running:
+                if not stopped and (failure is not None or interrupted()):
+                    stopped = True
+                    stop.set()
+                    waiting.clear()
+                while waiting and len(running) < count:
+                    job = waiting.pop(0)
+                    watch.say(f"{len(jobs) - len(waiting)} of {len(jobs)}: {job}")
+                    running[pool.submit(_train_in_process, _alone(job))] = job
+                for future in [one for one in running if one.done()]:
+                    job = running.pop(future)
+                    error = future.exception()
+                    if error is None and future.result():
                         done()
-                elif failure is None:
-                    failure = RunError(f"{job} failed: {error}")
-            time.sleep(0.05)
+                    elif error is not None and failure is None:
+                        failure = RunError(f"{job} failed: {error}")
+                time.sleep(0.05)
+        finally:
+            stop.set()  # also after a second Ctrl-C: the pool waits for its processes
     if failure is not None:
         raise failure
-    return not stop.is_set()
+    return not stopped
 
 
 _process: list[Any] = []  # of a process that makes runs: the event to stop, and its parent
 
 
 def _begin_process(stop: Any, parent: int) -> None:
-    """Ctrl-C in a terminal reaches the parent only, which then asks to stop."""
-    import signal
-
-    from ptan.common.memory import keep_freed_memory
-
+    """Leave Ctrl-C in a terminal to the parent, which then asks to stop."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     keep_freed_memory()
     _process[:] = stop, parent
 
 
-def _train_in_process(job: Job) -> bool:
+def _alone(job: Job) -> Job:
     settings = job.config.settings
-    settings = replace(
-        settings, threads=settings.threads or 1, env_threads=settings.env_threads or 1
-    )
+    alone = replace(settings, threads=settings.threads or 1, env_threads=settings.env_threads or 1)
+    return job._replace(config=replace(job.config, settings=alone))
+
+
+def _train_in_process(job: Job) -> bool:
     stop, parent = _process
     # A run whose parent was killed is saved and left: nothing waits for it.
-    return train_job(
-        job._replace(config=replace(job.config, settings=settings)),
-        interrupted=lambda: stop.is_set() or os.getppid() != parent,
-    )
+    return train_job(job, interrupted=lambda: stop.is_set() or os.getppid() != parent)
