@@ -77,7 +77,7 @@ def probe_environments(settings: RunSettings) -> Probe:
     make: Any = partial(_make, settings, _atari(settings))
     if _one_vector(settings):  # two of its environments tell as much as all
         make = partial(training_environments, replace(settings, num_envs=2))
-    with _one_line(settings.env_id):
+    with _one_line(settings.env_id), warnings_said([]):
         return probe_repeats(make, steps=steps)
 
 
@@ -95,7 +95,7 @@ def evaluation_environments(settings: RunSettings, count: int) -> Any:
         RunError: as for `training_environments`.
     """
     atari = _evaluation(settings)
-    with _one_line(settings.env_id):
+    with _one_line(settings.env_id), warnings_said([]):
         if is_atari(settings.env_id) and count > 1:
             threads = settings.env_threads
             return make_atari_vec(settings.env_id, count, **atari.keywords(), num_threads=threads)
@@ -112,7 +112,7 @@ def make_one(settings: RunSettings, render_mode: str | None) -> Any:
     Raises:
         RunError: as for `training_environments`.
     """
-    with _one_line(settings.env_id):
+    with _one_line(settings.env_id), warnings_said([]):
         return make_env(settings.env_id, render_mode=render_mode, atari=_evaluation(settings))
 
 

@@ -203,6 +203,8 @@ class Run(RunParts):
             steps = min(steps, self._interval - self.algorithm.env_steps % self._interval)
         try:
             return self.collector.advance(steps)
+        except MemoryError:
+            raise
         except Exception as error:
             self.state.beginnings += 1
             self._write(episodes=False)
