@@ -1,7 +1,5 @@
 """Old environments behind the present interface."""
 
-import warnings
-
 import numpy as np
 import pytest
 from gymnasium import spaces
@@ -34,8 +32,7 @@ class Old:
 
 
 def adapted(env, **kwargs):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with pytest.warns(UserWarning, match="plays unseeded: its reset takes no seed"):
         return OldGym(env, **kwargs)
 
 
@@ -68,8 +65,6 @@ def test_what_is_new_already_passes_unchanged():
     assert [env.step(1)[2] for _ in range(4)] == [False, False, False, True]
     assert env.render() == "picture"
 
-
-def test_an_observation_that_is_a_pair_is_no_info():
     class Pairs(Old):
         def reset(self):
             return 1.0, 2.0
@@ -97,12 +92,6 @@ def test_seeds_reach_those_that_take_them_in_an_old_way(kind):
     assert env.env.seeded == (5 if kind is BySeed else None)
 
 
-def test_one_that_takes_no_seed_says_so():
-    with pytest.warns(UserWarning, match="Old plays unseeded: its reset takes no seed"):
-        env = OldGym(Old())
-    env.reset(seed=3)
-
-
 def test_old_environments_are_told_from_new_ones():
     assert is_old(Old())
     assert is_old(ByReset())
@@ -120,11 +109,3 @@ def test_old_environments_are_told_from_new_ones():
 
     assert is_old(OldReset())
     assert not is_old(Keywords())
-
-
-def test_an_old_environment_without_chance_can_be_repeated():
-    env, other = (RepeatEpisodes(adapted(BySeed()), 0) for _ in range(2))
-    env.reset()
-    env.step(1)
-    other.load_state_dict(env.state_dict())
-    assert other.step(1)[0] == 2

@@ -7,7 +7,6 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 from tests.envs.games import Odd, maker
 
-from ptan.envs.repeat import RepeatEpisodes
 from ptan.envs.vector import make_vector
 
 both = pytest.mark.parametrize("asynchronous", [False, True])
@@ -23,17 +22,6 @@ def test_only_what_is_in_the_mask_is_reset(asynchronous):
     assert after[[0, 2]].tolist() == obs[[0, 2]].tolist()
     assert after[1].tolist() == first[1].tolist()  # environment 1 was seeded with 5 + 1
     assert env.metadata["autoreset_mode"] == AutoresetMode.DISABLED
-    env.close()
-
-
-@both
-def test_wrappers_are_in_reach(asynchronous):
-    make = [lambda i=i: RepeatEpisodes(maker("CartPole-v1")(), 4, i) for i in range(2)]
-    env = make_vector(make, asynchronous)
-    env.reset()
-    assert [state["index"] for state in env.call("state_dict")] == [0, 1]
-    assert env.get_attr("resume_from") == (None, None)
-    assert env.get_attr("gravity") == (9.8, 9.8)
     env.close()
 
 

@@ -245,7 +245,9 @@ def test_a_state_with_a_missing_part_is_refused(part: str) -> None:
 def test_what_cannot_be_saved_is_named_with_the_number_of_its_environment() -> None:
     envs = [*make_env("list", 2), gymnasium.make("CartPole-v1")]
     source = ExperienceSourceFirstLast(envs, Agent(), 0.9)
-    with pytest.raises(CannotSave, match=r"environment 2, .* CartPoleEnv has no state_dict"):
+    with pytest.raises(
+        CannotSave, match=r"environment 2 cannot be saved: .*CartPole.* has no state_dict"
+    ):
         source.state_dict()
 
 

@@ -1,4 +1,4 @@
-"""Wrappers and states of environments, trackers, segment trees, and memory of the process."""
+"""Trackers, validators, generators, and the names by which programs import wrappers."""
 
 from importlib import import_module
 from types import ModuleType

@@ -1,7 +1,7 @@
 """Validators of arguments; their errors name argument, value and what would be right.
 
 Each raises TypeError for another kind of value and ValueError for one outside its range. Booleans
-count as numbers in Python, but not here; NaN is outside every range.
+are no numbers here, and NaN is outside every range.
 """
 
 import math
@@ -11,18 +11,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-
-__all__ = [
-    "check_above_zero",
-    "check_at_least",
-    "check_finite",
-    "check_switch",
-    "checked_callable",
-    "finite_array",
-    "number",
-    "unit_interval",
-    "whole_number",
-]
 
 
 def whole_number(name: str, value: object, least: int = 1) -> int:

@@ -9,19 +9,19 @@ __all__ = ["lazy_names"]
 
 
 def lazy_names(package: str, homes: Mapping[str, Sequence[str]]) -> Callable[[str], Any]:
-    """The `__getattr__` of a package: it imports the module in which a name lives when it is read.
+    """The `__getattr__` of a package, which imports names from the modules where they live.
 
     Args:
         package: `__name__` of the package.
         homes: the names by the module in which each of them lives.
     """
-    home_of = {name: module for module, names in homes.items() for name in names}
 
     def get(name: str) -> Any:
-        if name not in home_of:
-            raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        value = getattr(import_module(home_of[name]), name)
-        setattr(sys.modules[package], name, value)
-        return value
+        for module, names in homes.items():
+            if name in names:
+                value = getattr(import_module(module), name)
+                setattr(sys.modules[package], name, value)
+                return value
+        raise AttributeError(f"module {package!r} has no attribute {name!r}")
 
     return get

@@ -1,8 +1,4 @@
-"""Trackers of training progress: moving averages, means per batch, rewards of episodes.
-
-A writer is anything with `add_scalar(name, value, step)` and `close()`, such as
-`torch.utils.tensorboard.SummaryWriter`.
-"""
+"""Trackers of training progress: moving averages, means per batch, rewards of episodes."""
 
 import math
 import time
@@ -13,33 +9,28 @@ from typing import Any, Protocol, Self
 import numpy as np
 import torch
 
-from ptan.common.checks import number, whole_number
+from ptan.common.checks import check_at_least, number, whole_number
 
-__all__ = ["RewardTracker", "SMAQueue", "ScalarWriter", "TBMeanTracker"]
+__all__ = ["RewardTracker", "SMAQueue", "TBMeanTracker"]
 
 EPISODES = 100  # of the mean reward
 LEAST_EPISODES = 30  # before a mean is told
 
 
-class ScalarWriter(Protocol):
-    """What trackers need of a writer."""
+class _Writer(Protocol):
+    """What trackers need of a writer, such as `torch.utils.tensorboard.SummaryWriter`."""
 
-    def add_scalar(self, tag: str, scalar_value: float, global_step: int, /) -> Any:
-        """Record one value."""
+    def add_scalar(self, tag: str, scalar_value: float, global_step: int, /) -> Any: ...
 
-    def close(self) -> None:
-        """Write out everything and release the files."""
+    def close(self) -> None: ...
 
 
 class SMAQueue:
     """The last `size` values with their minimum, mean and maximum (simple moving average).
 
-        queue = SMAQueue(100)
-        queue += 1.0
-        queue += [2.0, 3.0]
-
-    Raises:
-        TypeError, ValueError: size is no int of at least 1.
+    queue = SMAQueue(100)
+    queue += 1.0
+    queue += [2.0, 3.0]
     """
 
     def __init__(self, size: int) -> None:
@@ -48,26 +39,18 @@ class SMAQueue:
 
     def __iadd__(self, other: float | Iterable[float]) -> Self:
         """Add a value, or every value of a list, tuple or array."""
-        values = other if isinstance(other, Iterable) and np.ndim(other) > 0 else [other]  # type: ignore[arg-type]
-        try:
-            numbers = [float(value) for value in values]  # type: ignore[arg-type]
-        except (TypeError, ValueError) as error:
-            raise type(error)(f"value must be a float or a list of them, got {other!r}") from None
-        self.queue.extend(numbers)
+        self.queue.extend(_floats(other))
         return self
 
     def __len__(self) -> int:
         return len(self.queue)
 
     def __repr__(self) -> str:
-        return f"SMAQueue(size={self.size})"
-
-    def __str__(self) -> str:
         return f"SMAQueue(size={self.size}, len={len(self)})"
 
     def min(self) -> float | None:
         """The smallest value, None if there is none."""
-        return float(np.min(self.queue)) if self.queue else None
+        return min(self.queue, default=None)
 
     def mean(self) -> float | None:
         """The mean of the values, None if there is none."""
@@ -75,13 +58,20 @@ class SMAQueue:
 
     def max(self) -> float | None:
         """The largest value, None if there is none."""
-        return float(np.max(self.queue)) if self.queue else None
+        return max(self.queue, default=None)
+
+
+def _floats(given: Any) -> list[float]:
+    try:
+        return [float(value) for value in (given if np.ndim(given) else [given])]
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"value must be a float or a list of them, got {given!r}") from None
 
 
 class _ClosesWriter:
-    """A context manager that closes its writer, once."""
+    """A context manager that closes its writer at the end of the block, once."""
 
-    def __init__(self, writer: ScalarWriter) -> None:
+    def __init__(self, writer: _Writer) -> None:
         for name in ("add_scalar", "close"):
             if not callable(getattr(writer, name, None)):
                 raise TypeError(f"writer must have a method {name}, got {writer!r}")
@@ -103,16 +93,9 @@ class _ClosesWriter:
 
 
 class TBMeanTracker(_ClosesWriter):
-    """Writes the mean of every `batch_size` values of a name.
+    """Writes the mean of every `batch_size` values of a name."""
 
-    The writer is closed at the end of the `with` block.
-
-    Raises:
-        TypeError, ValueError: a writer without `add_scalar` or `close`; batch_size is no int of at
-            least 1.
-    """
-
-    def __init__(self, writer: ScalarWriter, batch_size: int) -> None:
+    def __init__(self, writer: _Writer, batch_size: int) -> None:
         super().__init__(writer)
         self.batch_size = whole_number("batch_size", batch_size)
         self._values: dict[str, list[float]] = {}
@@ -121,15 +104,14 @@ class TBMeanTracker(_ClosesWriter):
         """Take one value, and write the mean at `step` once there are `batch_size` of them.
 
         A value is a number, an array, or a tensor on any device, with or without gradients, the
-        last two counting as their mean. TypeError is raised for anything else, which is not taken.
+        last two counting as their mean.
         """
         mean = _mean_of(value)
         values = self._values.setdefault(name, [])
         values.append(mean)
         if len(values) >= self.batch_size:
-            mean = float(np.mean(values))
+            self.writer.add_scalar(name, float(np.mean(values)), step)
             values.clear()
-            self.writer.add_scalar(name, mean, step)
 
 
 def _mean_of(value: Any) -> float:
@@ -145,23 +127,17 @@ class RewardTracker(_ClosesWriter):
     """Logs the rewards of episodes and tells when the environment is solved.
 
     Args:
-        writer: takes `reward`, `reward_100`, `speed` (frames per second) and `epsilon`; closed at
-            the end of the `with` block.
+        writer: takes `reward`, `reward_100`, `speed` (frames per second) and `epsilon`.
         stop_reward: the 100-episode mean to pass; None to report the mean instead.
         min_ts_diff: least seconds over which speed is measured, and between two logged speeds; the
             first is logged with the first episode.
-
-    Raises:
-        TypeError, ValueError: a writer without `add_scalar` or `close`; min_ts_diff below 0, or a
-            stop_reward that is no number.
     """
 
     def __init__(
-        self, writer: ScalarWriter, stop_reward: float | None = None, *, min_ts_diff: float = 1.0
+        self, writer: _Writer, stop_reward: float | None = None, *, min_ts_diff: float = 1.0
     ) -> None:
         super().__init__(writer)
-        if not min_ts_diff >= 0:
-            raise ValueError(f"min_ts_diff must not be negative, got {min_ts_diff}")
+        check_at_least("min_ts_diff", min_ts_diff, 0)
         if stop_reward is not None and math.isnan(
             number("stop_reward", stop_reward, "a number or None")
         ):
@@ -182,28 +158,25 @@ class RewardTracker(_ClosesWriter):
             With `stop_reward`: whether the mean of the last 100 episodes passed it. Without: this
             mean, None before there are 30 episodes.
         """
-        try:
-            self.total_rewards.append(float(value))
-        except (TypeError, ValueError) as error:
-            raise type(error)(f"value must be a float, got {value!r}") from None
+        self.total_rewards += _floats(value)
         mean = float(np.mean(self.total_rewards[-EPISODES:]))
         speed = self._log_speed(frame)
-        if self.stop_reward is not None:
-            self._print(frame, mean, speed, epsilon)
-        if epsilon is not None:
-            self.writer.add_scalar("epsilon", epsilon, frame)
-        self.writer.add_scalar("reward_100", mean, frame)
-        self.writer.add_scalar("reward", float(value), frame)
+        logged = {"epsilon": epsilon, "reward_100": mean, "reward": float(value)}
+        for name, number_ in logged.items():
+            if number_ is not None:
+                self.writer.add_scalar(name, number_, frame)
         if self.stop_reward is None:
             return mean if len(self.total_rewards) >= LEAST_EPISODES else None
+        eps = "" if epsilon is None else f", eps {epsilon:.2f}"
+        line = f"{frame}: done {len(self.total_rewards)} games, mean reward {mean:.3f}, "
+        print(f"{line}speed {speed:.2f} f/s{eps}", flush=True)  # noqa: T201
         solved = mean > self.stop_reward
         if solved:
             print(f"Solved in {frame} frames!", flush=True)  # noqa: T201
         return solved
 
     def _start_watch(self, frame: int) -> None:
-        self._since = time.perf_counter()
-        self._since_frame = frame
+        self._since, self._since_frame = time.perf_counter(), frame
 
     def _log_speed(self, frame: int) -> float:
         """Speed since the watch was started; starts it again once it ran long enough."""
@@ -216,11 +189,3 @@ class RewardTracker(_ClosesWriter):
         if long_enough:
             self._start_watch(frame)
         return speed
-
-    def _print(self, frame: int, mean: float, speed: float, epsilon: float | None) -> None:
-        eps = "" if epsilon is None else f", eps {epsilon:.2f}"
-        print(  # noqa: T201
-            f"{frame}: done {len(self.total_rewards)} games, mean reward {mean:.3f}, "
-            f"speed {speed:.2f} f/s{eps}",
-            flush=True,
-        )

@@ -4,9 +4,10 @@ from typing import Any, SupportsFloat
 
 import gymnasium
 import numpy as np
+from gymnasium.spaces import Discrete
 from gymnasium.wrappers import AtariPreprocessing, FrameStackObservation
 
-from ptan.envs.atari_settings import AtariSettings, alias_of_clipping, need_extra
+from ptan.envs.atari_settings import AtariSettings, need_extra
 
 __all__ = ["wrap_dqn"]
 
@@ -32,14 +33,13 @@ def wrap_dqn(
 
     At reset FIRE is held for one game frame where the game has it, then come the no-ops; the
     observation is the one after both. Each step holds its action for `frame_skip` frames and shows
-    the maximum of the last two, gray and resized. The stack begins with the first frame repeated.
+    the maximum of the last two, gray and resized. Observations (stack_frames, screen_size,
+    screen_size) uint8 begin with the first frame repeated.
 
-    A lost life ends the learning window, not the game: the step says `terminated` with
-    `info["life_loss"] = True`, and further steps go on with the game. A `reset()` right after it
-    returns the same observation again, with `info["life_loss"] = True`; no frame of the game
-    passes. A second `reset()`, or one with a seed or options, starts a new game. Games that wait
-    for FIRE after a lost life (Breakout) wait for the agent's FIRE. With `point_ends` every reward
-    ends the window in this way: in Pong, what follows a point has nothing to do with it.
+    A lost life, and with `point_ends` a reward, ends the learning window, not the game: the step
+    says `terminated` with `info["life_loss"] = True`, and further steps go on with the game. A
+    `reset()` right after it returns the same observation again; a second one, or one with a seed or
+    options, starts a new game. Games that wait for FIRE after a lost life wait for the agent's.
 
     Clipped rewards are -1, 0 or 1, the game's own is in `info["raw_reward"]`.
 
@@ -52,17 +52,20 @@ def wrap_dqn(
         An environment with observations (stack_frames, screen_size, screen_size) uint8.
 
     Raises:
-        ValueError: the environment is no Atari game with a screen, discrete actions and a frame
-            skip of 1; a bad number.
+        ValueError: no Atari game with a screen, discrete actions and a frame skip of 1.
         ImportError: OpenCV is missing.
     """
-    clip = alias_of_clipping(reward_clipping, clip_reward)
+    clip = reward_clipping if clip_reward is None else clip_reward
     AtariSettings(stack_frames, episodic_life, clip, noop_max, frame_skip, screen_size)
     game = _checked(env)
+    try:
+        import cv2  # noqa: F401
+    except ImportError as missing:
+        raise need_extra(missing) from missing
     if "FIRE" in game.get_action_meanings()[1:2]:
         env = _FireReset(env)
     env = AtariPreprocessing(env, noop_max=noop_max, frame_skip=frame_skip, screen_size=screen_size)
-    env = _TrueLastScreen(env, screen_size)
+    env = _TrueLastScreen(env)
     if clip:
         env = _ClipReward(env)
     env = FrameStackObservation(env, stack_frames)
@@ -72,28 +75,17 @@ def wrap_dqn(
 def _checked(env: AnyEnv) -> Any:
     """The game itself, if it can be preprocessed."""
     game: Any = getattr(env, "unwrapped", None)
-    frame_skip = getattr(game, "_frameskip", None)
-    if not hasattr(game, "ale") or frame_skip is None:
-        raise ValueError(f"env must be an Atari game, got {env}")
-    if frame_skip != 1:
-        raise ValueError(
-            f"env must not skip frames itself (…NoFrameskip-v4, or frameskip=1), "
-            f"got frameskip={frame_skip} from {env}"
-        )
-    if not isinstance(env.action_space, gymnasium.spaces.Discrete):
-        raise ValueError(
-            f"env must have discrete actions (continuous=False), got {env.action_space}"
-        )
-    if len(env.observation_space.shape or ()) < 2:
-        raise ValueError(
-            f"env must show the screen (obs_type='rgb' or 'grayscale'), not the RAM: "
-            f"got observations {env.observation_space}"
-        )
-    try:
-        import cv2  # noqa: F401
-    except ImportError as missing:
-        raise need_extra(missing) from missing
-    return game
+    if not hasattr(game, "ale"):
+        wrong = f"be an Atari game, got {env}"
+    elif (skip := game._frameskip) != 1:
+        wrong = f"not skip frames itself (…NoFrameskip-v4, or frameskip=1), got frameskip={skip}"
+    elif not isinstance(actions := env.action_space, Discrete):
+        wrong = f"have discrete actions (continuous=False), got {actions}"
+    elif len((screen := env.observation_space).shape or ()) < 2:
+        wrong = f"show the screen (obs_type='rgb' or 'grayscale'), not the RAM: got {screen}"
+    else:
+        return game
+    raise ValueError(f"env must {wrong}")
 
 
 class _FireReset(Wrapper):
@@ -110,14 +102,9 @@ class _FireReset(Wrapper):
 class _TrueLastScreen(Wrapper):
     """Shows the true screen where a time limit cuts the game inside a frame skip.
 
-    `AtariPreprocessing` leaves its loop before it looks at the screen, so the observation is an
-    older one. A target that bootstraps from a truncation needs the last. (After a termination it
-    is not used, and stays as Gymnasium and `AtariVectorEnv` agree on.)
+    `AtariPreprocessing` leaves its loop before it looks at the screen, and a target that bootstraps
+    from a truncation needs the last one. (After a termination it is not used.)
     """
-
-    def __init__(self, env: AnyEnv, screen_size: int) -> None:
-        super().__init__(env)
-        self._size = (screen_size, screen_size)
 
     def step(self, action: Any) -> Step:
         obs, reward, terminated, truncated, info = self.env.step(action)
@@ -125,7 +112,7 @@ class _TrueLastScreen(Wrapper):
             import cv2
 
             screen = self.unwrapped.ale.getScreenGrayscale()  # type: ignore[attr-defined]
-            obs = np.asarray(cv2.resize(screen, self._size, interpolation=cv2.INTER_AREA))
+            obs = np.asarray(cv2.resize(screen, obs.shape, interpolation=cv2.INTER_AREA))
         return obs, reward, terminated, truncated, info
 
 

@@ -4,11 +4,11 @@ from typing import Any
 
 import gymnasium
 import numpy as np
-from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
+from gymnasium.vector import VectorEnv, VectorWrapper
 from numpy.typing import NDArray
 
 from ptan.common.checks import whole_number
-from ptan.envs.atari_settings import AtariSettings, alias_of_clipping, need_extra
+from ptan.envs.atari_settings import AtariSettings, need_extra
 
 __all__ = ["make_atari_vec"]
 
@@ -28,26 +28,18 @@ def make_atari_vec(
     frame_skip: int = 4,
     screen_size: int = 84,
     clip_reward: bool | None = None,
-    autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
     max_num_frames_per_episode: int = 108_000,
     num_threads: int = 0,
     point_ends: bool = False,
 ) -> VectorEnv[Any, Any, Any]:
     """Make a vector of Atari games, preprocessed in C++ as `wrap_dqn` preprocesses one.
 
-    Observations, rewards and ends equal those of `wrap_dqn` over `…NoFrameskip-v4` for equal
-    actions, with two exceptions: the number of no-ops comes from another generator, and where the
-    time limit cuts a game, the newest frame is up to four game frames old (ALE does not look at the
-    screen there). `reset(seed=s)` seeds environment i with s + i.
-
-    A lost life (`episodic_life`), or a reward (`point_ends`), sets `terminated` and
-    `info["life_loss"]`, bool (num_envs,); the game goes on with the next step in either auto-reset
-    mode. Clipped rewards are -1, 0 or 1, the games' own are in `info["raw_reward"]`, float64
-    (num_envs,).
-
-    In SAME_STEP mode `info["final_obs"]` (valid where `info["_final_obs"]`) holds the observation
-    that the step ended with, at a lost life too, where it equals the observation itself; `lives`
-    and the frame numbers in `info` are those of the new game.
+    Observations (num_envs, stack_frames, screen_size, screen_size) uint8, float64 rewards, ends,
+    `info["life_loss"]` and `info["raw_reward"]` equal those of `wrap_dqn` for equal actions, with
+    two exceptions: the number of no-ops comes from another generator, and where the time limit cuts
+    a game, the newest frame is up to four game frames old (ALE does not look at the screen there).
+    `reset(seed=s)` seeds environment i with s + i. A game that is over is reset by the next step
+    (Gymnasium's NEXT_STEP).
 
     Args:
         game: ROM name (`"pong"`, `"space_invaders"`) or the id of `wrap_dqn`'s environment
@@ -55,20 +47,12 @@ def make_atari_vec(
         num_envs: number of games, at least 1.
         stack_frames: see `AtariSettings`, as for the others.
         clip_reward: another name of `reward_clipping`.
-        autoreset_mode: NEXT_STEP or SAME_STEP.
-        max_num_frames_per_episode: game frames after FIRE until a game is truncated; the default
-            is that of the single environments, 30 minutes or 27 000 steps of four frames.
+        max_num_frames_per_episode: game frames after FIRE until a game is truncated.
         num_threads: threads that run the games; 0 lets ALE choose.
 
-    Returns:
-        A vector environment with observations (num_envs, stack_frames, screen_size, screen_size)
-        uint8 and float64 rewards.
-
-    Raises:
-        ValueError: no such game, or a bad number.
-        ImportError: ALE is missing.
+    Raises ValueError for an unknown game and ImportError if ALE is missing.
     """
-    clip = alias_of_clipping(reward_clipping, clip_reward)
+    clip = reward_clipping if clip_reward is None else clip_reward
     settings = AtariSettings(
         stack_frames, episodic_life, clip, noop_max, frame_skip, screen_size, point_ends
     )
@@ -82,7 +66,6 @@ def make_atari_vec(
         num_threads=num_threads,
         repeat_action_probability=sticky,
         max_num_frames_per_episode=max_num_frames_per_episode,
-        autoreset_mode=autoreset_mode,
         img_height=screen_size,
         img_width=screen_size,
         stack_num=stack_frames,
@@ -95,7 +78,7 @@ def make_atari_vec(
         use_fire_reset=True,
     )
     env.reward_clipping = env.episodic_life = False  # read by `warn_if_clipped`
-    return AtariVector(env, settings, max_num_frames_per_episode)
+    return AtariVector(env, settings, max_num_frames_per_episode / frame_skip)
 
 
 def _find_game(game: str) -> tuple[str, float]:
@@ -109,43 +92,34 @@ def _find_game(game: str) -> tuple[str, float]:
         return game, 0.0
     gymnasium.register_envs(ale_py)
     spec = gymnasium.registry.get(game)
-    kwargs = {} if spec is None else spec.kwargs
-    own_skip = kwargs.get("frameskip")
-    if spec is None or not (own_skip == 1 or spec.namespace == "ALE"):
+    if spec is None or not (spec.kwargs.get("frameskip") == 1 or spec.namespace == "ALE"):
         raise ValueError(
             f"game must be a ROM name like 'pong', a …NoFrameskip-v4 or an ALE/…-v5 id, "
             f"got {game!r}"
         )
-    return kwargs["game"], kwargs["repeat_action_probability"]
+    return spec.kwargs["game"], spec.kwargs["repeat_action_probability"]
 
 
 class AtariVector(VectorWrapper):
     """Adds to `AtariVectorEnv` what `wrap_dqn` does and ALE does not: see `make_atari_vec`."""
 
     def __init__(
-        self, env: VectorEnv[Any, Any, Any], settings: AtariSettings, max_frames: int
+        self, env: VectorEnv[Any, Any, Any], settings: AtariSettings, longest: float
     ) -> None:
         super().__init__(env)
-        self._longest = max_frames / settings.frame_skip
-        self._settings = settings
-        self._same_step = env.metadata["autoreset_mode"] == AutoresetMode.SAME_STEP
-        # The lives before the step, the steps since the reset, and whose game the step ended.
+        self._settings, self._longest = settings, longest  # steps until the time limit
         self._lives: NDArray[np.int32] = np.zeros(env.num_envs, np.int32)
-        self._age: NDArray[np.int64] = np.zeros(env.num_envs, np.int64)
+        self._age: NDArray[np.int64] = np.zeros(env.num_envs, np.int64)  # steps since the reset
         self._game_over: Flags = np.zeros(env.num_envs, np.bool_)
 
     def reset(
         self, *, seed: Any = None, options: dict[str, Any] | None = None
     ) -> tuple[Frames, dict[str, Any]]:
         """Start new games; `seed` is an int (environment i gets seed + i) or one int per game."""
-        if isinstance(seed, (list, tuple)):
-            seed = np.array(seed)
-        elif isinstance(seed, np.integer):
-            seed = int(seed)
+        if seed is not None:
+            seed = np.array(seed) if np.ndim(seed) else int(seed)
         obs, info = self.env.reset(seed=seed, options=options)
-        chosen = np.ones(self.num_envs, np.bool_)
-        if options and "reset_mask" in options:
-            chosen = options["reset_mask"]
+        chosen = (options or {}).get("reset_mask", slice(None))
         self._age[chosen] = 0
         self._game_over[chosen] = False
         self._lives = info["lives"].copy()
@@ -155,34 +129,22 @@ class AtariVector(VectorWrapper):
     def step(self, actions: Any) -> VectorStep:
         """Step all games; see `make_atari_vec` for what is in `info`."""
         obs, raw, terminated, truncated, info = self.env.step(np.asarray(actions))
-        lives = info["lives"]
+        lives, settings = info["lives"], self._settings
         self._age += 1
-        if not self._same_step:
-            self._age[self._game_over] = 0
+        self._age[self._game_over] = 0
+        self._fill_young_stacks(obs)
         # ALE resets a game that the time limit cuts, but calls it terminated if it loses a life.
         cut = terminated & (self._lives > 1) & (self._age >= self._longest)
         terminated, truncated = terminated & ~cut, truncated | cut
-        # In SAME_STEP mode the lives after a game's end are already those of the next game.
         life_loss = terminated & (lives > 0) & (lives < self._lives)
-        game_over = (terminated | truncated) & ~life_loss
-        if self._same_step:
-            if "final_obs" in info:
-                self._mend_final_obs(obs, game_over, info)
-            self._age[game_over] = 0
-        self._lives, self._game_over = lives.copy(), game_over
-        self._fill_young_stacks(obs)
-        terminated &= ~life_loss
-        settings = self._settings
+        self._game_over = (terminated | truncated) & ~life_loss
+        self._lives = lives.copy()
         plays_on = life_loss & settings.episodic_life
         if settings.point_ends:
-            plays_on |= (raw != 0) & ~game_over
+            plays_on |= (raw != 0) & ~self._game_over
         if settings.episodic_life or settings.point_ends:
             info["life_loss"] = plays_on
-        terminated |= plays_on
-        if self._same_step and plays_on.any():
-            info.setdefault("final_obs", obs.copy())
-        if "final_obs" in info:
-            info["_final_obs"] = terminated | truncated
+        terminated = terminated & ~life_loss | plays_on
         rewards = raw.astype(np.float64)
         if settings.reward_clipping:
             info["raw_reward"] = rewards
@@ -195,9 +157,3 @@ class AtariVector(VectorWrapper):
         for i in np.flatnonzero(self._age < last):
             first = last - self._age[i]
             stacks[i, :first] = stacks[i, first]
-
-    def _mend_final_obs(self, obs: Frames, game_over: Flags, info: dict[str, Any]) -> None:
-        """Give every row of `final_obs` a meaning: ALE writes only those of ended games."""
-        final = np.where(game_over[:, None, None, None], info["final_obs"], obs)
-        self._fill_young_stacks(final)
-        info["final_obs"] = final

@@ -31,16 +31,13 @@ def make_env(
     atari: AtariSettings | None = None,
     **kwargs: Any,
 ) -> gymnasium.Env[Any, Any]:
-    """Make an environment.
-
-    Atari games are preprocessed by `wrap_dqn`. Environments written for old versions of Gym are
-    adapted (`ptan.envs.old_gym`).
+    """Make an environment; one written for old versions of Gym is adapted (`ptan.envs.old_gym`).
 
     Args:
         env_id: a name that Gymnasium knows, or `module:Name-v0`, where importing the module
             registers the name.
         render_mode: "human" for a window, "rgb_array" for pictures.
-        atari: how Atari games are preprocessed; the defaults of `AtariSettings` if None.
+        atari: how Atari games are preprocessed by `wrap_dqn`.
         kwargs: for the environment itself.
 
     Raises:
@@ -61,12 +58,7 @@ def make_env(
 
 
 def find_spec(env_id: str) -> EnvSpec:
-    """What Gymnasium knows about a name; see `make_env`.
-
-    Raises:
-        ValueError: nothing.
-        ImportError: the module of the name, or what Atari games need, cannot be imported.
-    """
+    """What Gymnasium knows about a name; raises what `make_env` does."""
     module, _, name = env_id.rpartition(":")
     try:
         import ale_py
@@ -76,27 +68,21 @@ def find_spec(env_id: str) -> EnvSpec:
         if is_atari(name):
             raise need_extra(missing) from None
     if module:
-        _import(module, env_id)
+        if str(Path.cwd()) not in sys.path:  # programs that were installed do not look there
+            sys.path.insert(0, str(Path.cwd()))
+        try:
+            import_module(module)
+        except Exception as error:  # a module may raise anything
+            reason = f"{type(error).__name__}: {_one_line(error)}"
+            raise ImportError(f"env {env_id!r} cannot be imported: {reason}") from error
     try:
         return gymnasium.spec(name)
     except (gymnasium.error.Error, ImportError, ValueError):
         names = {known.lower(): known for known in gymnasium.registry}
-        close = difflib.get_close_matches(env_id.lower(), names, 3, 0.6)
-        hint = " or ".join(repr(names[one]) for one in close)
-        raise ValueError(
-            f"env must be an environment of Gymnasium, got {env_id!r}"
-            + (f"; did you mean {hint}?" if hint else "")
-        ) from None
-
-
-def _import(module: str, env_id: str) -> None:
-    if "" not in sys.path and str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))  # programs that were installed do not look there
-    try:
-        import_module(module)
-    except Exception as error:  # a module may raise anything
-        reason = f"{type(error).__name__}: {_one_line(error)}"
-        raise ImportError(f"the module of env {env_id!r} cannot be imported: {reason}") from error
+        close = difflib.get_close_matches(env_id.lower(), names)
+        hint = "; did you mean " + " or ".join(repr(names[one]) for one in close) + "?"
+        text = f"env must be an environment of Gymnasium, got {env_id!r}{hint if close else ''}"
+        raise ValueError(text) from None
 
 
 def _make(spec: EnvSpec, kwargs: dict[str, Any]) -> Any:
@@ -108,12 +94,12 @@ def _make(spec: EnvSpec, kwargs: dict[str, Any]) -> Any:
     except TypeError as error:  # no gymnasium.Env, or no `render_mode`
         if not any(words in str(error) for words in ("gymnasium", "'render_mode'")):
             raise
-    adapted = copy.deepcopy(spec)
+    adapted = copy.deepcopy(spec)  # below Gymnasium's wrappers, such as the time limit
     adapted.entry_point = partial(_adapted, spec.entry_point)
     return gymnasium.make(adapted, **kwargs)
 
 
-def _adapted(entry_point: Any, render_mode: str | None = None, **kwargs: Any) -> Any:
+def _adapted(entry_point: Any, render_mode: str | None = None, **kwargs: Any) -> OldGym:
     create = entry_point if callable(entry_point) else load_env_creator(entry_point)
     env = create(**kwargs)
     if not is_old(env):

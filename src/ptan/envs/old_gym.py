@@ -13,17 +13,15 @@ __all__ = ["OldGym", "is_old"]
 def is_old(env: Any) -> bool:
     """Whether the reset of an environment lacks `seed` or `options`, or has `return_info`."""
     known = inspect.signature(env.reset).parameters
-    new = {"seed", "options"} <= known.keys() or any(
-        p.kind == p.VAR_KEYWORD for p in known.values()
-    )
-    return not (new and isinstance(env, gymnasium.Env)) or "return_info" in known
+    any_keyword = any(one.kind == one.VAR_KEYWORD for one in known.values())
+    new = isinstance(env, gymnasium.Env) and (any_keyword or {"seed", "options"} <= known.keys())
+    return not new or "return_info" in known
 
 
 class OldGym(gymnasium.Env[Any, Any]):
     """An old environment: `reset` gives an observation alone, `step` four values.
 
-    Seeds go to its `reset` or its `seed(s)`; one without them plays unseeded, with a warning. Its
-    `render(mode)` is asked for `render_mode`.
+    Seeds go to its `reset` or its `seed(s)`; one without them plays unseeded, with a warning.
     """
 
     def __init__(self, env: Any, render_mode: str | None = None) -> None:
@@ -34,7 +32,6 @@ class OldGym(gymnasium.Env[Any, Any]):
             warn_user(f"{type(env).__name__} plays unseeded: its reset takes no seed")
 
     def reset(self, *, seed: int | None = None, options: Any = None) -> Any:  # noqa: ARG002
-        """(observation, info) of a reset."""
         if seed is not None and not self._in_reset and hasattr(self.env, "seed"):
             self.env.seed(seed)
         result = self.env.reset(**({"seed": seed} if self._in_reset else {}))
@@ -42,7 +39,6 @@ class OldGym(gymnasium.Env[Any, Any]):
         return result if new else (result, {})
 
     def step(self, action: Any) -> Any:
-        """The five values of a step; `info["TimeLimit.truncated"]` is a truncation."""
         result = self.env.step(action)
         if len(result) != 4:
             return result
@@ -51,10 +47,8 @@ class OldGym(gymnasium.Env[Any, Any]):
         return obs, reward, bool(done) and not truncated, truncated, info
 
     def render(self) -> Any:
-        """A picture, if the environment makes one."""
         asks = "mode" in inspect.signature(self.env.render).parameters
         return self.env.render(self.render_mode) if asks else self.env.render()
 
     def close(self) -> None:
-        """Close the environment, if it can be closed."""
         getattr(self.env, "close", lambda: None)()

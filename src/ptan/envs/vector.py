@@ -14,22 +14,14 @@ def make_vector(
 ) -> VectorEnv[Any, Any, Any]:
     """Make environments and step them together, in this process or in one process each.
 
-    They are reset only when asked: `reset(options={"reset_mask": mask})`, where mask is a bool
-    array (N,), resets the environments in the mask and returns the newest observations of all. An
-    observation belongs to the caller. `call` and `get_attr` see the outermost wrapper first.
-
-    Args:
-        factories: make one environment each, all with equal spaces.
-        asynchronous: whether each environment runs in a process of its own.
-
-    Raises:
-        ValueError: no factories.
+    `reset(options={"reset_mask": mask})` resets those in the mask, a bool array (N,).
     """
     if not factories:
         raise ValueError("factories must make at least one environment, got none")
+    off = AutoresetMode.DISABLED
     if not asynchronous:
-        return SyncVectorEnv(factories, autoreset_mode=AutoresetMode.DISABLED)
+        return SyncVectorEnv(factories, autoreset_mode=off)
     try:
-        return AsyncVectorEnv(factories, autoreset_mode=AutoresetMode.DISABLED)
+        return AsyncVectorEnv(factories, autoreset_mode=off)
     except ValueError:  # text, graphs and users' own spaces do not fit into shared memory
-        return AsyncVectorEnv(factories, autoreset_mode=AutoresetMode.DISABLED, shared_memory=False)
+        return AsyncVectorEnv(factories, autoreset_mode=off, shared_memory=False)

@@ -19,17 +19,14 @@ ObservationWrapper = gymnasium.ObservationWrapper[Any, Any, Any]
 class ImageToPyTorch(ObservationWrapper):
     """Moves the channels of images to the front: (height, width, C) to (C, height, width).
 
-    Raises:
-        ValueError: observations are no `Box` of three axes.
+    Raises ValueError unless observations are a `Box` of three axes.
     """
 
     def __init__(self, env: AnyEnv) -> None:
         super().__init__(env)
-        space = _box_of(env)
-        if len(space.shape) != 3:
-            raise ValueError(f"observations must be (height, width, C), got {space.shape}")
-        low, high = (np.moveaxis(bound, 2, 0) for bound in (space.low, space.high))
-        self.observation_space = Box(low, high, dtype=_dtype_of(space))
+        space = _box_with(env, 3)
+        low, high = self.observation(space.low), self.observation(space.high)
+        self.observation_space = Box(low, high, dtype=low.dtype)
 
     def observation(self, observation: Any) -> Any:
         """The image with its channels first."""
@@ -41,19 +38,15 @@ class BufferWrapper(ObservationWrapper):
 
     Images (C, height, width) become (n_steps · C, height, width). After a reset the places before
     the first observation hold the lowest value of the observation space (0 where it has no bound).
-
-    Raises:
-        ValueError: n_steps below 1, or observations without an axis in a `Box`.
+    Raises ValueError for observations without an axis in a `Box`.
     """
 
     def __init__(self, env: AnyEnv, n_steps: int) -> None:
         super().__init__(env)
-        space = _box_of(env)
+        space = _box_with(env)
         self._n_steps = whole_number("n_steps", n_steps)
-        if not space.shape:
-            raise ValueError("observations must have an axis to stack along, got a scalar")
         low, high = (np.concatenate([bound] * n_steps) for bound in (space.low, space.high))
-        self.observation_space = Box(low, high, dtype=_dtype_of(space))
+        self.observation_space = Box(low, high, dtype=low.dtype)
         self._padding = np.where(np.isfinite(space.low), space.low, 0).astype(space.dtype)
         self.buffer: deque[Any] = deque(maxlen=n_steps)
 
@@ -61,9 +54,8 @@ class BufferWrapper(ObservationWrapper):
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
         """Reset the environment and begin a new stack."""
-        obs, info = self.env.reset(seed=seed, options=options)
         self.buffer.extend([self._padding] * self._n_steps)
-        return self.observation(obs), info
+        return super().reset(seed=seed, options=options)
 
     def observation(self, observation: Any) -> Any:
         """The newest observation joined to those before it."""
@@ -74,26 +66,19 @@ class BufferWrapper(ObservationWrapper):
 class FrameStack1D(FrameStackObservation[Any, Any, Any]):
     """Stacks the last k vector observations: (n,) becomes (k, n), oldest first.
 
-    After a reset the first observation fills all k places.
-
-    Raises:
-        ValueError: observations of another shape, or k below 1.
+    After a reset the first observation fills all k places. Raises ValueError for observations that
+    are no vectors in a `Box`.
     """
 
     def __init__(self, env: AnyEnv, k: int) -> None:
-        shape = env.observation_space.shape
-        if shape is None or len(shape) != 1:
-            raise ValueError(f"observations must have one axis, got the shape {shape}")
-        whole_number("k", k)
+        space = _box_with(env, 1)
         # The stack keeps the arrays it is given: an environment may write into its own again.
-        super().__init__(TransformObservation(env, np.array, env.observation_space), k)
+        super().__init__(TransformObservation(env, np.array, space), whole_number("k", k))
 
 
-def _box_of(env: AnyEnv) -> Box:
-    if not isinstance(env.observation_space, Box):
-        raise ValueError(f"observations must be in a Box, got {env.observation_space}")
-    return env.observation_space
-
-
-def _dtype_of(space: Box) -> Any:
-    return space.dtype
+def _box_with(env: AnyEnv, axes: int | None = None) -> Box:
+    space = env.observation_space
+    if not isinstance(space, Box) or not space.shape or axes not in (None, len(space.shape)):
+        wanted = "at least one axis" if axes is None else f"{axes} axes"
+        raise ValueError(f"observations must be in a Box of {wanted}, got {space}")
+    return space
