@@ -57,10 +57,7 @@ def training_environments(settings: RunSettings, seed: int = 0, probe: Probe | N
     with _one_line(settings.env_id):
         if _one_vector(settings):
             if is_atari(settings.env_id):
-                threads = settings.env_threads
-                return make_atari_vec(
-                    settings.env_id, count, **atari.keywords(), num_threads=threads
-                )
+                return _games(settings, atari, count)
             return gymnasium.make_vec(
                 find_spec(settings.env_id), count, vectorization_mode="vector_entry_point"
             )
@@ -84,34 +81,17 @@ def probe_environments(settings: RunSettings) -> Probe:
 def evaluation_environments(settings: RunSettings, count: int) -> Any:
     """Environments of the same kind to evaluate in: raw rewards, and episodes that are whole games.
 
-    Args:
-        settings: The run's.
-        count: How many are played side by side.
-
-    Returns:
-        A list of environments, or a vector of Atari games.
-
-    Raises:
-        RunError: as for `training_environments`.
+    Those that are played side by side come as a list, or as a vector of Atari games.
     """
     atari = _evaluation(settings)
     with _one_line(settings.env_id), warnings_said([]):
         if is_atari(settings.env_id) and count > 1:
-            threads = settings.env_threads
-            return make_atari_vec(settings.env_id, count, **atari.keywords(), num_threads=threads)
+            return _games(settings, atari, count)
         return [make_env(settings.env_id, atari=atari) for _ in range(count)]
 
 
 def make_one(settings: RunSettings, render_mode: str | None) -> Any:
-    """One environment as in evaluation, that can be watched.
-
-    Args:
-        settings: The run's.
-        render_mode: Gymnasium's: "human" for a window, "rgb_array" for pictures.
-
-    Raises:
-        RunError: as for `training_environments`.
-    """
+    """One environment as in evaluation, in a window ("human") or for pictures ("rgb_array")."""
     with _one_line(settings.env_id), warnings_said([]):
         return make_env(settings.env_id, render_mode=render_mode, atari=_evaluation(settings))
 
@@ -170,6 +150,11 @@ def warnings_said(lines: list[str]) -> Iterator[None]:
         warnings.simplefilter("always", UserWarning)
         yield
     lines += dict.fromkeys(str(one.message) for one in caught if one.category is UserWarning)
+
+
+def _games(settings: RunSettings, atari: AtariSettings, count: int) -> Any:
+    threads = settings.env_threads
+    return make_atari_vec(settings.env_id, count, **atari.keywords(), num_threads=threads)
 
 
 def _make(

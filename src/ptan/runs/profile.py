@@ -3,10 +3,8 @@
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
-
-import gymnasium
-from gymnasium.vector import VectorEnv, VectorWrapper
 
 from ptan.agent import AgentStates, BaseAgent, States
 from ptan.common.checks import whole_number
@@ -95,8 +93,9 @@ def _measured(config: RunConfig, env: Any, threads: int, env_steps: int) -> Prof
 
     algorithm = make_algorithm(config, *spaces_of(env))
     algorithm.agent = _TimedAgent(algorithm.agent, timed)
-    envs = [_timed(one, timed) for one in env] if isinstance(env, list) else _timed(env, timed)
-    collector = algorithm.collector(envs)
+    for one in env if isinstance(env, list) else [env]:
+        one.step = partial(timed, "environments", one.step)
+    collector = algorithm.collector(env)
 
     def update() -> None:
         collector.after(timed("updating", algorithm.update, next(collector)))
@@ -111,29 +110,6 @@ def _measured(config: RunConfig, env: Any, threads: int, env_steps: int) -> Prof
     rest = total - sum(spent.values())
     made = algorithm.env_steps - steps
     return Profile(threads, made, algorithm.updates - updates, total, **spent, storing=rest)
-
-
-def _timed(env: Any, timed: Callable[..., Any]) -> Any:
-    """An environment with its steps on the stopwatch."""
-    return (_TimedVector if isinstance(env, VectorEnv) else _TimedEnv)(env, timed)
-
-
-class _TimedEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
-    def __init__(self, env: Any, timed: Callable[..., Any]) -> None:
-        super().__init__(env)
-        self._timed = timed
-
-    def step(self, action: Any) -> Any:
-        return self._timed("environments", self.env.step, action)
-
-
-class _TimedVector(VectorWrapper):
-    def __init__(self, env: Any, timed: Callable[..., Any]) -> None:
-        super().__init__(env)
-        self._timed = timed
-
-    def step(self, actions: Any) -> Any:
-        return self._timed("environments", self.env.step, actions)
 
 
 class _TimedAgent(BaseAgent):

@@ -132,13 +132,8 @@ def changed(config: RunConfig, changes: Mapping[str, Any]) -> RunConfig:
     kept = {"checkpoint_every", "threads"} if config.settings.exact else set()
     for name, value in changes.items():
         if name not in CHANGEABLE - kept and value != getattr(config.settings, name, None):
-            exact = " exact" if name in kept else ""
-            names = ", ".join(sorted(CHANGEABLE - kept))
-            raise RunError(
-                f"{name} cannot change when an{exact} run is resumed; only {names} can"
-                if exact
-                else f"{name} cannot change when a run is resumed; only {names} can"
-            )
+            run, names = "an exact run" if kept else "a run", ", ".join(sorted(CHANGEABLE - kept))
+            raise RunError(f"{name} cannot change when {run} is resumed; only {names} can")
     try:
         return dataclasses.replace(config, settings=dataclasses.replace(config.settings, **changes))
     except (TypeError, ValueError) as error:
