@@ -165,13 +165,11 @@ def area_under(curve: LearningCurve, at: ArrayLike, last: float) -> float:
 
 
 def group_labels(curves: Sequence[LearningCurve]) -> list[str]:
-    """Labels that tell runs apart by their settings; runs that differ in the seed share one.
+    """One label per curve: the settings in which not all agree, such as "double, gamma 0.9".
 
-    Returns:
-        One label per curve: the settings in which not all of them agree, such as
-        "double, gamma 0.9"; a bundle such as "rainbow" by its name; "base" for switches that are
-        all off; the algorithm's name if all agree. What does not change learning, such as the
-        device or the seed, is not looked at.
+    A bundle such as "rainbow" goes by its name, "base" are switches that are all off, and the
+    algorithm's name stands where all agree. What does not change learning, such as the device or
+    the seed, is not looked at.
     """
     settings: list[dict[str, Any]] = []
     for curve in curves:
@@ -211,9 +209,7 @@ def _label(differing: dict[str, Any], settings: dict[str, Any]) -> str:
 def plot_runs(folders: Sequence[Path | str], path: Path | str) -> None:
     """Draw one run (`run_figure`), or compare several (`compare_figure`) by their settings.
 
-    Args:
-        folders: Run folders; those that differ only in the seed are one group.
-        path: The picture, a .png, .svg or .pdf; one that is there is replaced.
+    Run folders that differ only in the seed are one group. The picture is a .png, .svg or .pdf.
 
     Raises:
         RunError: no run folder, a damaged one, or the picture cannot be written.
@@ -273,16 +269,8 @@ def compare_figure(
 
     A group's curve is drawn from where all of its runs have finished an episode to where the first
     of them ends: beyond that it would be the curve of those that happen to be there. Runs in which
-    no episode has ended are left out, and the legend says so.
-
-    Args:
-        groups: The runs of each group by label, in the order of the legend.
-        window: Environment steps that each point looks back; None takes a twentieth of the longest.
-        title: Above the axes; None names the environment.
-        seed: Of the bootstrap.
-
-    Returns:
-        A `matplotlib.figure.Figure`.
+    no episode has ended are left out, and the legend says so. Each point looks `window` steps back;
+    None takes a twentieth of the longest run. Returns a `matplotlib.figure.Figure`.
     """
     curves = [curve for group in groups.values() for curve in group]
     grid = common_grid(curves)

@@ -20,14 +20,7 @@ from ptan.common.checks import whole_number
 from ptan.common.memory import keep_freed_memory
 from ptan.runs.errors import RunError, nearest
 from ptan.runs.folder import RunFolder, write_json
-from ptan.runs.plots import (
-    GRID_POINTS,
-    area_under,
-    compare_figure,
-    default_window,
-    read_curve,
-    save_figure,
-)
+from ptan.runs.plots import area_under, compare_figure, default_window, read_curve, save_figure
 from ptan.runs.progress import Silent, Watcher
 from ptan.runs.run import Run
 from ptan.runs.settings import RunConfig
@@ -38,9 +31,6 @@ __all__ = ["Ablation", "Job", "table", "train_job", "variants"]
 
 _MEANS = {"device", "threads", "env_threads", "checkpoint_every", "exact"}
 """Settings that say by what means a run is made, and may differ between runs of one table."""
-
-_RESAMPLES = 10_000
-Interrupted = Callable[[], bool]
 
 
 class Job(NamedTuple):
@@ -111,8 +101,7 @@ class Ablation:
         switches, single, leave_one_out: As for `variants`.
         seeds: How many runs each variant has.
 
-    Raises:
-        RunError: impossible settings, or the folder holds runs of others.
+    Raises RunError for impossible settings, and where the folder holds runs of others.
     """
 
     def __init__(
@@ -162,7 +151,7 @@ class Ablation:
         self,
         jobs: int = 1,
         watch: Watcher | None = None,
-        interrupted: Interrupted = lambda: False,
+        interrupted: Callable[[], bool] = lambda: False,
     ) -> bool:
         """Make the runs that are missing, and write the results.
 
@@ -287,7 +276,7 @@ def _written(interval: dict[str, float | None]) -> str:
 
 
 def _interval(scores: list[float]) -> dict[str, float | None]:
-    found = bootstrap_interval(scores, rng=0, resamples=_RESAMPLES) if scores else (math.nan,) * 3
+    found = bootstrap_interval(scores, rng=0, resamples=10_000) if scores else (math.nan,) * 3
     named = zip(("iqm", "low", "high"), found, strict=True)
     return {name: None if math.isnan(value) else value for name, value in named}
 
@@ -295,8 +284,7 @@ def _interval(scores: list[float]) -> dict[str, float | None]:
 def _scores(folder: Path, job: Job, steps: int) -> dict[str, Any]:
     """What one finished run says."""
     curve = read_curve(job.path)
-    grid = np.linspace(steps / GRID_POINTS, steps, GRID_POINTS)
-    area = area_under(curve, grid, default_window(steps))
+    area = area_under(curve, np.linspace(steps / 200, steps, 200), default_window(steps))
     return {
         "seed": job.config.seed,
         "folder": job.path.relative_to(folder).as_posix(),
@@ -321,7 +309,7 @@ def _evaluation(job: Job) -> dict[str, Any]:
 
 
 def train_job(
-    job: Job, watch: Watcher | None = None, interrupted: Interrupted = lambda: False
+    job: Job, watch: Watcher | None = None, interrupted: Callable[[], bool] = lambda: False
 ) -> bool:
     """Train one run, or go on with it if it has a checkpoint; returns whether it is over.
 
@@ -347,7 +335,7 @@ def _side_by_side(
     count: int,
     done: Callable[[], None],
     watch: Watcher,
-    interrupted: Interrupted,
+    interrupted: Callable[[], bool],
 ) -> bool:
     """Make several runs at a time, each in a process of its own with one thread.
 
