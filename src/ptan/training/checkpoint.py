@@ -6,19 +6,15 @@
     if (loaded := checkpoints.load()) is not None:
         algorithm.load_state_dict(loaded.state["algorithm"])
 
-A folder of checkpoints:
-
     000003-step-20000/           the newest; it got this name when all of it was on the disk
         tensors.safetensors      the numbers of all arrays and tensors
-        state.json               everything else, and how it hangs together
+        state.json               everything else, see `ptan.training.state_tree`
         SHA256SUMS               checksums of both: `sha256sum -c SHA256SUMS` knows it
     000002-step-10000/           the one before
 
-These files are data: nothing in them is run, or looked up by name, but for dtypes. What a state may
-hold, and how it is written, stands in `ptan.training.state_tree`.
+These files are data: nothing in them is run, or looked up by name, but for dtypes.
 """
 
-import errno
 import hashlib
 import json
 import os
@@ -48,13 +44,7 @@ class CheckpointError(RuntimeError):
 
 
 class LoadedCheckpoint(NamedTuple):
-    """What `Checkpoints.load` found.
-
-    state       equal to what was saved
-    step        environment steps, as saved with it
-    path        the checkpoint's own folder
-    warnings    a line for each newer checkpoint that is damaged, for people to read
-    """
+    """What `Checkpoints.load` found, and a line for people on each newer one that is damaged."""
 
     state: dict[str, Any]
     step: int
@@ -66,25 +56,19 @@ def save_tree(path: str | os.PathLike[str], tree: Any) -> None:
     """Write a state tree as a new folder, which is there whole or not at all.
 
     Contiguous arrays and tensors on the CPU are written from where they lie: saving a buffer of
-    many gigabytes takes no memory.
-
-    Args:
-        path: Of the folder; those above it are made. Must not exist.
-        tree: See `ptan.training.state_tree`. What is in it twice is saved twice. It must not change
-            before the call returns.
+    many gigabytes takes no memory. The tree must not change before the call returns.
 
     Raises:
         TypeError: something in it cannot be saved; names where, as in `state['optimizer'][3]`.
             Nothing is written.
-        FileExistsError: the folder exists.
-        OSError: it cannot be written; names the path.
+        OSError: the folder exists, or cannot be written; names the path.
     """
     folder = Path(path).absolute()
     document, arrays = encode(tree)
     content = {"format": FORMAT[0], "version": FORMAT[1], "state": document}
     text = json.dumps(content, allow_nan=False) + "\n"
     if folder.exists():
-        raise FileExistsError(errno.EEXIST, "exists already", str(folder))
+        raise FileExistsError(f"{folder} exists already")
     make_folder(folder.parent)
     partial = folder.with_name(PARTIAL + folder.name)
     shutil.rmtree(partial, ignore_errors=True)
@@ -96,13 +80,9 @@ def save_tree(path: str | os.PathLike[str], tree: Any) -> None:
         for name in (TENSORS, STATE, SUMS, "."):
             sync(partial / name)
         partial.rename(folder)
-    except BaseException as error:
+    except (OSError, SafetensorError) as error:
         shutil.rmtree(partial, ignore_errors=True)
-        if isinstance(error, SafetensorError) or (
-            isinstance(error, OSError) and error.filename is None
-        ):  # those of a write do not say where
-            raise OSError(f"{folder} cannot be written: {error}") from None
-        raise
+        raise OSError(f"{folder} cannot be written: {error}") from error
     sync(folder.parent)
 
 
@@ -123,22 +103,14 @@ def load_tree(path: str | os.PathLike[str]) -> Any:
         match json.loads((folder / STATE).read_bytes()):
             case {"format": name, "version": number, "state": state} if (name, number) == FORMAT:
                 return decode(state, load_file(folder / TENSORS))
-            case other:
-                wanted = "format {}, version {}, with a state".format(*FORMAT)
-                raise ValueError(f"{STATE} must be of {wanted}, got {str(other)[:100]}")
+        raise ValueError(f"{STATE} must be of format {FORMAT[0]}, version {FORMAT[1]}")
     except (FileNotFoundError, NotADirectoryError) as error:
         missing = Path(error.filename).name if folder.is_dir() else "the folder"
         raise CheckpointError(f"{folder}: {missing} is missing") from None
-    except _DAMAGES as error:
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:  # a damaged file can make JSON, safetensors and PyTorch raise any
         raise CheckpointError(f"{folder}: {error}") from None
-
-
-# What damaged or hostile files, with checksums that fit, make JSON, safetensors, NumPy and
-# PyTorch raise.
-_DAMAGES = (
-    *(ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError),
-    SafetensorError,
-)
 
 
 def _sums(folder: Path) -> list[str]:
@@ -151,81 +123,56 @@ def _sums(folder: Path) -> list[str]:
 
 
 class Checkpoints:
-    """The newest states of one run in a folder.
+    """The newest states of one run in a folder, which is made when something is saved.
 
     A run that is killed while it saves, at whatever moment, leaves the checkpoint that it was
-    writing or the one before. Saving takes as much room on the disk as `keep` + 1 checkpoints.
-    One process may save here; any number may load.
-
-    Args:
-        folder: Made when something is saved.
-        keep: How many checkpoints stay; two let a run go on when the newest gets damaged.
+    writing or the one before. `keep` of them stay; two let a run go on when the newest gets
+    damaged. One process may save here, any number may load.
     """
 
     def __init__(self, folder: str | os.PathLike[str], keep: int = 2) -> None:
         self.folder = Path(folder).absolute()
         self.keep = whole_number("keep", keep)
-        self._newest: int | None = None  # number of the newest that this object knows of
         self._damaged: set[Path] = set()
 
     def save(self, state: Mapping[str, Any], step: int) -> Path:
-        """Save a state, and remove checkpoints that are too many.
+        """Save a state tree in a folder of its own, and remove checkpoints that are too many.
 
-        Args:
-            state: A state tree, see `save_tree`.
-            step: Environment steps so far. They may be fewer than before: the newest checkpoint is
-                the one that was saved last.
-
-        Returns:
-            The checkpoint's own folder.
+        The newest is the one that was saved last, even if its environment steps are fewer.
 
         Raises:
-            TypeError, ValueError: state is no mapping, or something in it cannot be saved, see
-                `save_tree`; or step is no whole number of at least 0. Nothing is written.
-            CheckpointError: another process has saved here since this object did.
+            TypeError, ValueError: an argument makes no sense, or cannot be saved. Nothing is
+                written.
             OSError: it cannot be written; names the path. What was saved before is still there.
         """
         step = whole_number("step", step, least=0)
         if not isinstance(state, Mapping):
             raise TypeError(f"state must be a mapping, got {type(state).__name__}")
         newest = max((number for number, _, _ in self._saved()), default=0)
-        if self._newest is not None and newest > self._newest:
-            raise CheckpointError(
-                f"{self.folder}: another process has saved checkpoint {newest} here, where this "
-                f"one saved {self._newest}; every run needs a folder of its own"
-            )
-        self._newest = newest + 1  # even if what follows fails half-way
-        path = self.folder / f"{self._newest:06d}-step-{step}"
+        path = self.folder / f"{newest + 1:06d}-step-{step}"
         save_tree(path, state)
         self._clean()
         return path
 
     def load(self) -> LoadedCheckpoint | None:
-        """Load the newest state that is intact.
-
-        Returns:
-            The state, and warnings if newer ones are damaged; None if nothing was saved here.
+        """Load the newest state that is intact; None if nothing was saved here.
 
         Raises:
-            CheckpointError: there are checkpoints, and none is intact; names the folder, and what
-                is wrong with each.
-            OSError: the folder cannot be read; names the path.
+            CheckpointError: there are checkpoints, and none is intact; names what is wrong.
         """
-        saved, complaints = self._saved(), []
-        for _, step, path in saved:
+        complaints: list[str] = []
+        for _, step, path in self._saved():
             try:
                 state = load_tree(path)
             except (CheckpointError, OSError) as error:
                 self._damaged.add(path)
                 complaints.append(f"checkpoint {error}")
                 continue
-            self._newest = saved[0][0]
             warnings = [f"{line}; {path.name} is used instead" for line in complaints]
             return LoadedCheckpoint(state, step, path, warnings)
         if complaints:
-            raise CheckpointError(
-                f"{self.folder} has no intact checkpoint: {'; '.join(complaints)}"
-            )
+            lines = "; ".join(complaints)
+            raise CheckpointError(f"{self.folder} has no intact checkpoint: {lines}")
         return None
 
     def _saved(self) -> list[tuple[int, int, Path]]:

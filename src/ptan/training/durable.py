@@ -1,7 +1,6 @@
 """Files that a kill or a power cut leaves whole: as they were, or as they were meant to be.
 
-A file or folder is written under another name, its bytes are forced to the disk, and only then it
-gets its name; renaming is atomic. The folder that holds the name is forced to the disk too.
+Each is written under another name, forced to the disk, and then renamed, which is atomic.
 """
 
 import errno
@@ -12,17 +11,12 @@ from pathlib import Path
 __all__ = ["PARTIAL", "make_folder", "replace_file", "sync"]
 
 PARTIAL = ".partial-"  # begins the name of everything that is not finished yet
-
-# File systems that cannot sync a folder say so by one of these.
+# How file systems say that they cannot sync a folder.
 _UNSUPPORTED = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 
 def sync(path: Path) -> None:
-    """Force the bytes of a file, or the names in a folder, to the disk.
-
-    Raises:
-        OSError: the disk failed; names the path.
-    """
+    """Force the bytes of a file, or the names in a folder, to the disk."""
     is_folder = path.is_dir()
     if is_folder and sys.platform == "win32":
         return  # Windows cannot open folders
@@ -31,7 +25,7 @@ def sync(path: Path) -> None:
         os.fsync(handle)
     except OSError as error:
         if not (is_folder and error.errno in _UNSUPPORTED):
-            raise OSError(error.errno, error.strerror, str(path)) from None
+            raise
     finally:
         os.close(handle)
 
@@ -45,11 +39,7 @@ def make_folder(folder: Path) -> None:
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Write a file so that every reader, at any time, finds the old content or the new one.
-
-    Raises:
-        OSError: it cannot be written.
-    """
+    """Write a file so that every reader, at any time, finds the old content or the new one."""
     partial = path.with_name(PARTIAL + path.name)
     partial.write_bytes(content)
     sync(partial)

@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 from zlib import crc32
 
 import numpy as np
-from gymnasium.vector import VectorEnv
 
 from ptan.common.checks import whole_number
 from ptan.experience.collectors.shares import FixedShares
@@ -22,44 +21,24 @@ _TRACED = 100  # steps
 
 
 class Played(NamedTuple):
-    """An episode of an evaluation.
-
-    total      its undiscounted return; of the raw game where a wrapper clips rewards
-    trace      checksum of its last 100 actions and rewards. Where there is no chance, episodes
-               whose traces are equal have become one and the same, however they began
-    steps      its length
-    truncated  True if it was cut off, by the environment or after `max_steps`
-    """
+    """An episode of an evaluation."""
 
     total: float
+    """Its undiscounted return; of the raw game where a wrapper clips rewards."""
     trace: int
+    """Checksum of its last 100 actions and rewards: equal for episodes that became the same."""
     steps: int
+    """Its length."""
     truncated: bool
+    """Whether it was cut off, by the environment or after `max_steps`."""
 
 
 def evaluate(
     env: Any, agent: Any, episodes: int = 10, seed: int | None = None, *, max_steps: int = MAX_STEPS
 ) -> list[float]:
-    """Play whole episodes, one after the other.
-
-    Args:
-        env: One environment that training does not use. Not closed here. For several side by side,
-            see `evaluate_parallel`.
-        agent: Whose actions are played, such as `algorithm.greedy_agent()`.
-        episodes: How many.
-        seed: Of the environment, at its first reset; None resets without one.
-        max_steps: A longer episode is truncated.
-
-    Returns:
-        The undiscounted return of each; of the raw game where a wrapper clips rewards.
-
-    Raises:
-        TypeError: several environments.
-        ValueError, TypeError: a number that is no whole number of at least 1.
-    """
-    if isinstance(env, VectorEnv | list | tuple):
-        raise TypeError(f"env must be one environment, got {env!r}")
-    return evaluate_parallel([env], agent, episodes, seed, max_steps=max_steps)
+    """The returns of `play_parallel`, for one environment or several."""
+    played = play_parallel(env, agent, episodes, seed, max_steps=max_steps)
+    return [episode.total for episode in played]
 
 
 def evaluate_parallel(
@@ -70,9 +49,8 @@ def evaluate_parallel(
     *,
     max_steps: int = MAX_STEPS,
 ) -> list[float]:
-    """The returns of `play_parallel`, which takes and raises the same."""
-    played = play_parallel(envs, agent, episodes, seed, max_steps=max_steps)
-    return [episode.total for episode in played]
+    """As `evaluate`, with more episodes."""
+    return evaluate(envs, agent, episodes, seed, max_steps=max_steps)
 
 
 def play_parallel(
@@ -83,34 +61,25 @@ def play_parallel(
     *,
     max_steps: int = MAX_STEPS,
 ) -> list[Played]:
-    """Play whole episodes in several environments side by side, with one agent call per step.
+    """Play whole episodes, in several environments side by side with one agent call per step.
 
-    Which episodes count is settled beforehand: of N environments each plays its own share, and
-    waits once that is done. As many environments as episodes are fastest.
+    Which episodes count is settled beforehand: of N environments each plays its own share, the
+    first ones one more where they do not divide evenly, and waits once that is done. As many
+    environments as episodes are fastest.
 
     Args:
-        envs: A list of environments, or a `VectorEnv` in any auto-reset mode, that training does
-            not use. Not closed here.
+        envs: One environment, a list of them, or a `VectorEnv` in any auto-reset mode, that
+            training does not use. Not closed here.
         agent: Whose actions are played, such as `algorithm.greedy_agent()`.
-        episodes: How many in all; where they do not divide evenly, the first environments play
-            one more.
+        episodes: How many in all.
         seed: Environment i gets this + i at its first reset; None resets without one.
         max_steps: A longer episode is truncated.
 
     Returns:
         Each episode, those of the first environment first. A lost life ends none.
-
-    Raises:
-        TypeError: `envs` is neither a list of environments nor a `VectorEnv`.
-        ValueError, TypeError: no environment; a number that is no whole number of at least 1.
     """
     n_episodes = whole_number("episodes", episodes)
-    limit = whole_number("max_steps", max_steps)
-    if not isinstance(envs, VectorEnv | list | tuple):
-        raise TypeError(f"envs must be a list of environments or a VectorEnv, got {envs!r}")
-    if not isinstance(envs, VectorEnv) and not envs:
-        raise ValueError("envs must hold at least one environment, got an empty list")
-    stepper = make_stepper(envs, agent, WindowSpec(), env_seed=seed, max_steps=limit)
+    stepper = make_stepper(envs, agent, WindowSpec(), env_seed=seed, max_steps=max_steps)
     shares = FixedShares(stepper, n_episodes)
     played: list[list[Played]] = [[] for _ in range(stepper.count)]
     rewards: list[list[float]] = [[] for _ in range(stepper.count)]

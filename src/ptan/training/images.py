@@ -5,14 +5,12 @@ from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["BAR", "GREEDY_BAR", "MEAN", "draw_distributions"]
 
-BAR = (112, 146, 190)
-"""Colour of the bars of an action, as red, green, blue."""
-GREEDY_BAR = (226, 113, 22)
-"""Colour of the bars of the greedy action."""
+BAR, GREEDY_BAR = (112, 146, 190), (226, 113, 22)
+"""Colours of bars, as red, green, blue."""
 MEAN = (30, 30, 30)
 """Colour of the line at an action's value."""
 
-_AXIS, _TEXT = (200, 200, 200), (60, 60, 60)
+_TEXT = (60, 60, 60)
 _PLOT_WIDTH, _LEFT, _RIGHT, _TOP, _BOTTOM, _GAP = 408, 40, 100, 10, 30, 10  # pixels
 
 
@@ -21,26 +19,20 @@ def draw_distributions(probabilities: ArrayLike, atoms: ArrayLike) -> NDArray[np
 
     One row of bars per action, a bar per atom, on one scale: the highest bar of all fills its row.
     To the left stands the action, to the right its value Σ p·z, which a dark line marks. The action
-    of the greatest value has a colour of its own. The axis shows the first, middle and last return.
+    of the greatest value has a colour of its own. Below stand the first and the last return.
 
     Args:
-        probabilities: (A, n_atoms) floats. What is not finite, of a network that has diverged, is
-            drawn as 0, its action has the value "nan" and is never the greedy one.
+        probabilities: (A, n_atoms) floats. Those of a network that has diverged are drawn as 0.
         atoms: (n_atoms,) returns that the atoms stand for, at least two, evenly spaced and rising.
 
     Returns:
         (H, W, 3) uint8, of equal size for all states of one network.
 
     Raises:
-        ValueError: wrong shapes.
+        ValueError: shapes that do not fit.
         ImportError: Pillow, which TensorBoard brings, is not installed.
     """
     chances, supports = np.array(probabilities, np.float64), np.asarray(atoms, np.float64)
-    if supports.ndim != 1 or len(supports) < 2 or chances.shape[1:] != supports.shape:
-        raise ValueError(
-            "probabilities must be (actions, n_atoms) and atoms (n_atoms,), at least 2, got "
-            f"{chances.shape} and {supports.shape}"
-        )
     try:
         from PIL import Image, ImageDraw
     except ImportError as error:
@@ -52,34 +44,24 @@ def draw_distributions(probabilities: ArrayLike, atoms: ArrayLike) -> NDArray[np
     image = Image.new("RGB", (_LEFT + width + _RIGHT, floor + _BOTTOM), "white")
     draw = ImageDraw.Draw(image)
 
-    values = chances @ supports  # NaN for an action that has diverged
-    greedy = -1 if np.isnan(values).all() else int(np.nanargmax(values))
+    values = chances @ supports
+    greedy = int(np.argmax(np.where(np.isnan(values), -np.inf, values)))
     heights = np.nan_to_num(chances)
     heights = np.rint(heights / (heights.max() or 1.0) * row).astype(np.int64)
     gap = 1 if bar >= 3 else 0
-
-    def column(value: float) -> int:
-        """Where a return lies: that of an atom in the middle of its bar."""
-        share = (value - supports[0]) / (supports[-1] - supports[0])
-        return _LEFT + int(share * (n_atoms - 1) * bar + (bar - gap) / 2)
-
     for action, value in enumerate(values):
         bottom = _TOP + (row + _GAP) * action + row  # of the bars, exclusive
-        for atom in np.flatnonzero(heights[action]):
-            left, top = _LEFT + bar * int(atom), bottom - int(heights[action, atom])
+        for atom in np.flatnonzero(heights[action]).tolist():
+            left, top = _LEFT + bar * atom, bottom - int(heights[action, atom])
             box = (left, top, left + bar - gap - 1, bottom - 1)
             draw.rectangle(box, fill=GREEDY_BAR if action == greedy else BAR)
-        draw.line((_LEFT, bottom, _LEFT + width - 1, bottom), fill=_AXIS)
         if np.isfinite(value):
-            draw.line((column(value), bottom - row, column(value), bottom - 1), fill=MEAN)
+            share = (value - supports[0]) / (supports[-1] - supports[0])
+            column = _LEFT + int(share * (n_atoms - 1) * bar + (bar - gap) / 2)
+            draw.line((column, bottom - row, column, bottom - 1), fill=MEAN)
         middle = bottom - row // 2
         draw.text((_LEFT - 8, middle), str(action), fill=_TEXT, anchor="rm")
-        draw.text((_LEFT + width + 8, middle), _label(value), fill=_TEXT, anchor="lm")
-    for value in (supports[0], (supports[0] + supports[-1]) / 2, supports[-1]):
-        draw.line((column(value), floor, column(value), floor + 5), fill=_TEXT)
-        draw.text((column(value), floor + 8), _label(value), fill=_TEXT, anchor="mt")
+        draw.text((_LEFT + width + 8, middle), f"{value:.4g}", fill=_TEXT, anchor="lm")
+    draw.text((_LEFT, floor + 8), f"{supports[0]:.4g}", fill=_TEXT, anchor="lt")
+    draw.text((_LEFT + width, floor + 8), f"{supports[-1]:.4g}", fill=_TEXT, anchor="rt")
     return np.array(image)
-
-
-def _label(value: float) -> str:
-    return f"{value + 0.0:.4g}"  # + 0.0: without it −0 would keep its sign

@@ -33,19 +33,16 @@ class JsonLinesLog:
 
     Each call of `scalars` adds one line, `{"env_steps": 200, "seconds": 1.5, "train/fps": 133.0}`,
     and hands it to the operating system at once. NaN and the infinities, which JSON does not know,
-    are written as null. `read_json_lines` reads the file.
+    are written as null. `clock` tells seconds from any point in time.
 
-    Args:
-        path: The file; missing folders above it are made.
-        truncate_after: Environment steps at which a run is resumed: a file that exists is gone on
-            with, without its lines of later steps and without a torn last line, and `seconds` go on
-            from its last line. None begins a new file.
-        clock: Tells seconds from any point in time.
+    A run that is resumed at `truncate_after` environment steps goes on with a file that exists,
+    without its lines of later steps and without a torn last line, and with its `seconds`. None
+    begins a new file.
 
     Raises:
         FileExistsError: the file exists, and truncate_after is None.
-        TypeError, ValueError: truncate_after is no whole number of at least 0, or the file has a
-            line that is no JSON object. It is left as it is.
+        ValueError: truncate_after is negative, or the file has a line of something else. It is left
+            as it is.
     """
 
     def __init__(
@@ -59,29 +56,22 @@ class JsonLinesLog:
         end, seconds = 0, 0.0
         if truncate_after is not None:
             whole_number("truncate_after", truncate_after, least=0)
-            if self.path.exists():
-                end, seconds = _end_and_seconds(self.path, truncate_after)
+            for line_end, line in _lines(self.path) if self.path.exists() else ():
+                if line["env_steps"] > truncate_after:
+                    break
+                end, seconds = line_end, line["seconds"]
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._file = self.path.open("xb" if truncate_after is None else "ab")
         self._file.truncate(end)
-        if end and not self.path.read_bytes().endswith(b"\n"):
-            self._file.write(b"\n")  # the last line was whole but for this
-            self._file.flush()
         self._clock = clock
         self._start = clock() - seconds
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
-        """Add one line: environment steps so far, seconds, and numbers by tag.
-
-        Raises:
-            TypeError, ValueError: step is no whole number of at least 0, or a value is no number.
-                Nothing is written.
-        """
-        env_steps = whole_number("step", step, least=0)
-        numbers = {tag: _json_number(tag, value) for tag, value in values.items()}
+        """Add one line: environment steps so far, seconds, and numbers by tag."""
+        numbers = {tag: float(x) if math.isfinite(x) else None for tag, x in values.items()}
         seconds = round(self._clock() - self._start, 6)
-        line = {"env_steps": env_steps, "seconds": seconds, **numbers}
-        self._file.write(json.dumps(line, allow_nan=False).encode() + b"\n")
+        line = json.dumps({"env_steps": int(step), "seconds": seconds, **numbers})
+        self._file.write(line.encode() + b"\n")
         self._file.flush()
 
     def image(self, step: int, name: str, pixels: NDArray[np.uint8]) -> None:
@@ -95,86 +85,55 @@ class JsonLinesLog:
 def read_json_lines(path: Path | str) -> list[dict[str, Any]]:
     """Read what a `JsonLinesLog` has written, also while it is being written.
 
-    Returns:
-        A dict per line; null, for a number that is not finite, is None. A torn last line is left
-        out.
+    Numbers that are not finite are None; a torn last line is left out.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: a line other than the last is no JSON object.
+        ValueError: a line is not as a `JsonLinesLog` writes it.
     """
     return [line for _, line in _lines(Path(path))]
 
 
 def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Each line as a dict, with the number of bytes up to its end."""
-    pieces = path.read_bytes().splitlines(keepends=True)
     end = 0
-    for i, piece in enumerate(pieces, start=1):
-        end += len(piece)
+    for i, text in enumerate(path.read_bytes().splitlines(keepends=True), start=1):
+        if not text.endswith(b"\n"):  # torn by a kill
+            return
+        end += len(text)
         try:
-            line = json.loads(piece)
-        except ValueError:
-            line = None
-        if isinstance(line, dict):
-            yield end, line
-        elif i < len(pieces):
-            raise ValueError(f"{path}, line {i}: must be a JSON object, got {piece[:80]!r}")
-
-
-def _end_and_seconds(path: Path, last: int) -> tuple[int, float]:
-    """Bytes, and seconds, up to the last line that counts: intact, and of no step after `last`."""
-    end, seconds = 0, 0.0
-    for i, (line_end, line) in enumerate(_lines(path), start=1):
-        step, time_of_line = line.get("env_steps"), line.get("seconds")
-        if not isinstance(step, int) or not isinstance(time_of_line, int | float):
-            raise ValueError(f"{path}, line {i}: must have the numbers env_steps and seconds")
-        if step > last:
-            break
-        end, seconds = line_end, float(time_of_line)
-    return end, seconds
-
-
-def _json_number(tag: str, value: object) -> float | None:
-    """A number as JSON has it: None for what is not finite; ints stay ints."""
-    if isinstance(value, int | np.integer) and not isinstance(value, bool):
-        return int(value)
-    if not isinstance(value, float | np.floating):
-        raise TypeError(f"values[{tag!r}] must be a number, got {value!r}")
-    return float(value) if math.isfinite(value) else None
+            yield end, json.loads(text)
+        except ValueError as error:
+            raise ValueError(f"{path}, line {i}: {error}") from None
 
 
 class TensorBoardLog:
     """Writes numbers and images for TensorBoard, to be seen by `tensorboard --logdir FOLDER`.
 
-    Args:
-        folder: For the event files of one run; made if it is missing.
-        truncate_after: Environment steps at which a run is resumed. TensorBoard then hides what
-            earlier files in the folder have of later steps. None hides nothing.
+    A run that is resumed at `truncate_after` environment steps hides what earlier files in the
+    folder have of later steps.
 
     Raises:
         ImportError: TensorBoard is not installed.
-        TypeError, ValueError: truncate_after is no whole number of at least 0.
     """
 
     def __init__(self, folder: Path | str, *, truncate_after: int | None = None) -> None:
-        if truncate_after is not None:
-            truncate_after = 1 + whole_number("truncate_after", truncate_after, least=0)
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
             raise ImportError(
                 'TensorBoardLog needs TensorBoard: pip install "ptan[tensorboard]"'
             ) from error
-        self._writer = SummaryWriter(str(folder), purge_step=truncate_after, flush_secs=10)
+        hidden_from = None if truncate_after is None else truncate_after + 1
+        self._writer = SummaryWriter(str(folder), purge_step=hidden_from, flush_secs=10)
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
-        """Draw a point in the curve of each tag, at a number of environment steps."""
+        """Draw a point in the curve of each tag."""
         for tag, value in values.items():
             self._writer.add_scalar(tag, value, step)
 
     def image(self, step: int, name: str, pixels: NDArray[np.uint8]) -> None:
-        """Show an image of (H, W, 3) uint8 under a tag such as `distributions/state_0`."""
+        """Show an image of (H, W, 3) uint8 under its name."""
         self._writer.add_image(name, pixels, step, dataformats="HWC")
 
     def close(self) -> None:

@@ -31,20 +31,13 @@ class Record:
 
 
 def train(algorithm: Algorithm[D], collector: Collector[D]) -> Iterator[Record]:
-    """Train for as long as records are asked for.
+    """Train for as long as records, one per update, are asked for.
 
     Limits, tracking, evaluation and checkpoints belong to what consumes them:
 
-        for record in train(algorithm, collector):
+        for record in train(algorithm, algorithm.collector(env)):
             if record.env_steps >= 100_000:
                 break
-
-    Args:
-        algorithm: What is trained; one whose state was loaded goes on where it was.
-        collector: Made by `algorithm.collector(env)`.
-
-    Yields:
-        A record per update, for ever.
     """
     for data in collector:
         metrics = _update(algorithm, collector, data)
@@ -62,13 +55,6 @@ def process_function(
 
     `engine.state.output` holds the metrics. Finished episodes stay in the collector, for the
     handlers of `ptan.ignite`.
-
-    Args:
-        algorithm: What is trained.
-        collector: Made by `algorithm.collector(env)`.
-
-    Returns:
-        A function of the engine and an item of the collector.
     """
 
     def process(engine: Any, data: D) -> dict[str, Tensor | float]:  # noqa: ARG001

@@ -51,19 +51,10 @@ class ThreadTuner(Callback):
     The time from one update to the next, acting and stepping included, is compared with that under
     half or twice as many threads: half when updates have become slow, as another process may have
     begun; twice as many now and then, as it may have ended. A trial that goes badly is given up at
-    once; all of them together lose some 5 % of the time at most.
+    once; all of them together lose some 5 % of the time at most. `report` is told each change.
 
     Sums of floats depend on the number of threads: a run that is to be repeated to the bit needs a
     fixed number (`torch_threads`). Networks that are `is_small` need one.
-
-    Args:
-        start: Threads to begin with.
-        most: Threads at most; None takes the processors that this process may use.
-        report: Is told each change in a line.
-        clock: Tells seconds from any point in time.
-
-    Raises:
-        TypeError, ValueError: a number of threads is no whole number of at least 1.
     """
 
     def __init__(
@@ -74,14 +65,16 @@ class ThreadTuner(Callback):
         report: Callable[[str], None] = lambda line: None,  # noqa: ARG005
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        self.most = _processors() if most is None else whole_number("most", most)
+        affinity = getattr(os, "sched_getaffinity", None)  # what this process may use
+        processors = len(affinity(0)) if affinity else os.cpu_count()
+        self.most = whole_number("most", processors if most is None else most)
         self.threads = min(whole_number("start", start), self.most)
         """As chosen; PyTorch uses another number during a trial."""
         self._report, self._clock = report, clock
         self._trial: int | None = None
         self._times: deque[float] = deque(maxlen=_WINDOW)  # of updates under the present number
         self._present = math.inf  # seconds of an update before the trial
-        self._usual: float | None = None  # seconds of an update under the choice
+        self._usual = 0.0  # seconds of an update under the choice; 0 before the first window
         self._rest_until = -math.inf
         self._began: float | None = None
         torch.set_num_threads(self.threads)
@@ -109,10 +102,9 @@ class ThreadTuner(Callback):
 
     def _watch(self, now: float) -> None:
         """Try fewer threads if updates have become slow, and more if the last trial is long ago."""
-        first, present = self._usual is None, _typical(self._times)
-        usual = self._usual or present
-        self._usual = 0.9 * usual + 0.1 * present
-        if self.threads > 1 and (first or present > _SLOWED * usual):
+        present = _typical(self._times)
+        usual, self._usual = self._usual, 0.9 * (self._usual or present) + 0.1 * present
+        if self.threads > 1 and present > _SLOWED * usual:
             self._usual = present  # from here on, if the trial changes nothing
             self._use((self.threads + 1) // 2, present)
         elif self.threads < self.most and now >= self._rest_until:
@@ -139,12 +131,6 @@ class ThreadTuner(Callback):
         self._present = present
         self._times.clear()
         torch.set_num_threads(threads)
-
-
-def _processors() -> int:
-    """Those that this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def _typical(seconds: Iterable[float]) -> float:
