@@ -372,3 +372,29 @@ def test_the_number_of_threads_is_put_back(tmp_path: Path) -> None:
     before = torch.get_num_threads()
     Run.create(config(steps=70, threads=before + 1), tmp_path / "run").train()
     assert torch.get_num_threads() == before
+
+
+def test_callbacks_are_told_and_may_stop_the_run(tmp_path: Path) -> None:
+    class Follower:
+        def __init__(self) -> None:
+            self.told: list[str] = []
+
+        def on_start(self, training) -> None:
+            self.training = training
+            self.told.append("start")
+
+        def on_update(self, record) -> None:
+            if record.updates == 5:
+                self.training.stop("enough")
+
+        def on_checkpoint(self, env_steps, path) -> None:
+            self.told.append(f"checkpoint {env_steps} {path.is_dir()}")
+
+        def on_end(self, reason) -> None:
+            self.told.append(reason)
+
+    follower = Follower()
+    result = Run.create(config(), tmp_path / "run").train(callbacks=[follower])
+    assert result is not None
+    assert (result["stopped_because"], result["updates"]) == ("enough", 5)
+    assert follower.told == ["start", "checkpoint 65 True", "enough"]

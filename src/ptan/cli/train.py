@@ -176,9 +176,10 @@ def _report(result: dict[str, Any]) -> None:
     """Print how a run ended."""
     from ptan.runs.evaluation import described_mean
 
+    reason = result["stopped_because"]
     why = {"stop_reward": "the reward to stop at is reached", "steps": "all steps are done"}
     tell(
-        f"{why[result['stopped_because']]}: {result['env_steps']:,} environment steps, "
+        f"{why.get(reason, reason)}: {result['env_steps']:,} environment steps, "
         f"{result['updates']:,} updates, {result['seconds']:,.0f} s"
     )
     training, evaluation = result["training"], result["evaluation"]
