@@ -50,7 +50,7 @@ SURFACE = {
     """,
     "ptan.envs": """
         AtariSettings BufferWrapper CannotSave FrameStack1D ImageToPyTorch MadeAnew NotRepeated
-        OldGym Probe RepeatEpisodes load_envs make_atari_vec make_env make_vector probe_repeats
+        Probe RepeatEpisodes load_envs make_atari_vec make_env make_vector probe_repeats
         save_envs wrap_dqn
     """,
     "ptan.conformance": """

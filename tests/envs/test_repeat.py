@@ -104,20 +104,15 @@ def test_actions_of_any_space_are_given_again_in_their_types(space):
     def make():
         return Odd(action_space=space)
 
-    env = played(make, 14, reset_lives=False)
+    env = played(make, 9, reset_lives=False)
     state = env.state_dict()
     encode(state)  # a checkpoint can hold it
     other = resumed(make, state)
-    assert len(other.unwrapped.seen) == 14
+    assert len(other.unwrapped.seen) == 9
     assert repr(other.unwrapped.seen) == repr(env.unwrapped.seen)
-
-
-def test_actions_keep_their_types_where_they_change_within_an_episode():
-    given = [0, np.int64(1), 2.5, np.float32(0.1), True, np.ones(2, np.float32), np.ones((1, 2))]
-    env = played(Odd, 0)
-    for action in given:
+    for action in [0, np.int64(1), 2.5, True, np.ones(2, np.float32), np.ones((1, 2))]:
         env.step(action)
-    assert repr(resumed(Odd, env.state_dict()).unwrapped.seen) == repr(given)
+    assert repr(resumed(make, env.state_dict()).unwrapped.seen) == repr(env.unwrapped.seen)
 
 
 def test_an_environment_may_write_into_its_action_and_an_agent_reuse_its_array():
@@ -155,6 +150,8 @@ def test_observations_of_any_kind_are_compared(observe):
     resumed(lambda: Odd(observe), state)
     with pytest.raises(NotRepeated):
         resumed(Odd, state)
+    with pytest.raises(NotRepeated, match=r"the 0 steps of its episode 0 \(observations, rew"):
+        resumed(Odd, played(lambda: Odd(observe), 0).state_dict())
 
 
 def test_one_changed_bit_of_any_part_changes_the_checksum():
@@ -212,11 +209,6 @@ def test_an_episode_that_goes_otherwise_is_refused_and_the_next_is_a_new_one(mad
     assert env.reset(seed=5)[0].tolist() == RepeatEpisodes(Odd(), 5).reset()[0].tolist()
 
 
-def test_a_first_observation_that_differs_is_refused_as_well():
-    with pytest.raises(NotRepeated, match=r"the 0 steps of its episode 0 \(observations, rew"):
-        resumed(Odd, played(lambda: Odd(lambda _, t: np.zeros(3)), 0).state_dict())
-
-
 def test_a_failing_step_is_no_part_of_the_episode():
     class Once(Odd):
         def step(self, action):
@@ -228,13 +220,6 @@ def test_a_failing_step_is_no_part_of_the_episode():
     with pytest.raises(RuntimeError):
         env.step(7)
     resumed(Once, env.state_dict())
-
-
-def test_a_state_of_something_else_is_refused():
-    state = played(Odd, 3).state_dict()
-    del state["steps"]
-    with pytest.raises(ValueError, match="state must have the entries"):
-        resumed(Odd, state)
 
 
 def test_an_episode_longer_than_its_budget_is_marked_and_not_kept():
@@ -249,6 +234,8 @@ def test_an_episode_longer_than_its_budget_is_marked_and_not_kept():
         resumed(Odd, state)
     env.reset(seed=1)
     assert env.state_dict()["within_budget"]
+    with pytest.raises(ValueError, match="state must have the entries"):
+        resumed(Odd, {"steps": 3})
 
 
 @pytest.mark.parametrize("bad", [-1, True, 1.5, "0", None])

@@ -1,4 +1,4 @@
-"""Whether a device computes in bfloat16, or only imitates it."""
+"""Whether a device computes in bfloat16, or PyTorch only imitates it."""
 
 import torch
 
@@ -8,11 +8,7 @@ _INSTRUCTIONS = ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16")  # of x86 twice,
 
 
 def computes_in_bfloat16(device: torch.device | str) -> bool:
-    """Whether bfloat16 is worth while for networks on a device.
-
-    PyTorch computes in bfloat16 on every processor. On one without instructions for it, networks
-    become several times slower than in float32.
-    """
+    """Whether a device has instructions for bfloat16; without them it is slower than float32."""
     kind = torch.device(device).type
     if not torch.amp.is_autocast_available(kind):
         return False

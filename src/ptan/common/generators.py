@@ -13,13 +13,11 @@ __all__ = ["as_generator", "check_generator_state", "generator_state"]
 
 def as_generator(rng: np.random.Generator | int | None) -> np.random.Generator:
     """An `rng` argument as a generator: itself, one with a seed, or (None) a fresh one."""
-    if isinstance(rng, np.random.Generator):
-        return rng
-    if rng is None:
-        return np.random.default_rng()
-    if isinstance(rng, bool) or not isinstance(rng, int | np.integer):
-        raise TypeError(f"rng must be a numpy.random.Generator, an int or None, got {rng!r}")
-    return np.random.default_rng(whole_number("rng, as a seed,", rng, 0))
+    if rng is not None and not isinstance(rng, np.random.Generator):
+        if isinstance(rng, bool) or not isinstance(rng, int | np.integer):
+            raise TypeError(f"rng must be a numpy.random.Generator, an int or None, got {rng!r}")
+        whole_number("rng, as a seed,", rng, 0)
+    return np.random.default_rng(rng)
 
 
 def generator_state(rng: np.random.Generator) -> dict[str, Any]:

@@ -5,16 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
-__all__ = ["lazy_names"]
-
 
 def lazy_names(package: str, homes: Mapping[str, Sequence[str]]) -> Callable[[str], Any]:
-    """The `__getattr__` of a package, which imports names from the modules where they live.
-
-    Args:
-        package: `__name__` of the package.
-        homes: the names by the module in which each of them lives.
-    """
+    """The `__getattr__` of a package whose names live in modules: names by module in `homes`."""
 
     def get(name: str) -> Any:
         for module, names in homes.items():

@@ -14,10 +14,8 @@ def keep_freed_memory() -> bool:
     """Keep freed memory in this process, for the next training step, instead of returning it.
 
     The GNU C library gives freed blocks of a few megabytes back to the system, which hands out new
-    pages, zeroed one by one, at the next gradient update: up to half of its time on images. After
-    this call the process never shrinks below its peak; results do not change.
-
-    It holds for the whole process and can't be undone: only programs call it, such as the command
+    pages, zeroed one by one, at the next gradient update: up to half of its time on images. It
+    holds for the whole process and can't be undone: only programs call it, such as the command
     line. False where the C library is another one, and nothing has changed.
     """
     if platform.libc_ver()[0] != "glibc":

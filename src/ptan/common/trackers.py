@@ -1,6 +1,5 @@
 """Trackers of training progress: moving averages, means per batch, rewards of episodes."""
 
-import math
 import time
 from collections import deque
 from collections.abc import Iterable
@@ -26,12 +25,7 @@ class _Writer(Protocol):
 
 
 class SMAQueue:
-    """The last `size` values with their minimum, mean and maximum (simple moving average).
-
-    queue = SMAQueue(100)
-    queue += 1.0
-    queue += [2.0, 3.0]
-    """
+    """The last `size` values with their minimum, mean and maximum: `queue += [1.0, 2.0]`."""
 
     def __init__(self, size: int) -> None:
         self.size = whole_number("size", size)
@@ -72,9 +66,8 @@ class _ClosesWriter:
     """A context manager that closes its writer at the end of the block, once."""
 
     def __init__(self, writer: _Writer) -> None:
-        for name in ("add_scalar", "close"):
-            if not callable(getattr(writer, name, None)):
-                raise TypeError(f"writer must have a method {name}, got {writer!r}")
+        if not (hasattr(writer, "add_scalar") and hasattr(writer, "close")):
+            raise TypeError(f"writer must have add_scalar and close, got {writer!r}")
         self.writer = writer
         self._closed = False
 
@@ -101,26 +94,21 @@ class TBMeanTracker(_ClosesWriter):
         self._values: dict[str, list[float]] = {}
 
     def track(self, name: str, value: Any, step: int) -> None:
-        """Take one value, and write the mean at `step` once there are `batch_size` of them.
+        """Take a number, or the mean of an array or tensor; write the mean of `batch_size` values.
 
-        A value is a number, an array, or a tensor on any device, with or without gradients, the
-        last two counting as their mean.
+        Tensors may be on any device, with or without gradients.
         """
-        mean = _mean_of(value)
+        if isinstance(value, torch.Tensor):
+            value = value.detach().to("cpu", torch.float64).numpy()
+        try:
+            mean = float(np.mean(value))
+        except (TypeError, ValueError):
+            raise TypeError(f"value must be a number or an array, got {value!r}") from None
         values = self._values.setdefault(name, [])
         values.append(mean)
         if len(values) >= self.batch_size:
             self.writer.add_scalar(name, float(np.mean(values)), step)
             values.clear()
-
-
-def _mean_of(value: Any) -> float:
-    if isinstance(value, torch.Tensor):
-        return float(value.detach().to("cpu", torch.float64).mean())
-    try:
-        return float(np.mean(value))
-    except (TypeError, ValueError):
-        raise TypeError(f"value must be a number or an array, got {value!r}") from None
 
 
 class RewardTracker(_ClosesWriter):
@@ -138,9 +126,7 @@ class RewardTracker(_ClosesWriter):
     ) -> None:
         super().__init__(writer)
         check_at_least("min_ts_diff", min_ts_diff, 0)
-        if stop_reward is not None and math.isnan(
-            number("stop_reward", stop_reward, "a number or None")
-        ):
+        if stop_reward is not None and np.isnan(number("stop_reward", stop_reward)):
             raise ValueError("stop_reward must be a number or None, got nan")
         self.stop_reward = stop_reward
         self.min_ts_diff = min_ts_diff

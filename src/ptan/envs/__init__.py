@@ -9,7 +9,6 @@ if TYPE_CHECKING:
     from ptan.envs.atari_settings import AtariSettings
     from ptan.envs.atari_vector import make_atari_vec
     from ptan.envs.make import make_env
-    from ptan.envs.old_gym import OldGym
     from ptan.envs.probe import Probe, probe_repeats
     from ptan.envs.repeat import MadeAnew, NotRepeated, RepeatEpisodes
     from ptan.envs.states import CannotSave, load_envs, save_envs
@@ -21,7 +20,6 @@ _HOMES = {
     "ptan.envs.atari_settings": ["AtariSettings"],
     "ptan.envs.atari_vector": ["make_atari_vec"],
     "ptan.envs.make": ["make_env"],
-    "ptan.envs.old_gym": ["OldGym"],
     "ptan.envs.probe": ["Probe", "probe_repeats"],
     "ptan.envs.repeat": ["MadeAnew", "NotRepeated", "RepeatEpisodes"],
     "ptan.envs.states": ["CannotSave", "load_envs", "save_envs"],
@@ -37,7 +35,6 @@ __all__ = [
     "ImageToPyTorch",
     "MadeAnew",
     "NotRepeated",
-    "OldGym",
     "Probe",
     "RepeatEpisodes",
     "load_envs",

@@ -25,35 +25,26 @@ def is_atari(env_id: str) -> bool:
 
 
 def make_env(
-    env_id: str,
-    *,
-    render_mode: str | None = None,
-    atari: AtariSettings | None = None,
-    **kwargs: Any,
+    env_id: str, *, atari: AtariSettings | None = None, **kwargs: Any
 ) -> gymnasium.Env[Any, Any]:
     """Make an environment; one written for old versions of Gym is adapted (`ptan.envs.old_gym`).
 
     Args:
         env_id: a name that Gymnasium knows, or `module:Name-v0`, where importing the module
             registers the name.
-        render_mode: "human" for a window, "rgb_array" for pictures.
         atari: how Atari games are preprocessed by `wrap_dqn`.
-        kwargs: for the environment itself.
+        kwargs: of `gymnasium.make`, such as `render_mode`.
 
-    Raises:
-        ValueError: there is no such environment, or it cannot be made.
-        ImportError: the module of a name, or what Atari games need, cannot be imported.
+    Raises ValueError or ImportError, with the reason, if it cannot be made.
     """
     spec = find_spec(env_id)
     game = is_atari(spec.id)
     if game and spec.namespace == "ALE":
         kwargs = {"frameskip": 1, **kwargs}
-    if render_mode is not None:
-        kwargs["render_mode"] = render_mode
     try:
         env = _make(spec, kwargs)
     except Exception as error:  # an environment may raise anything
-        raise ValueError(f"{env_id} cannot be made: {_one_line(error)}") from error
+        raise ValueError(f"{env_id} cannot be made: {error}") from error
     return wrap_dqn(env, **(atari or AtariSettings()).keywords()) if game else env
 
 
@@ -73,8 +64,7 @@ def find_spec(env_id: str) -> EnvSpec:
         try:
             import_module(module)
         except Exception as error:  # a module may raise anything
-            reason = f"{type(error).__name__}: {_one_line(error)}"
-            raise ImportError(f"env {env_id!r} cannot be imported: {reason}") from error
+            raise ImportError(f"env {env_id!r} cannot be imported: {error!r}") from error
     try:
         return gymnasium.spec(name)
     except (gymnasium.error.Error, ImportError, ValueError):
@@ -101,11 +91,4 @@ def _make(spec: EnvSpec, kwargs: dict[str, Any]) -> Any:
 
 def _adapted(entry_point: Any, render_mode: str | None = None, **kwargs: Any) -> OldGym:
     create = entry_point if callable(entry_point) else load_env_creator(entry_point)
-    env = create(**kwargs)
-    if not is_old(env):
-        raise TypeError(f"{type(env).__name__} takes no render_mode")
-    return OldGym(env, render_mode)
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+    return OldGym(create(**kwargs), render_mode)

@@ -22,12 +22,10 @@ _LENGTH = 20  # mean steps of an episode: what one leaves behind for the next sh
 
 @dataclass(frozen=True)
 class Probe:
-    """What was found.
+    """Whether `save_envs` and `load_envs` carry environments over in mid-episode, and why.
 
-    repeats  whether `save_envs` and `load_envs` carry environments over in mid-episode
-    restart  what makes two runs equal from a common point on: a seeded "reset" of used
-             environments, one of those made anew ("remake": `ptan.envs.MadeAnew`), or neither
-    reason   why, in words
+    Two runs are equal from a common point on by a seeded `restart`: a "reset" of used environments,
+    a "remake", of those made anew (`ptan.envs.MadeAnew`), or "never".
     """
 
     repeats: bool
@@ -76,7 +74,9 @@ def _play(
     env: Any, seed: int, steps: int, first: int = 0, state: Any = None, save_at: Any = ()
 ) -> tuple[list[int], dict[int, dict[str, Any]]]:
     """Checksums of the steps from `first` on, and states before some of them."""
-    envs = env if isinstance(env, VectorEnv) else [env]
+    vector = isinstance(env, VectorEnv)
+    itself = vector and env.metadata.get("autoreset_mode") != AutoresetMode.DISABLED
+    envs = env if vector else [env]
     env.reset(seed=seed)
     if state is not None:
         load_envs(envs, state)
@@ -88,16 +88,9 @@ def _play(
     for t in range(first, steps):
         if t in save_at:
             states[t] = save_envs(envs)
-        seen.append(_step(env, actions[t], cuts[t]))
+        *answer, _ = env.step(actions[t])
+        done = cuts[t] | answer[2] | answer[3]
+        if done.any() and not itself:
+            answer.append(env.reset(options={"reset_mask": done} if vector else None)[0])
+        seen.append(checksum(answer))
     return seen, states
-
-
-def _step(env: Any, action: Any, cut: Any) -> int:
-    obs, reward, terminated, truncated, _ = env.step(action)
-    seen = checksum((obs, reward, terminated, truncated))
-    vector = isinstance(env, VectorEnv)
-    if vector and env.metadata.get("autoreset_mode") != AutoresetMode.DISABLED:
-        return seen
-    done = cut | terminated | truncated
-    options = {"reset_mask": done} if vector else None
-    return checksum(env.reset(options=options)[0], seen) if done.any() else seen

@@ -83,8 +83,8 @@ class RepeatEpisodes(Wrapper):
         if self._steps > self._budget:
             self._actions.clear()
         self._checksum = checksum((obs, reward, terminated, truncated), self._checksum)
-        self._life_lost = bool(terminated and isinstance(info, dict) and info.get("life_loss"))
-        self._over = bool(truncated or (terminated and not self._life_lost))
+        lost = terminated and not truncated and isinstance(info, dict) and info.get("life_loss")
+        self._life_lost, self._over = bool(lost), bool((terminated or truncated) and not lost)
         return result
 
     def state_dict(self) -> dict[str, Any]:
