@@ -1,6 +1,5 @@
 """Sub-trajectories from episodes that were stored before."""
 
-import copy
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -8,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from ptan.common.checks import whole_number
-from ptan.common.generators import as_generator
+from ptan.common.generators import as_generator, check_generator_state, generator_state
+from ptan.experience.layout import flatten, layout_of
 from ptan.experience.rows import Experience
 from ptan.experience.sources import EpisodeStatistics
 from ptan.experience.stepping import Truncation, checked_truncation
@@ -52,84 +52,61 @@ class ExperienceSourceBuffer(EpisodeStatistics):
         """Draw from other episodes from now on.
 
         Raises:
-            ValueError: see the class; the episodes stay as they were.
+            ValueError, TypeError: see the class; the episodes stay as they were.
         """
         try:
-            longest = max((len(episode) for episode in buffer), default=0)
             known = all(isinstance(step, Experience) for episode in buffer for step in episode)
-            count = len(buffer)
+            lengths = [len(episode) for episode in buffer]
         except TypeError:
             known = False
         if not known:
             raise TypeError(f"buffer must be a list of episodes of Experience, got {buffer!r}")
-        if self.check_finite:
-            for number, episode in enumerate(buffer):
-                _check_finite(episode, number)
+        for number, episode in enumerate(buffer if self.check_finite else ()):
+            for index, step in enumerate(episode):
+                _check_finite(step, f"of episode {number} at step {index}")
         usable = [episode for episode in buffer if len(episode) >= self.steps_count]
         if not usable:
             raise ValueError(
                 f"buffer must hold an episode of at least steps_count={self.steps_count} steps, "
-                f"the longest of {count} has {longest}"
+                f"the longest of {len(lengths)} has {max(lengths, default=0)}"
             )
-        self.buffer = buffer
-        self._usable = usable
-
-    def state_dict(self) -> dict[str, Any]:
-        """What the draws to come depend on beside the episodes: the state of the generator.
-
-        Returns:
-            A state tree of plain values and arrays.
-        """
-        return {"steps_count": self.steps_count, "rng": copy.deepcopy(self.rng.bit_generator.state)}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Draw from now on as the source whose state it is, from equal episodes.
-
-        Args:
-            state: From `state_dict`; it is not changed.
-
-        Raises:
-            ValueError: it is of a source of other steps, or of another generator.
-        """
-        if state.get("steps_count") != self.steps_count or "rng" not in state:
-            raise ValueError(f"state must be of a source with steps_count={self.steps_count}")
-        try:
-            self.rng.bit_generator.state = copy.deepcopy(state["rng"])
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"state must hold the state of a generator: {error!r}") from error
+        self.buffer, self._usable = buffer, usable
 
     def __iter__(self) -> Iterator[tuple[Experience, ...]]:
         return SourceIterator(self._runs, self._draw)
 
-    def pop_rewards_steps(self) -> list[tuple[float, int]]:  # noqa: D102
-        return []  # nothing is played here
+    def pop_rewards_steps(self) -> list[tuple[float, int]]:
+        """Nothing: no episode is played here."""
+        return []
+
+    def state_dict(self) -> dict[str, Any]:
+        """What the draws to come depend on beside the episodes: the state of the generator."""
+        return {"steps_count": self.steps_count, "rng": generator_state(self.rng)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Draw from now on as the source whose state it is, from equal episodes.
+
+        Raises:
+            ValueError, TypeError: it is of a source of other steps, or of another generator.
+        """
+        if state.get("steps_count") != self.steps_count:
+            raise ValueError(f"state must be of a source with steps_count={self.steps_count}")
+        check_generator_state(self.rng, state.get("rng"), "state['rng']")
+        self.rng.bit_generator.state = state["rng"]
 
     def _draw(self) -> tuple[Experience, ...]:
         episode = self._usable[self.rng.integers(len(self._usable))]
         start = int(self.rng.integers(len(episode) - self.steps_count + 1))
         steps = episode[start : start + self.steps_count]
-        if self.truncation == "terminal":
-            return tuple(_terminal(step) if step.truncated else step for step in steps)
-        return tuple(steps)
+        if self.truncation == "bootstrap":
+            return tuple(steps)
+        terminal = {"terminated": True, "discount": 0.0}
+        return tuple(replace(step, **terminal) if step.truncated else step for step in steps)
 
 
-def _terminal(step: Experience) -> Experience:
-    return replace(step, terminated=True, discount=0.0)
-
-
-def _check_finite(episode: Sequence[Experience], number: int) -> None:
-    for index, step in enumerate(episode):
-        for name in ("state", "reward", "final_state"):
-            if not _all_finite(value := getattr(step, name)):
-                raise ValueError(
-                    f"{name} of episode {number} at step {index} must be finite, got {value!r}"
-                )
-
-
-def _all_finite(value: Any) -> bool:
-    if isinstance(value, dict):
-        return all(map(_all_finite, value.values()))
-    if isinstance(value, tuple):
-        return all(map(_all_finite, value))
-    array = np.asarray(value)
-    return array.dtype.kind != "f" or bool(np.isfinite(array).all())
+def _check_finite(step: Experience, where: str) -> None:
+    for name in ("state", "reward", "final_state"):
+        value = getattr(step, name)
+        arrays = map(np.asarray, flatten(layout_of(value), value, name))
+        if not all(np.isfinite(part).all() for part in arrays if part.dtype.kind in "fc"):
+            raise ValueError(f"{name} {where} must be finite, got {value!r}")

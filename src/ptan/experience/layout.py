@@ -8,7 +8,7 @@ arrays; those that need a gradient stay objects, as everything does that is no n
 ragged lists. Objects are kept as given, without columns of numbers.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -190,3 +190,21 @@ def row_values(layout: Layout, columns: Sequence[Array]) -> list[Any]:
     if isinstance(layout, Leaf):
         return parts[0]
     return [unflatten(layout, leaves) for leaves in zip(*parts, strict=True)]
+
+
+def layout_words(layout: Layout) -> dict[str, Any]:
+    """A layout as numbers, text, lists and dicts; the order of keys is kept."""
+    if isinstance(layout, dict):
+        return {"dict": [[key, layout_words(part)] for key, part in layout.items()]}
+    if isinstance(layout, tuple):
+        return {"tuple": [layout_words(part) for part in layout]}
+    return {"shape": list(layout.shape), "dtype": layout.dtype.str, "scalar": layout.scalar}
+
+
+def layout_written(words: Mapping[str, Any]) -> Layout:
+    """The layout of which these are the words."""
+    if "dict" in words:
+        return {key: layout_written(part) for key, part in words["dict"]}
+    if "tuple" in words:
+        return tuple(layout_written(part) for part in words["tuple"])
+    return Leaf(tuple(map(int, words["shape"])), np.dtype(words["dtype"]), words["scalar"] is True)

@@ -5,7 +5,7 @@
 * `VectorExperienceSourceFirstLast`: the same over a Gymnasium `VectorEnv`
 """
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -17,7 +17,7 @@ from ptan.experience.stepping import Truncation, WindowSpec, make_stepper
 from ptan.experience.stream import RowIterator, Runs, SourceIterator, Stream
 
 
-class EpisodeStatistics:
+class EpisodeStatistics(ABC):
     """What all sources tell about finished episodes."""
 
     def pop_total_rewards(self) -> list[float]:
@@ -61,6 +61,8 @@ class ExperienceSource(EpisodeStatistics):
         ValueError, TypeError: an argument that makes no sense, named in the text.
     """
 
+    gamma: float | None = None
+
     def __init__(
         self,
         env: Any,
@@ -73,29 +75,23 @@ class ExperienceSource(EpisodeStatistics):
         truncation: Truncation = "bootstrap",
         check_finite: bool = True,
     ) -> None:
-        spec = WindowSpec(
-            n_step=whole_number("steps_count", steps_count),
-            delta=whole_number("steps_delta", steps_delta),
-            row_class=Experience,
-            joined=False,
-        )
-        self._set_up(
+        self.env = env
+        self.steps_count = whole_number("steps_count", steps_count)
+        self.steps_delta = whole_number("steps_delta", steps_delta)
+        stepper = make_stepper(
             env,
             agent,
-            spec,
+            self._spec(),
             vectorized=vectorized,
             env_seed=env_seed,
             truncation=truncation,
             check_finite=check_finite,
         )
-
-    def _set_up(self, env: Any, agent: Any, spec: WindowSpec, **options: Any) -> None:
-        self.env = env
-        self.steps_count = spec.n_step
-        self.steps_delta = spec.delta
-        self.gamma = spec.gamma
-        self._stream = Stream(make_stepper(env, agent, spec, **options))
+        self._stream = Stream(stepper)
         self._runs = Runs(self._stream.start)
+
+    def _spec(self) -> WindowSpec:
+        return WindowSpec(self.steps_count, self.steps_delta, row_class=Experience, joined=False)
 
     @property
     def agent(self) -> Any:
@@ -115,9 +111,7 @@ class ExperienceSource(EpisodeStatistics):
     def state_dict(self) -> dict[str, Any]:
         """Everything that the items to come depend on, except the agent's weights and randomness.
 
-        That is: the environments in the middle of their episodes, windows in progress, rows that
-        were cut and not asked for yet, observations and agent states, returns so far, and finished
-        episodes that were not popped.
+        Environments in the middle of their episodes are part of it, and episodes not popped yet.
 
         Returns:
             A state tree (nested dicts, lists and tuples of plain values and arrays) that shares no
@@ -129,15 +123,10 @@ class ExperienceSource(EpisodeStatistics):
         return self._stream.state_dict()
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on where the source whose state it is was stopped.
+        """Go on, to the bit, where the source was that was made with equal arguments.
 
         The iterator that began last goes on there; if none began yet, the first one that begins
-        does so. Any later one starts everything afresh, as ever. With an agent that acts equally,
-        the items are those that the other source would have given, to the bit.
-
-        Args:
-            state: from `state_dict` of a source with equal arguments and equally made environments;
-                it is not changed.
+        does so. Any later one starts everything afresh, as ever. The state is not changed.
 
         Raises:
             ValueError: it is of another source, or of other environments. Nothing is changed.
@@ -154,10 +143,8 @@ class ExperienceSourceFirstLast(ExperienceSource):
     yields T rows: its last n - 1 windows are shorter, and their discount says so.
 
     Args:
-        env, agent, steps_delta, vectorized, env_seed, truncation, check_finite: see
-            `ExperienceSource`.
         gamma: discount per step, in [0, 1].
-        steps_count: environment steps in a window, n.
+        env, agent, …: see `ExperienceSource`.
     """
 
     def __init__(
@@ -173,19 +160,20 @@ class ExperienceSourceFirstLast(ExperienceSource):
         truncation: Truncation = "bootstrap",
         check_finite: bool = True,
     ) -> None:
-        self._set_up(
+        self.gamma = unit_interval("gamma", gamma)
+        super().__init__(
             env,
             agent,
-            WindowSpec(
-                n_step=whole_number("steps_count", steps_count),
-                delta=whole_number("steps_delta", steps_delta),
-                gamma=unit_interval("gamma", gamma),
-            ),
-            vectorized=vectorized,
-            env_seed=env_seed,
+            steps_count,
+            steps_delta,
+            vectorized,
+            env_seed,
             truncation=truncation,
             check_finite=check_finite,
         )
+
+    def _spec(self) -> WindowSpec:
+        return WindowSpec(self.steps_count, self.steps_delta, self.gamma)
 
 
 class VectorExperienceSourceFirstLast(ExperienceSourceFirstLast):
@@ -193,9 +181,8 @@ class VectorExperienceSourceFirstLast(ExperienceSourceFirstLast):
 
     Args:
         env: the vector environment, in any auto-reset mode.
-        agent, gamma, steps_count, env_seed, truncation, check_finite: see
-            `ExperienceSourceFirstLast`.
         unnest_data: False yields a list per vector step that completes rows, instead of the rows.
+        agent, gamma, …: see `ExperienceSourceFirstLast`.
     """
 
     def __init__(
@@ -210,16 +197,8 @@ class VectorExperienceSourceFirstLast(ExperienceSourceFirstLast):
         truncation: Truncation = "bootstrap",
         check_finite: bool = True,
     ) -> None:
-        super().__init__(
-            env,
-            agent,
-            gamma,
-            steps_count,
-            vectorized=True,
-            env_seed=env_seed,
-            truncation=truncation,
-            check_finite=check_finite,
-        )
+        modes: dict[str, Any] = {"truncation": truncation, "check_finite": check_finite}
+        super().__init__(env, agent, gamma, steps_count, 1, True, env_seed, **modes)
         self.unnest_data = unnest_data
 
     def __iter__(self) -> Iterator[Any]:

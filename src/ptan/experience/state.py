@@ -11,27 +11,29 @@ import numpy as np
 from torch import Tensor
 
 from ptan.envs.states import CannotSave
-from ptan.experience.layout import Array, Layout, Leaf
+from ptan.experience.layout import Array, Layout, Leaf, layout_words, layout_written
 from ptan.experience.tape import Tape
 from ptan.experience.transitions import Transitions
 from ptan.experience.windows import WindowCutter, WindowSpec
 
-_COLUMNS = ("actions", "rewards", "discounts", "steps", "flags", "lengths")
-_PLAIN = (type(None), bool, int, float, str, np.generic)
+_STEPS = ("flags", "raw", "rewards", "actions")
+_ROWS = ("actions", "rewards", "discounts", "steps", "flags", "lengths")
 
 
 def plain(value: Any, name: str) -> Any:
-    """A copy of a value as a state tree.
+    """A copy of a value as a state tree; arrays of objects become lists.
 
     Raises:
         CannotSave: something in it is no plain data; the text says where.
     """
-    if type(value) in _PLAIN or isinstance(value, np.generic):
+    if value is None or type(value) in (bool, int, float, str) or isinstance(value, np.generic):
         return value
-    if isinstance(value, np.ndarray) and not value.dtype.hasobject:
-        return value.copy()
     if isinstance(value, Tensor):
         return value.detach().clone()
+    if isinstance(value, np.ndarray):
+        if not value.dtype.hasobject:
+            return value.copy()
+        value = list(value)
     if type(value) is dict:
         return {key: plain(part, f"{name}[{key!r}]") for key, part in value.items()}
     if type(value) in (list, tuple):
@@ -42,25 +44,29 @@ def plain(value: Any, name: str) -> Any:
     )
 
 
-# Tapes, and rows cut from them.
+def column_of(values: Any) -> Array:
+    """The array that `plain` copied."""
+    if isinstance(values, np.ndarray):
+        return values.copy()
+    column = np.empty(len(values), object)
+    for i, value in enumerate(values):
+        column[i] = plain(value, "state")
+    return column
 
 
 def tape_state(tape: Tape, windows: WindowCutter) -> dict[str, Any]:
     """The steps of a tape that windows in progress still need; all steps were cut."""
-    first = max(0, tape.t - windows.spec.n_step)
-    slots = tape.slots(first, tape.t)
+    first, action = max(0, tape.t - windows.spec.n_step), tape.action_leaf
+    steps, observations = tape.slots(first, tape.t), tape.slots(first, tape.t + 1)
     return {
         "t": tape.t,
-        "layout": _layout_state(tape.layout),
-        "reward": _layout_state(tape.reward_leaf),
-        "action": None if tape.action_leaf is None else _layout_state(tape.action_leaf),
+        "layout": layout_words(tape.layout),
+        "reward": layout_words(tape.reward_leaf),
+        "action": None if action is None else layout_words(action),
         "progress": windows.progress.copy(),
         "returns": windows.returns.copy(),
-        "frames": [_values(frames[tape.slots(first, tape.t + 1)]) for frames in tape.frames],
-        "flags": tape.flags[slots],
-        "raw": tape.raw[slots],
-        "rewards": tape.rewards[slots],
-        "actions": None if tape.action_leaf is None else _values(tape.actions[slots]),
+        "frames": [plain(frames[observations], "observations") for frames in tape.frames],
+        "steps": {name: plain(getattr(tape, name)[steps], name) for name in _STEPS},
     }
 
 
@@ -68,80 +74,35 @@ def restored_tape(
     state: Mapping[str, Any], make: Callable[[Layout], Tape], spec: WindowSpec
 ) -> tuple[Tape, WindowCutter]:
     """A new tape that goes on where the one of the state was, and what cuts it."""
-    tape = make(_layout(state["layout"]))
-    windows = WindowCutter(tape, spec)
-    first, tape.t = max(0, state["t"] - spec.n_step), state["t"]
-    slots = tape.slots(first, tape.t)
-    reward = _layout(state["reward"])
-    assert isinstance(reward, Leaf)
-    tape.set_reward(reward)
-    windows.rewind()
-    windows.progress[:] = state["progress"]
-    windows.returns[:] = state["returns"]
+    tape = make(layout_written(state["layout"]))
+    tape.t = state["t"]
+    first = max(0, tape.t - spec.n_step)
+    for leaf, use in ((state["reward"], tape.set_reward), (state["action"], tape.set_action)):
+        if leaf is not None:
+            written = layout_written(leaf)
+            assert isinstance(written, Leaf)
+            use(written)
     for frames, values in zip(tape.frames, state["frames"], strict=True):
-        _fill(frames, tape.slots(first, tape.t + 1), values)
-    for name in ("flags", "raw", "rewards"):
-        getattr(tape, name)[slots] = state[name]
-    if state["action"] is not None:
-        action = _layout(state["action"])
-        assert isinstance(action, Leaf)
-        tape.set_action(action)
-        _fill(tape.actions, slots, state["actions"])
+        frames[tape.slots(first, tape.t + 1)] = column_of(values)
+    for name in _STEPS:
+        getattr(tape, name)[tape.slots(first, tape.t)] = column_of(state["steps"][name])
+    windows = WindowCutter(tape, spec)
+    windows.progress[:], windows.returns[:] = state["progress"], state["returns"]
     return tape, windows
 
 
 def rows_state(rows: Transitions) -> dict[str, Any]:
-    """Rows with the observations that they refer to."""
-    used, refs = np.unique(rows.refs, return_inverse=True)
-    refs = refs.reshape(rows.refs.shape).astype(np.int32) - (used[0] < 0)
+    """Rows, each with the observations that it refers to."""
+    places = np.arange(rows.refs.size, dtype=np.int32).reshape(rows.refs.shape)
     return {
-        "refs": refs,
-        "frames": [_values(frames[used[used >= 0]]) for frames in rows.frames],
-        **{name: _values(getattr(rows, name)) for name in _COLUMNS},
+        "refs": np.where(rows.refs < 0, -1, places),
+        "frames": [plain(frames[rows.refs.ravel()], "observations") for frames in rows.frames],
+        **{name: plain(getattr(rows, name), name) for name in _ROWS},
     }
 
 
 def restored_rows(state: Mapping[str, Any], windows: WindowCutter) -> Transitions:
     """The rows of a state, of the kind that is cut from a tape."""
-    frames = [_column(values) for values in state["frames"]]
-    columns: dict[str, Any] = {name: _column(state[name]) for name in _COLUMNS}
-    return Transitions(
-        schema=windows.schema, extras={}, refs=state["refs"].copy(), frames=frames, **columns
-    )
-
-
-def _values(column: Array) -> Any:
-    """A column as a state tree: a list where it holds objects."""
-    return plain(list(column), "an object") if column.dtype.hasobject else column.copy()
-
-
-def _column(values: Any) -> Array:
-    if isinstance(values, np.ndarray):
-        return values.copy()
-    column = np.empty(len(values), object)
-    _fill(column, np.arange(len(values)), values)
-    return column
-
-
-def _fill(column: Array, slots: Array, values: Any) -> None:
-    if isinstance(values, np.ndarray):
-        column[slots] = values
-        return
-    for slot, value in zip(slots, plain(values, "state"), strict=True):
-        column[slot] = value
-
-
-def _layout_state(layout: Layout) -> dict[str, Any]:
-    if isinstance(layout, dict):
-        return {"dict": [[key, _layout_state(part)] for key, part in layout.items()]}
-    if isinstance(layout, tuple):
-        return {"tuple": [_layout_state(part) for part in layout]}
-    return {"shape": list(layout.shape), "dtype": layout.dtype.str, "scalar": layout.scalar}
-
-
-def _layout(state: Mapping[str, Any]) -> Layout:
-    if "dict" in state:
-        return {key: _layout(part) for key, part in state["dict"]}
-    if "tuple" in state:
-        return tuple(_layout(part) for part in state["tuple"])
-    return Leaf(tuple(state["shape"]), np.dtype(state["dtype"]), state["scalar"])
+    frames = [column_of(values) for values in state["frames"]]
+    columns: dict[str, Any] = {name: column_of(state[name]) for name in ("refs", *_ROWS)}
+    return Transitions(schema=windows.schema, extras={}, frames=frames, **columns)

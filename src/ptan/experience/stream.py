@@ -71,11 +71,9 @@ class Stream:
 
     def take_step(self) -> list[Any]:
         """All rows that come next out of one step, as objects. Their episodes are shown at once."""
-        rows = self._ready(1)
-        items = (self._items or decode(rows))[self._next :]
-        self._deliver(len(items))
-        self._show(self._cut)
-        return items
+        while (rows := self.advance(1)) is None:
+            pass
+        return decode(rows)
 
     def advance(
         self, steps: int, after_each: Callable[[], object] | None = None
@@ -113,21 +111,19 @@ class Stream:
             self._show(self._delivered)
         while self._rows is None:
             self._begin()
-            self._step(self._steps_towards(wanted))
+            # No more steps than are certain to be needed: each may complete one row per
+            # environment, and an end completes the windows that are open.
+            stepper = self.stepper
+            steps = -(-(wanted - stepper.windows.open_steps) // stepper.count)
+            self._step(max(1, min(steps, stepper.tape.room)))
         return self._rows
 
     def _begin(self) -> None:
         if self.stepper.needs_reset:
             self.stepper.begin()
 
-    def _steps_towards(self, wanted: int) -> int:
-        # No more steps than are certain to be needed: each may complete one row per environment,
-        # and an end completes the windows that are open.
-        stepper = self.stepper
-        steps = -(-(wanted - stepper.windows.open_steps) // stepper.count)
-        return max(1, min(steps, stepper.tape.room))
-
     def _step(self, steps: int, after_each: Callable[[], object] | None = None) -> None:
+        """Some steps, and the rows that they complete, also where an exception cut them off."""
         try:
             if after_each is None:
                 self.stepper.advance(steps)
@@ -135,21 +131,15 @@ class Stream:
                 for _ in range(steps):
                     self.stepper.advance(1)
                     after_each()
-        except BaseException as error:
-            self._settle(error)
-            raise
-        self._settle(None)
-
-    def _settle(self, cause: BaseException | None) -> None:
-        """Cut the rows of the steps taken."""
-        flaw = self.stepper.first_flaw()
-        self._rows, episodes = self.stepper.cut()
-        for total, steps, rows in episodes.tolist():
-            self._episodes.append((self._cut + int(rows), total, int(steps)))
-        if self._rows is not None:
-            self._cut += len(self._rows)
-        if flaw is not None:
-            raise ValueError(flaw) from cause
+        finally:
+            flaw = self.stepper.first_flaw()
+            self._rows, episodes = self.stepper.cut()
+            for total, length, rows in episodes.tolist():
+                self._episodes.append((self._cut + int(rows), total, int(length)))
+            if self._rows is not None:
+                self._cut += len(self._rows)
+            if flaw is not None:
+                raise ValueError(flaw)
 
     @property
     def _delivered(self) -> int:
@@ -194,8 +184,7 @@ class Stream:
         try:
             episodes = deque((rows, total, steps) for rows, total, steps in state["episodes"])
             finished = [(total, steps) for total, steps in state["finished"]]
-            rows = state["rows"]
-            stepper = state["stepper"]
+            rows, stepper = state["rows"], state["stepper"]
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"state is no state of a source: {error!r}") from error
         self.stepper.load_state_dict(stepper)
@@ -231,8 +220,7 @@ class Runs:
                 "this iterator is out of date: its source was iterated anew, which starts "
                 "everything afresh"
             )
-        iterator.begun = True
-        self.newest = iterator
+        iterator.begun, self.newest = True, iterator
         if not self._resumed:
             self._start()
         self._resumed = False
@@ -243,12 +231,7 @@ class Runs:
 
 
 class SourceIterator(Iterator[T], Generic[T]):
-    """An iterator of a source.
-
-    Args:
-        runs: all iterators of the source.
-        next_item: gives the next item.
-    """
+    """An iterator of a source: its place among the others, and what gives the next item."""
 
     def __init__(self, runs: Runs, next_item: Callable[[], T]) -> None:
         self.begun = False

@@ -13,7 +13,14 @@ import numpy.typing as npt
 
 from ptan.common.checks import whole_number
 from ptan.experience.flags import ENDED, INT_REWARD, KEEPS_LAST, NO_FINAL, TERMINATED
-from ptan.experience.layout import Array, Layout, Leaf
+from ptan.experience.layout import (
+    Array,
+    Layout,
+    Leaf,
+    layout_words,
+    layout_written,
+    leaves_of,
+)
 from ptan.experience.rows import Experience, ExperienceFirstLast, Row
 from ptan.experience.transitions import Schema
 from ptan.replay.frames import FrameStore, Store
@@ -210,44 +217,42 @@ def _schema(words: Any, known: type[Row] | None, where: str) -> Schema:
 
 
 def _words(layout: Layout, path: str) -> dict[str, Any]:
-    """A layout in words, numbers, lists and dicts."""
-    if isinstance(layout, Leaf):
-        if layout.opaque:
-            raise TypeError(
-                f"this buffer cannot be saved: {path} of its rows is kept as Python objects, and "
-                "only numbers and arrays of numbers can be saved"
-            )
-        return {"shape": list(layout.shape), "dtype": layout.dtype.str, "scalar": layout.scalar}
-    if isinstance(layout, tuple):
-        return {"tuple": [_words(part, f"{path}[{i}]") for i, part in enumerate(layout)]}
-    for key in layout:
-        if type(key) not in (str, int, bool, type(None)):
-            raise TypeError(
-                f"this buffer cannot be saved: its observations have the key {key!r}, and only "
-                "text, ints, bools and None can be saved as keys"
-            )
-    # A list of pairs: the order of the parts is that of the stores.
-    return {"dict": [[key, _words(part, f"{path}[{key!r}]")] for key, part in layout.items()]}
+    """A layout in words, numbers, lists and dicts.
+
+    Raises:
+        TypeError: something in it cannot be saved.
+    """
+    if isinstance(layout, Leaf) and layout.opaque:
+        raise TypeError(
+            f"this buffer cannot be saved: {path} of its rows is kept as Python objects, and "
+            "only numbers and arrays of numbers can be saved"
+        )
+    if not isinstance(layout, Leaf):
+        parts = layout.items() if isinstance(layout, dict) else enumerate(layout)
+        for key, part in parts:
+            if type(key) not in (str, int, bool, type(None)):
+                raise TypeError(
+                    f"this buffer cannot be saved: its observations have the key {key!r}, and only "
+                    "text, ints, bools and None can be saved as keys"
+                )
+            _words(part, f"{path}[{key!r}]")
+    return layout_words(layout)
 
 
 def _layout(words: Any) -> Layout:
-    layout: Layout
-    if "tuple" in words:
-        layout = tuple(_layout(part) for part in words["tuple"])
-    elif "dict" in words:
-        layout = {key: _layout(part) for key, part in words["dict"]}
-    else:
-        return _leaf(words)
+    layout = layout_written(words)
     if _words(layout, "") != words:
         raise ValueError(f"no nested arrays: {words!r}")
+    for leaf in leaves_of(layout):
+        unknown = leaf.dtype.kind not in "biufc"
+        if unknown or (leaf.scalar and (leaf.shape or leaf.dtype not in _SCALARS)):
+            raise ValueError(f"no array of numbers: {leaf}")
     return layout
 
 
 def _leaf(words: Any) -> Leaf:
-    dtype = np.dtype(words["dtype"])
-    leaf = Leaf(tuple(map(int, words["shape"])), dtype, words["scalar"] is True)
-    plain = dtype.kind in "biufc" and _words(leaf, "") == words
-    if not plain or (leaf.scalar and (leaf.shape or dtype not in _SCALARS)):
+    leaf = _layout(words)
+    if not isinstance(leaf, Leaf):
         raise ValueError(f"no array of numbers: {words!r}")
     return leaf
 
