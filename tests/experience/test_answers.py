@@ -210,7 +210,7 @@ def test_an_environment_is_known_by_its_number():
 # Vector environments.
 
 FLAGS = "array of 2 bools"
-LIKE_BATCH = r"shape \(2, 2\) and dtype float32"
+LIKE_BATCH = r"one like the first per environment \(2\)"
 VECTOR_STEP = r"\(observations, rewards, terminated, truncated, info\)"
 
 

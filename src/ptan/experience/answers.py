@@ -1,13 +1,24 @@
-"""What environments answer, taken apart and checked; errors name environment and step."""
+"""What environments answer and agents decide, taken apart and checked."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypeAlias
 
 import numpy as np
 from gymnasium import spaces
-from gymnasium.vector import AutoresetMode, VectorEnv
 from torch import Tensor
 
-from ptan.experience.layout import leaf_of
+from ptan.actions.policy import PolicyStep
+from ptan.common.checks import checked_callable
+from ptan.experience.layout import Array, leaf_of
+from ptan.experience.observations import one_of
+
+
+def wrong(what: str, right: str, got: Any) -> TypeError:
+    """The error that says what something must be, and what it is."""
+    return TypeError(f"{what} must {right}, got {got!r}")
+
+
+# Environments. Their number and step are in the texts.
 
 
 def reset_parts(env: Any, number: int, result: Any) -> tuple[Any, dict[str, Any]]:
@@ -17,19 +28,13 @@ def reset_parts(env: Any, number: int, result: Any) -> tuple[Any, dict[str, Any]
         TypeError: there is no observation, or one that is no array where the space is a `Box`.
     """
     observation, info = result, None
-    if isinstance(result, tuple) and len(result) == 2:
+    if isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], dict | None):
         observation, info = result
-        if not (info is None or isinstance(info, dict)):
-            observation, info = result, None
     if observation is None and result is not None:
-        raise TypeError(
-            f"observation of environment {number} after its reset must not be None, got {result!r}"
-        )
+        raise wrong(f"observation of environment {number} after its reset", "not be None", result)
     in_box = isinstance(getattr(env, "observation_space", None), spaces.Box)
     if observation is None or (in_box and _is_no_array(observation)):
-        raise TypeError(
-            f"reset of environment {number} must return (observation, info), got {result!r}"
-        )
+        raise wrong(f"reset of environment {number}", "return (observation, info)", result)
     return observation, info or {}
 
 
@@ -49,56 +54,26 @@ def step_parts(result: Any, env: int, step: int) -> tuple[Any, Any, Any, Any, An
         return tuple(result)
     if isinstance(result, (tuple, list)) and len(result) == 4:
         observation, reward, done, info = result
-        done = done if done.__class__ is bool else flag_of(done, "done", env, step)
+        done = flag_of(done, "done", env, step)
         cut_off = bool(done and isinstance(info, dict) and info.get("TimeLimit.truncated"))
         return observation, reward, done and not cut_off, cut_off, info
-    raise TypeError(
-        f"step of environment {env} must return (observation, reward, terminated, truncated, info)"
-        f", got {result!r} at step {step}"
-    )
+    parts = "return (observation, reward, terminated, truncated, info)"
+    raise wrong(f"step of environment {env} at step {step}", parts, result)
 
 
 def flag_of(value: Any, name: str, env: int, step: int) -> bool:
-    """A flag as a Python bool; 0 and 1 count.
+    """A flag as a Python bool; 0, 1 and arrays of one bool count.
 
     Raises:
         TypeError: it is something else.
     """
-    if isinstance(value, np.bool_) or (isinstance(value, (int, np.integer)) and value in (0, 1)):
+    bit = isinstance(value, (int, np.integer)) and value in (0, 1)
+    if bit or (getattr(value, "shape", None) == () and value.dtype == np.bool_):
         return bool(value)
-    if isinstance(value, np.ndarray) and value.shape == () and value.dtype == np.bool_:
-        return bool(value)
-    raise TypeError(f"{name} of environment {env} must be a bool, got {value!r} at step {step}")
+    raise wrong(f"{name} of environment {env} at step {step}", "be a bool", value)
 
 
-def vector_reset_parts(result: Any) -> tuple[Any, dict[str, Any]]:
-    """(observations, info) of a vector environment's reset.
-
-    Raises:
-        TypeError: it returned something else.
-    """
-    if isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], dict):
-        return result
-    raise TypeError(f"reset of env must return (observations, info), got {result!r}")
-
-
-def vector_step_parts(result: Any, step: int) -> tuple[Any, Any, Any, Any, Any]:
-    """The five parts of a vector environment's step.
-
-    Raises:
-        TypeError: it has another number of parts.
-    """
-    try:
-        observations, rewards, terminated, truncated, info = result
-    except (TypeError, ValueError):
-        raise TypeError(
-            "step of env must return (observations, rewards, terminated, truncated, info), "
-            f"got {result!r} at step {step}"
-        ) from None
-    return observations, rewards, terminated, truncated, info
-
-
-def flags_of(values: Any, name: str, count: int, step: int) -> Any:
+def flags_of(values: Any, name: str, count: int, step: int) -> Array:
     """The flags of all environments of a vector; a tensor of them counts.
 
     Raises:
@@ -107,8 +82,8 @@ def flags_of(values: Any, name: str, count: int, step: int) -> Any:
     if values.__class__ is not np.ndarray and isinstance(values, Tensor):
         values = values.numpy(force=True)
     if getattr(values, "dtype", None) != np.bool_ or values.shape != (count,):
-        raise TypeError(f"{name} must be an array of {count} bools, got {values!r} at step {step}")
-    return values
+        raise wrong(f"{name} at step {step}", f"be an array of {count} bools", values)
+    return values  # type: ignore[no-any-return]
 
 
 def entry(info: dict[str, Any], key: str, env: int) -> Any:
@@ -119,24 +94,104 @@ def entry(info: dict[str, Any], key: str, env: int) -> Any:
     return info[key][env] if given is None or given[env] else None
 
 
-def autoreset_mode(env: VectorEnv[Any, Any, Any]) -> AutoresetMode:
-    """What a vector environment does after the end of an episode.
-
-    Raises:
-        ValueError: it says something else than Gymnasium's three modes.
-    """
-    mode = env.metadata.get("autoreset_mode", AutoresetMode.NEXT_STEP)
-    if not isinstance(mode, AutoresetMode):
-        raise ValueError(
-            f"metadata['autoreset_mode'] of env must be one of {list(AutoresetMode)}, got {mode!r}"
-        )
-    return mode
-
-
 def bad_info(info: Any, where: str) -> TypeError:
     """The error for an info that is no dict, or whose raw reward is no number."""
     if not isinstance(info, dict):
-        return TypeError(f"info{where} must be a dict, got {info!r}")
-    return TypeError(
-        f"info['raw_reward']{where} must be a number per environment, got {info['raw_reward']!r}"
+        return wrong(f"info {where}", "be a dict", info)
+    right = "be a number per environment"
+    return wrong(f"info['raw_reward'] {where}", right, info["raw_reward"])
+
+
+# Agents.
+
+Decision: TypeAlias = tuple[Any, Any, Any, Mapping[str, Array]]
+"""The fields of a `PolicyStep`: as a plain tuple they cost a third."""
+
+NO_COLUMNS: Mapping[str, Array] = {}
+
+
+class Decider:
+    """Asks an agent, by its own `step` where it has one.
+
+    Args:
+        agent: called as `agent(observations, agent_states)`.
+    """
+
+    def __init__(self, agent: Any) -> None:
+        self.agent = checked_callable("agent", agent)
+        # A class further down may say by `__call__` that it acts otherwise.
+        names = [
+            name
+            for cls in type(agent).__mro__
+            for name in ("step", "__call__")
+            if name in vars(cls)
+        ]
+        self._step = agent.step if names[:1] == ["step"] else None
+
+    def decide(self, observations: Any, states: Any, count: int) -> Decision:
+        """The decision for `count` observations and agent states.
+
+        Raises:
+            TypeError, ValueError: it is something else than an action and a state for each.
+        """
+        if self._step is None:
+            actions, states = checked_decision(self.agent(observations, states), count)
+            return actions, actions, states, NO_COLUMNS
+        step = self._step(observations, states)
+        if not isinstance(step, PolicyStep):
+            raise wrong("step of agent", "return a PolicyStep", step)
+        actions, states = checked_decision((step.actions, step.states), count)
+        env_actions = actions
+        if step.env_actions is not step.actions:
+            env_actions, _ = checked_decision((step.env_actions, None), count)
+        return actions, env_actions, states, step.columns
+
+    def initial_state(self) -> Any:
+        """The agent's state at the start of an episode; None for agents that know none."""
+        make = getattr(self.agent, "initial_state", None)
+        return None if make is None else make()
+
+
+def checked_decision(result: Any, count: int) -> tuple[Any, Any]:
+    """Actions and new agent states of `count` environments, as an agent returned them.
+
+    Raises:
+        TypeError, ValueError: it is something else.
+    """
+    try:
+        actions, states = result
+        if actions.__class__ is not np.ndarray:
+            if isinstance(actions, Tensor):
+                actions = actions.numpy(force=True)
+            elif isinstance(actions, dict):  # a batch of dicts is taken apart
+                actions = [one_of(actions, e, None) for e in range(count)]
+        if states is None:
+            states = [None] * len(actions)
+        if len(actions) == len(states) == count:
+            return actions, states
+    except (TypeError, ValueError, IndexError):
+        raise wrong("agent", "return (actions, agent states), a batch of each", result) from None
+    raise ValueError(
+        f"agent must return one action and one state per observation ({count}), "
+        f"got {len(actions)} actions and {len(states)} states"
     )
+
+
+def spread(decision: Decision, players: Array, agent_states: list[Any]) -> Decision:
+    """A decision of the environments `players`, for all: what those that wait get is void.
+
+    Args:
+        agent_states: of all environments, before the decision; waiting ones keep theirs.
+    """
+    places = np.zeros(len(agent_states), np.int64)
+    places[players] = np.arange(len(players))
+
+    def for_all(values: Any) -> Any:
+        return values[places] if isinstance(values, np.ndarray) else [values[i] for i in places]
+
+    actions, env_actions, new_states, columns = decision
+    states = list(agent_states)
+    for e, state in zip(players.tolist(), new_states, strict=True):
+        states[e] = state
+    columns = {name: for_all(np.asarray(column)) for name, column in columns.items()}
+    return for_all(actions), for_all(env_actions), states, columns

@@ -100,8 +100,10 @@ class ExperienceSourceBuffer(EpisodeStatistics):
         steps = episode[start : start + self.steps_count]
         if self.truncation == "bootstrap":
             return tuple(steps)
-        terminal = {"terminated": True, "discount": 0.0}
-        return tuple(replace(step, **terminal) if step.truncated else step for step in steps)
+        return tuple(
+            replace(step, terminated=True, discount=0.0) if step.truncated else step
+            for step in steps
+        )
 
 
 def _check_finite(step: Experience, where: str) -> None:

@@ -1,7 +1,7 @@
 """Stepping separate environments, one after the other."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -17,34 +17,27 @@ class ListStepper(Stepper):
     """A list of environments; old-style ones (4-tuple steps, bare resets) are understood."""
 
     envs: list[Any]
-    _values: ClassVar[tuple[str, ...]] = (*Stepper._values, "_unseeded")
 
     def __init__(self, envs: Sequence[Any], agent: Any, spec: WindowSpec, **options: Any) -> None:
         super().__init__(agent, len(envs), spec, **options)
+        self.kind = f"a list of {self.count}"
         self.envs = list(envs)
-        self._unseeded = list(range(self.count))
         self._numbered = list(enumerate(self.envs))
         self._distinct = len({id(env) for env in envs}) == len(envs)
-
-    def kind(self) -> str:
-        return f"a list of {self.count}"
 
     def space(self, what: str) -> Any:
         return getattr(self.envs[0], f"{what}_space", None)
 
     def reseed(self, env_seed: int | None) -> None:
-        self.seed = env_seed
-        self._unseeded = list(range(self.count))
+        self.seed = [None if env_seed is None else env_seed + e for e in range(self.count)]
 
     def reset(self) -> list[Any]:
         return [self._reset(e) for e in range(self.count)]
 
     def _reset(self, env: int) -> Any:
-        if self.seed is not None and env in self._unseeded:
-            observation, info = self._answer(env, seed=self.seed + env)
-            self._unseeded.remove(env)  # only now: a reset that failed is tried again, seeded
-        else:
-            observation, info = self._answer(env)
+        seed = self.seed[env]
+        observation, info = self._answer(env, **({} if seed is None else {"seed": seed}))
+        self.seed[env] = None  # only now: a reset that failed is tried again, seeded
         if info.get("life_loss"):  # the wrapper went on with the game after a life was lost
             observation, _ = self._answer(env)
         return observation
@@ -70,9 +63,6 @@ class ListStepper(Stepper):
     def put_observations(self, index: int) -> None:
         for e, observation in enumerate(self.observations):
             self.tape.put(index + e, observation, "observation", e)
-
-    def step(self) -> None:
-        self.advance(1)
 
     def advance(self, steps: int) -> None:
         tape = self.tape
@@ -134,20 +124,16 @@ class ListStepper(Stepper):
             observations[e] = observation
             if not at_once:
                 tape.put(following + e, observation, "observation", e)
+        self.observations = observations
         if self.max_steps is not None:
-            self._cap(base, following, observations)
+            for e in self.cap(base):
+                observations[e] = self._reset(e)
+                tape.put(following + e, observations[e], "observation", e)
         if at_once:
             tape.put_listed(following, observations)
-        self.observations = observations
 
     def _look(
-        self,
-        base: int,
-        env: int,
-        observation: Any,
-        terminated: Any,
-        truncated: Any,
-        info: Any,
+        self, base: int, env: int, observation: Any, terminated: Any, truncated: Any, info: Any
     ) -> Any:
         """What is unusual about a step: info, or an end; returns the observation to go on from."""
         tape = self.tape
@@ -163,25 +149,13 @@ class ListStepper(Stepper):
                 tape.raw_view[base + env] = float(raw)
                 flags = RAW_REWARD
         except (AttributeError, TypeError, ValueError):
-            raise bad_info(info, f" of environment {env} at step {tape.t}") from None
+            raise bad_info(info, f"of environment {env} at step {tape.t}") from None
         if terminated or truncated:
             over = truncated or not life_loss
             flags |= self.end_flags(terminated, truncated, over)
             tape.put_final(base + env, observation, env)
             if over:
-                observation = self._begin_episode(env)
+                observation = self._reset(env)
+                self._begin_state(env)
         tape.flag_view[base + env] |= flags
         return observation
-
-    def _begin_episode(self, env: int) -> Any:
-        observation = self._reset(env)
-        self._set_state(env, self._decider.initial_state())
-        return observation
-
-    def _cap(self, base: int, following: int, observations: list[Any]) -> None:
-        """Truncate the episodes that have reached the limit of steps."""
-        for e in self.too_long(base):
-            self.tape.flag_view[base + e] |= self.end_flags(False, True, True)
-            self.tape.put_final(base + e, observations[e], e)
-            observations[e] = self._begin_episode(e)
-            self.tape.put(following + e, observations[e], "observation", e)

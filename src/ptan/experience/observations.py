@@ -6,7 +6,6 @@
 * `one_of`, `some_of`: parts of a batch of them
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -66,20 +65,23 @@ def reconciled(layout: Layout, value: Any, space: Any, *, first: bool) -> tuple[
         space: its space, None where it is not known.
         first: True if no step was taken with this layout yet.
     """
+    if isinstance(layout, Leaf):
+        return _reconciled_leaf(layout, value, space, first)
     if isinstance(layout, dict):
-        if not isinstance(value, dict) or value.keys() != layout.keys():
-            return layout, value
-        parts = {k: reconciled(layout[k], value[k], _part(space, k), first=first) for k in layout}
-        return {k: p[0] for k, p in parts.items()}, {k: p[1] for k, p in parts.items()}
-    if isinstance(layout, tuple):
-        if not isinstance(value, tuple) or len(value) != len(layout):
-            return layout, value
+        if isinstance(value, dict) and value.keys() == layout.keys():
+            both = {
+                k: reconciled(layout[k], value[k], _part(space, k), first=first) for k in layout
+            }
+            return {k: pair[0] for k, pair in both.items()}, {
+                k: pair[1] for k, pair in both.items()
+            }
+    elif isinstance(value, tuple) and len(value) == len(layout):
         pairs = [
             reconciled(part, value[i], _part(space, i), first=first)
             for i, part in enumerate(layout)
         ]
-        return tuple(p[0] for p in pairs), tuple(p[1] for p in pairs)
-    return _reconciled_leaf(layout, value, space, first)
+        return tuple(pair[0] for pair in pairs), tuple(pair[1] for pair in pairs)
+    return layout, value
 
 
 def _reconciled_leaf(layout: Leaf, value: Any, space: Any, first: bool) -> tuple[Leaf, Any]:
@@ -94,14 +96,10 @@ def _reconciled_leaf(layout: Leaf, value: Any, space: Any, first: bool) -> tuple
     target = layout.dtype
     if first:
         target = leaf_of(dtype.type()).dtype if layout.scalar else dtype
-    if not (_of_one_kind(found.dtype, target) and _of_one_kind(layout.dtype, target)):
+    if not all(np.can_cast(one.dtype, target, "same_kind") for one in (found, layout)):
         return layout, value
     cast = np.asarray(found.convert(value, "observation")).astype(target)
     return replace(layout, dtype=target), cast.item() if layout.scalar else cast
-
-
-def _of_one_kind(one: np.dtype[Any], other: np.dtype[Any]) -> bool:
-    return np.can_cast(one, other, "same_kind")
 
 
 # Batches of observations, as vector environments give them.
@@ -134,5 +132,5 @@ def batch_parts(layout: Layout, batch: Any) -> list[Any]:
     """The leaves of a batch, in the order of the layout."""
     if isinstance(layout, Leaf):
         return [batch]
-    keys: Sequence[Any] = list(layout) if isinstance(layout, dict) else range(len(layout))
-    return [part for key in keys for part in batch_parts(layout[key], batch[key])]
+    parts = layout.items() if isinstance(layout, dict) else enumerate(layout)
+    return [leaf for key, part in parts for leaf in batch_parts(part, batch[key])]

@@ -8,8 +8,8 @@ import numpy as np
 
 from ptan.actions.policy import PolicyStep
 from ptan.common.checks import checked_callable, unit_interval, whole_number
+from ptan.experience.answers import checked_decision
 from ptan.experience.collectors.recorder import RecordedStep, joined, mapped, record
-from ptan.experience.decisions import checked_decision
 from ptan.experience.flags import ENDED, NO_TRANSITION, TERMINATED
 from ptan.experience.layout import Array
 from ptan.experience.sources import EpisodeStatistics

@@ -9,7 +9,7 @@ from gymnasium.vector import VectorEnv
 
 from ptan.actions.policy import PolicyStep
 from ptan.envs.states import load_envs, save_envs
-from ptan.experience.decisions import NO_COLUMNS, Decider, Decision, spread
+from ptan.experience.answers import NO_COLUMNS, Decider, Decision, spread
 from ptan.experience.flags import EPISODE_OVER, NO_TRANSITION, TERMINATED, TRUNCATED
 from ptan.experience.layout import Array, Layout
 from ptan.experience.observations import layout_in
@@ -22,9 +22,10 @@ from ptan.experience.windows import WindowCutter, WindowSpec
 class Stepper(ABC):
     """Some environments, the agent that acts in them, and the tape of their newest steps.
 
+    kind          what is stepped, in words: states of one kind fit each other
     count         number of environments N
     envs          a list of them, or one vector environment
-    agent         who acts; another agent acts from the next step on
+    seed          what their next reset gets
     observations  the current ones, as the agent gets them
     agent_states  the agent's states that go with them
     waiting       (N,) bool: environments that do not play; see `wait`
@@ -42,18 +43,14 @@ class Stepper(ABC):
         max_steps: episodes are truncated after so many steps; None for no limit.
     """
 
+    kind: str
     envs: list[Any] | VectorEnv[Any, Any, Any]
     tape: Tape
     windows: WindowCutter
     # Part of the state, under these names.
     _values: ClassVar[tuple[str, ...]] = (
-        "observations",
-        "agent_states",
-        "seed",
-        "waiting",
-        "transitions",
-        "needs_reset",
-        "_lengths",
+        *("observations", "agent_states", "seed", "waiting"),
+        *("transitions", "needs_reset", "_lengths"),
     )
 
     def __init__(
@@ -70,7 +67,6 @@ class Stepper(ABC):
         self.agent = agent
         self.count = count
         self.spec = spec
-        self.seed = seed
         self.terminal = terminal
         self.check_finite = check_finite
         self.max_steps = max_steps
@@ -83,6 +79,7 @@ class Stepper(ABC):
         self._players: Array | None = None  # where some environments wait: those that play
         self._lengths = np.zeros(count, np.int64)  # of the episodes under way, under `max_steps`
         self._decision: Decision = (None, None, [], NO_COLUMNS)
+        self.reseed(seed)
 
     @property
     def agent(self) -> Any:
@@ -109,16 +106,12 @@ class Stepper(ABC):
     def begin(self) -> None:
         """Begin new episodes everywhere: reset environments, agent states, tape and windows."""
         self.needs_reset = True
-        self._let_all_play()
+        self.waiting[:], self._players = False, None
         self._lengths[:] = 0
         self.observations = self.reset()
-        layout = layout_in(self.space("observation"), self.one_observation(0))
-        if not self._begun or self.tape.layout != layout:
-            self.tape = self._new_tape(layout)
-            self.windows = WindowCutter(self.tape, self.spec)
-            self._begun = True
-        self.tape.rewind()
-        self.windows.rewind()
+        self.tape = self._new_tape(layout_in(self.space("observation"), self.one_observation(0)))
+        self.windows = WindowCutter(self.tape, self.spec)
+        self._begun = True
         self.put_observations(0)
         if self.check_finite:
             self.windows.check_reset()
@@ -129,6 +122,10 @@ class Stepper(ABC):
         """Begin new episodes everywhere with new seeds; windows in progress are dropped."""
         self.reseed(env_seed)
         self.begin()
+
+    def _new_tape(self, layout: Layout) -> Tape:
+        dtype = getattr(self.space("action"), "dtype", None)
+        return Tape(layout, self.count, self.spec.n_step, self.space("observation"), dtype)
 
     # Fixed shares of episodes.
 
@@ -148,17 +145,18 @@ class Stepper(ABC):
     def play_all(self) -> None:
         """Let the environments that wait begin new episodes, too."""
         waited = np.flatnonzero(self.waiting)
-        self._let_all_play()
+        self.waiting[:], self._players = False, None
         if len(waited):
             self.begin_anew(waited)
             for e in waited.tolist():
-                self._set_state(e, self._decider.initial_state())
+                self._begin_state(e)
 
-    def _let_all_play(self) -> None:
-        self.waiting[:] = False
-        self._players = None
+    def _begin_state(self, env: int) -> None:
+        if self.agent_states is self._decision[2]:
+            self.agent_states = list(self.agent_states)  # the agent may keep its own
+        self.agent_states[env] = self._decider.initial_state()
 
-    # Acting.
+    # Steps.
 
     def act(self) -> Any:
         """Ask the agent, note its decision, and write the actions; returns those of environments.
@@ -179,12 +177,25 @@ class Stepper(ABC):
         self.tape.put_actions(decision[0])
         return decision[1]
 
-    def _set_state(self, env: int, state: Any) -> None:
-        if self.agent_states is self._decision[2]:
-            self.agent_states = list(self.agent_states)  # the agent may keep its own
-        self.agent_states[env] = state
+    def end_flags(self, terminated: bool, truncated: bool, over: bool) -> int:
+        """The tape's flags for a step that ended an episode or a life."""
+        if self.terminal and truncated:
+            terminated = True
+        return TERMINATED * terminated | TRUNCATED * truncated | EPISODE_OVER * over
 
-    # What a step means.
+    def cap(self, base: int) -> list[int]:
+        """Truncate episodes that the step at `base` made `max_steps` long; their environments."""
+        tape = self.tape
+        flags = tape.flags[base : base + self.count]
+        self._lengths += flags & NO_TRANSITION == 0
+        self._lengths[flags & EPISODE_OVER != 0] = 0
+        capped: list[int] = np.flatnonzero(self._lengths == self.max_steps).tolist()
+        for e in capped:
+            self._lengths[e] = 0
+            flags[e] |= self.end_flags(False, True, True)
+            tape.put_final(base + e, self.one_observation(e), e)
+            self._begin_state(e)
+        return capped
 
     def first_flaw(self) -> str | None:
         """What is not finite in the new steps; they are forgotten from there on."""
@@ -195,30 +206,6 @@ class Stepper(ABC):
     def cut(self) -> tuple[Transitions | None, Array]:
         """Rows and episodes that the new steps complete; see `WindowCutter.cut`."""
         return self.windows.cut()
-
-    def end_flags(self, terminated: bool, truncated: bool, over: bool) -> int:
-        """The tape's flags for a step that ended an episode or a life."""
-        if self.terminal and truncated:
-            terminated = True
-        return TERMINATED * terminated | TRUNCATED * truncated | EPISODE_OVER * over
-
-    def too_long(self, base: int) -> list[int]:
-        """Environments whose episode reached `max_steps` in the step at `base` and goes on."""
-        flags = self.tape.flags[base : base + self.count]
-        self._lengths += flags & NO_TRANSITION == 0
-        self._lengths[flags & EPISODE_OVER != 0] = 0
-        reached = np.flatnonzero(self._lengths == self.max_steps)
-        self._lengths[reached] = 0
-        return reached.tolist()
-
-    def advance(self, steps: int) -> None:
-        """Take some steps in every environment that plays.
-
-        Raises:
-            RuntimeError: all of them wait.
-        """
-        for _ in range(steps):
-            self.step()
 
     # State.
 
@@ -271,7 +258,7 @@ class Stepper(ABC):
         """The arguments that must be equal for a state to fit."""
         spec = self.spec
         return {
-            "environments": self.kind(),
+            "environments": self.kind,
             "n_step": spec.n_step,
             "delta": spec.delta,
             "gamma": spec.gamma,
@@ -280,15 +267,11 @@ class Stepper(ABC):
             "max_steps": self.max_steps,
         }
 
-    def _new_tape(self, layout: Layout) -> Tape:
-        dtype = getattr(self.space("action"), "dtype", None)
-        return Tape(layout, self.count, self.spec.n_step, self.space("observation"), dtype)
-
     # What lists and vector environments do in ways of their own.
 
     @abstractmethod
-    def kind(self) -> str:
-        """What is stepped, in words: states of one kind fit each other."""
+    def advance(self, steps: int) -> None:
+        """Take some steps in every environment that plays; RuntimeError where all wait."""
 
     @abstractmethod
     def space(self, what: str) -> Any:
@@ -317,7 +300,3 @@ class Stepper(ABC):
     @abstractmethod
     def put_observations(self, index: int) -> None:
         """Write all current observations to the tape."""
-
-    @abstractmethod
-    def step(self) -> None:
-        """One step in every environment that plays."""

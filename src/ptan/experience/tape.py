@@ -17,7 +17,7 @@ from ptan.experience.layout import (
     leaves_of,
     reward_leaf,
 )
-from ptan.experience.observations import copied, reconciled
+from ptan.experience.observations import batch_parts, copied, reconciled
 
 _CHUNK_BYTES = 2**20
 _MAX_ROOM = 2048
@@ -65,15 +65,6 @@ class Tape:
         self.actions = np.empty(0)
         self.set_reward(SCALAR_REWARD)
         self.t = 0
-
-    def rewind(self) -> None:
-        """Forget all steps: the next one begins new episodes everywhere."""
-        self.t = 0
-        # What a broken environment or agent gave first must not bind the next stream.
-        self.action_leaf = None
-        if self.reward_leaf.shape:
-            self.set_reward(SCALAR_REWARD)
-        self._changed()
 
     @property
     def newest(self) -> slice:
@@ -157,32 +148,31 @@ class Tape:
         for e, observation in enumerate(observations):
             self.put(index + e, observation, "observation", e)
 
-    def put_array(self, index: int, batch: Array) -> bool:
-        """Write observations of all environments that are one array; False if it does not fit."""
-        if batch.dtype is not self._array_dtype or batch.shape != self._batch_shape:
-            return False
-        self.frames[0][index : index + self.count] = batch
-        return True
-
-    def put_block(self, index: int, parts: Sequence[Any]) -> bool:
-        """Write the observations of all environments, given per leaf as (N, *shape).
+    def put_batch(self, index: int, batch: Any) -> bool:
+        """Write the observations of all environments, given as a batch.
 
         Returns:
-            False if one of them is no such array, and they must be put one by one.
+            False if it is not made of arrays like the first ones: they must be put one by one.
 
         Raises:
-            ValueError: they are not of N environments.
+            TypeError, KeyError, IndexError: it is not of N environments.
         """
-        for leaf, part in zip(self.leaves, parts, strict=True):
-            if leaf.opaque or part.__class__ is not np.ndarray or part.dtype != leaf.dtype:
+        if (
+            batch.__class__ is np.ndarray
+            and batch.dtype is self._array_dtype
+            and batch.shape == self._batch_shape
+        ):
+            self.frames[0][index : index + self.count] = batch
+            return True
+        parts = batch_parts(self.layout, batch)
+        if any(len(part) != self.count for part in parts):
+            raise IndexError(index)
+        pairs = list(zip(self.frames, parts, strict=True))
+        for frames, part in pairs:
+            known = part.__class__ is np.ndarray and not part.dtype.hasobject
+            if not known or part.dtype != frames.dtype or part.shape[1:] != frames.shape[1:]:
                 return False
-            expected = (self.count, *leaf.shape)
-            if part.shape != expected:
-                raise ValueError(
-                    f"observations at step {self.t} must be of shape {expected} and dtype "
-                    f"{leaf.dtype}, like the first ones, got {part!r}"
-                )
-        for frames, part in zip(self.frames, parts, strict=True):
+        for frames, part in pairs:
             frames[index : index + self.count] = part
         return True
 

@@ -1,23 +1,16 @@
 """Stepping a Gymnasium `VectorEnv` in any auto-reset mode."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from gymnasium import spaces
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv
 from gymnasium.vector.utils import concatenate, create_empty_array
 
-from ptan.experience.answers import (
-    autoreset_mode,
-    bad_info,
-    entry,
-    flags_of,
-    vector_reset_parts,
-    vector_step_parts,
-)
+from ptan.experience.answers import bad_info, entry, flags_of, wrong
 from ptan.experience.flags import INT_REWARD, NO_TRANSITION, RAW_REWARD
 from ptan.experience.layout import Array
-from ptan.experience.observations import batch_parts, one_of, some_of
+from ptan.experience.observations import one_of, some_of
 from ptan.experience.stepper import Stepper
 from ptan.experience.windows import WindowSpec
 
@@ -30,20 +23,20 @@ class VectorStepper(Stepper):
     """
 
     envs: VectorEnv[Any, Any, Any]
-    _values: ClassVar[tuple[str, ...]] = (
-        *Stepper._values,
-        "_resetting",
-        "_leftover",
-        "_held",
-        "_lives",
-    )
+    _values = (*Stepper._values, "_resetting", "_leftover", "_held", "_lives")
 
     def __init__(
         self, env: VectorEnv[Any, Any, Any], agent: Any, spec: WindowSpec, **options: Any
     ) -> None:
         super().__init__(agent, env.num_envs, spec, **options)
         self.envs = env
-        self.mode = autoreset_mode(env)
+        self.mode = env.metadata.get("autoreset_mode", AutoresetMode.NEXT_STEP)
+        if not isinstance(self.mode, AutoresetMode):
+            raise ValueError(
+                f"metadata['autoreset_mode'] of env must be one of {list(AutoresetMode)}, "
+                f"got {self.mode!r}"
+            )
+        self.kind = f"a vector of {self.count} in mode {self.mode.value}"
         kind = type(env.unwrapped)
         # This environment goes on after a lost life; in others the auto-reset follows any end.
         self._plays_on = kind.__name__ == "AtariVectorEnv"
@@ -56,9 +49,6 @@ class VectorStepper(Stepper):
         self._leftover: list[int] = []  # those that must first end an episode nobody learns from
         self._held: dict[int, Any] = {}  # agent states over a reset step within a game
         self._lives: Any = None
-
-    def kind(self) -> str:
-        return f"a vector of {self.count} in mode {self.mode.value}"
 
     def space(self, what: str) -> Any:
         return getattr(self.envs, f"single_{what}_space", None)
@@ -83,7 +73,9 @@ class VectorStepper(Stepper):
         except Exception as error:
             error.add_note("reset of env")
             raise
-        return vector_reset_parts(result)
+        if isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], dict):
+            return result
+        raise wrong("reset of env", "return (observations, info)", result)
 
     def _reset_some(self, envs: Array | list[int], *, whole: bool) -> None:
         """Reset some environments alone; `whole`: to new games, also where a life was lost."""
@@ -113,10 +105,8 @@ class VectorStepper(Stepper):
 
     def put_observations(self, index: int) -> None:
         tape, batch = self.tape, self.observations
-        if batch.__class__ is np.ndarray and tape.put_array(index, batch):
-            return
         try:
-            if tape.put_block(index, batch_parts(tape.layout, batch)):
+            if tape.put_batch(index, batch):
                 return
             singles = [self.one_observation(e) for e in range(self.count)]
         except (TypeError, KeyError, IndexError):
@@ -129,7 +119,11 @@ class VectorStepper(Stepper):
 
     # Steps.
 
-    def step(self) -> None:
+    def advance(self, steps: int) -> None:
+        for _ in range(steps):
+            self._step()
+
+    def _step(self) -> None:
         actions = self.act()
         tape = self.tape
         base = tape.t % tape.ring * self.count
@@ -141,7 +135,11 @@ class VectorStepper(Stepper):
         except Exception as error:
             error.add_note(f"step {tape.t} of env")
             raise
-        self.observations, rewards, terminated, truncated, info = vector_step_parts(result, tape.t)
+        try:
+            self.observations, rewards, terminated, truncated, info = result
+        except (TypeError, ValueError):
+            parts = "return (observations, rewards, terminated, truncated, info)"
+            raise wrong(f"step of env at step {tape.t}", parts, result) from None
         self.agent_states = self._decision[2]
         self._put_rewards(base, np.asarray(rewards), info)
         terminated = flags_of(terminated, "terminated", self.count, tape.t)
@@ -150,8 +148,11 @@ class VectorStepper(Stepper):
         unusual = self._resetting or self._leftover or self._players is not None
         if unusual or (terminated | truncated).any():
             skipped = self._put_ends(base, terminated, truncated, info)
-        if self.max_steps is not None:
-            self._cap(base)
+        if self.max_steps is not None and (capped := self.cap(base)):
+            if self._resets_single:
+                self._reset_some(capped, whole=True)
+            else:
+                self._leftover += capped
         self.put_observations((tape.t + 1) % tape.ring * self.count)
         if self._lives is not None:
             self._lives = info.get("lives")
@@ -164,12 +165,12 @@ class VectorStepper(Stepper):
         part = slice(base, base + count)
         if rewards.shape == (count,) and not tape.reward_leaf.shape:
             if rewards.dtype.kind not in "biuf":
-                raise TypeError(f"rewards must be numbers, got {rewards!r} at step {tape.t}")
+                raise wrong(f"rewards at step {tape.t}", "be numbers", rewards)
             tape.rewards[part, 0] = rewards
             tape.flags[part] = INT_REWARD if rewards.dtype.kind in "biu" else 0
         elif rewards.shape[:1] != (count,):
             raise ValueError(
-                f"rewards must hold one per environment ({count}), got {rewards!r} at step {tape.t}"
+                f"rewards at step {tape.t} must hold one per environment ({count}), got {rewards!r}"
             )
         else:
             for e in range(count):
@@ -181,7 +182,7 @@ class VectorStepper(Stepper):
                 tape.raw[part] = np.where(given, raw, 0.0)
                 tape.flags[part] |= np.where(given, RAW_REWARD, 0).astype(np.uint8)
         except (AttributeError, TypeError, ValueError):
-            raise bad_info(info, f" at step {tape.t}") from None
+            raise bad_info(info, f"at step {tape.t}") from None
 
     def _put_ends(
         self, base: int, terminated: Array, truncated: Array, info: dict[str, Any]
@@ -245,18 +246,6 @@ class VectorStepper(Stepper):
             # After a game over in SAME_STEP mode, `lives` is the next game's: more than before.
             lost = 0 < info["lives"][env] < self._lives[env]
         return bool(lost)
-
-    def _cap(self, base: int) -> None:
-        """Truncate the episodes that have reached the limit of steps."""
-        capped = self.too_long(base)
-        for e in capped:
-            self.tape.flag_view[base + e] |= self.end_flags(False, True, True)
-            self.tape.put_final(base + e, self.one_observation(e), e)
-            self._set_state(e, self._decider.initial_state())
-        if capped and self._resets_single:
-            self._reset_some(capped, whole=True)
-        else:
-            self._leftover += capped
 
     def _batched(self, actions: Any) -> Any:
         """A list of actions as the vector environment takes them."""

@@ -62,14 +62,10 @@ class WindowCutter:
         self._powers = np.array([gamma**k for k in range(spec.n_step + 1)])
         self._schema: Schema | None = None
         self._schema_leaves: object = None
-        self.rewind()
-
-    def rewind(self) -> None:
-        """Forget all open windows: the tape begins anew."""
-        self.cut_to = self.tape.t
+        self.cut_to = tape.t
         # Per environment: steps of open windows, steps since the last end, steps of the episode.
-        self.progress = np.zeros((3, self.tape.count), np.int64)
-        self.returns = np.zeros(self.tape.count)
+        self.progress = np.zeros((3, tape.count), np.int64)
+        self.returns = np.zeros(tape.count)
 
     @property
     def open_steps(self) -> int:
