@@ -85,16 +85,6 @@ def test_a_clock_that_stands_still_is_no_division_by_zero(clock):
     assert speeds == [0.0, 0.0, 0.0, 6.0]
 
 
-def test_one_speed_handler_measures_two_engines_apart(clock):
-    handler = ptan.ignite.EpisodeFPSHandler()
-    fast, slow = make_engine(), make_engine()
-    handler.attach(fast)
-    handler.attach(slow)
-    run_timed(fast, clock, [1.0, 0.25])
-    run_timed(slow, clock, [1.0, 4.0])
-    assert (fast.state.metrics["fps"], slow.state.metrics["fps"]) == (4.0, 0.25)
-
-
 def test_speed_attached_twice_counts_each_iteration_once(clock):
     engine = make_engine()
     handler = ptan.ignite.EpisodeFPSHandler()

@@ -1,8 +1,7 @@
 """From a source's finished episodes to the engine's state, metrics and events."""
 
-from dataclasses import dataclass, field
+import math
 from typing import NamedTuple, Protocol
-from weakref import WeakKeyDictionary
 
 from ignite.engine import Engine, EventEnum, Events
 
@@ -32,16 +31,6 @@ class _Episode(NamedTuple):
         state.episode, state.episode_reward, state.episode_steps = self[:3]
         names = ("reward", "steps", "avg_reward", "avg_steps")
         state.metrics.update(zip(names, self[1:5], strict=True))
-
-
-@dataclass
-class _Progress:
-    """What an `EndOfEpisodeHandler` remembers about one engine."""
-
-    latest: _Episode | None = None
-    best: float | None = None
-    above_bound: bool = False
-    waiting: list[_Episode] = field(default_factory=list)
 
 
 class EndOfEpisodeHandler:
@@ -86,63 +75,57 @@ class EndOfEpisodeHandler:
         every = 1 if subsample_end_of_episode is None else subsample_end_of_episode
         self._exp_source = exp_source
         self._alpha = unit_interval("alpha", alpha)
-        self._bound = bound_avg_reward
+        self._bound = math.inf if bound_avg_reward is None else bound_avg_reward
         self._every = whole_number("subsample_end_of_episode", every)
-        self._progress: WeakKeyDictionary[Engine, _Progress] = WeakKeyDictionary()
+        self._latest: _Episode | None = None
+        self._best = -math.inf
+        self._waiting: list[_Episode] = []
 
     def attach(self, engine: Engine) -> None:
         """Start handling the episodes of `engine`; attaching it a second time changes nothing."""
         register(engine, EpisodeEvents, "episode")
-        if engine in self._progress:
-            return
-        self._progress[engine] = _Progress()
-        engine.add_event_handler(Events.STARTED, self._started)
-        engine.add_event_handler(Events.ITERATION_COMPLETED, self)
-        engine.add_event_handler(Events.ITERATION_COMPLETED, self._fire)
+        if not engine.has_event_handler(self, Events.ITERATION_COMPLETED):
+            engine.add_event_handler(Events.STARTED, self._started)
+            engine.add_event_handler(Events.ITERATION_COMPLETED, self)
+            engine.add_event_handler(Events.ITERATION_COMPLETED, self._fire)
 
     def __call__(self, engine: Engine) -> None:
         """Take the finished episodes from the source and show the latest on the engine's state."""
-        progress = self._progress[engine]
         for reward, steps in self._exp_source.pop_rewards_steps():
-            progress.latest = self._advance(engine, progress, float(reward), int(steps))
-            progress.waiting.append(progress.latest)
-            progress.latest.show(engine)
+            self._latest = self._count(engine, float(reward), int(steps))
+            self._waiting.append(self._latest)
+            self._latest.show(engine)
 
-    def _advance(self, engine: Engine, progress: _Progress, reward: float, steps: int) -> _Episode:
+    def _count(self, engine: Engine, reward: float, steps: int) -> _Episode:
         """Number the episode, move the averages and decide which events it fires."""
-        alpha, avg_reward, avg_steps, counted = self._alpha, reward, float(steps), 0
-        if (before := progress.latest) is not None:
+        before, alpha = self._latest, self._alpha
+        avg_reward, avg_steps, counted, was_above = reward, float(steps), 0, False
+        if before is not None:
             avg_reward = alpha * before.avg_reward + (1 - alpha) * reward
             avg_steps = alpha * before.avg_steps + (1 - alpha) * steps
-            counted = before.number
+            counted, was_above = before.number, before.avg_reward >= self._bound
         # Another source's handler may count on this engine; a fresh State would start at 0 again.
         number = max(engine.state.episode, counted) + 1
-
         events: list[EventEnum] = []
         if number % self._every == 0:
             events.append(EpisodeEvents.EPISODE_COMPLETED)
-        was_above = progress.above_bound
-        progress.above_bound = self._bound is not None and avg_reward >= self._bound
-        if progress.above_bound and not was_above:
+        if avg_reward >= self._bound and not was_above:
             events.append(EpisodeEvents.BOUND_REWARD_REACHED)
-        if progress.best is None:
-            progress.best = avg_reward
-        elif avg_reward > progress.best:
-            progress.best = avg_reward
+        if avg_reward > self._best and before is not None:
             events.append(EpisodeEvents.BEST_REWARD_REACHED)
+        self._best = max(self._best, avg_reward)
         return _Episode(number, reward, steps, avg_reward, avg_steps, tuple(events))
 
     def _fire(self, engine: Engine) -> None:
         """Show the waiting episodes one after the other and fire the events of each."""
-        waiting = self._progress[engine].waiting
-        while waiting:
-            episode = waiting.pop(0)
+        while self._waiting:
+            episode = self._waiting.pop(0)
             episode.show(engine)
             for event in episode.events:
                 engine.fire_event(event)
 
     def _started(self, engine: Engine) -> None:
         move_last(engine, Events.ITERATION_COMPLETED, self._fire)
-        latest = self._progress[engine].latest
+        latest = self._latest
         if latest is not None and engine.state.episode <= latest.number:
             latest.show(engine)  # the engine may have been given a fresh State

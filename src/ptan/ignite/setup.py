@@ -1,11 +1,9 @@
 """The usual set of handlers, printed lines and TensorBoard, in one call."""
 
-import logging
 import re
+import warnings
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from itertools import count
-from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +16,6 @@ from ignite.metrics.metric import MetricUsage
 from ptan.ignite.episodes import EndOfEpisodeHandler, EpisodeSource
 from ptan.ignite.events import EpisodeEvents, PeriodEvents, PeriodicEvents, move_last
 from ptan.ignite.speed import EpisodeFPSHandler
-
-_log = logging.getLogger(__name__)
 
 
 def setup_ignite(
@@ -48,8 +44,7 @@ def setup_ignite(
         stop_reward: Smoothed reward per episode (`avg_reward`) at which the run prints that it is
             solved, and stops. None: never.
         extra_metrics: Names in `engine.state.metrics` or in the engine's output to log beside
-            `avg_loss` and `avg_fps`. One that is not there yet is left out, and named once in a
-            logging message.
+            `avg_loss` and `avg_fps`. One that is not there yet is left out, with a warning.
         log_dir: Folder for all runs.
 
     Returns:
@@ -57,8 +52,7 @@ def setup_ignite(
 
     Raises:
         ImportError: TensorBoard is not installed.
-        TypeError: `exp_source` has no `pop_rewards_steps`, or `extra_metrics` is one string.
-        ValueError: `run_name` is empty or `stop_reward` is not finite.
+        TypeError, ValueError: an argument that makes no sense, by name.
     """
     if isinstance(extra_metrics, str):
         raise TypeError(f"extra_metrics must be several names, got the string {extra_metrics!r}")
@@ -83,23 +77,14 @@ def setup_ignite(
 
 
 def _open_logger(log_dir: Path, run_name: str) -> TensorboardLogger:
-    """Make a folder of its own for the run and a logger that writes there."""
+    """A logger that writes to a folder of the run's own."""
     name = re.sub(r"[^\w.-]", "_", run_name.strip())
     if not name:
         raise ValueError(f"run_name must not be empty, got {run_name!r}")
-    log_dir.mkdir(parents=True, exist_ok=True)
-    stem = f"{datetime.now().strftime('%Y-%m-%dT%H-%M-%S')}-{name}"
-    folder = log_dir / stem
-    for attempt in count(2):
-        try:
-            folder.mkdir()
-            break
-        except FileExistsError:  # another run of this name began in the same second
-            folder = log_dir / f"{stem}-{attempt}"
+    folder = log_dir / f"{datetime.now().strftime('%Y-%m-%dT%H-%M-%S.%f')}-{name}"
     try:
         return TensorboardLogger(log_dir=str(folder))
     except ModuleNotFoundError as error:
-        folder.rmdir()
         raise ModuleNotFoundError(
             'setup_ignite needs TensorBoard: pip install "ptan[ignite]"', name=error.name
         ) from error
@@ -119,16 +104,9 @@ def _attach_loss_average(engine: Engine) -> None:
 def _loss(output: Any) -> float | torch.Tensor | None:
     """The loss in what an engine's process function returned; None where there is none."""
     loss = output.get("loss") if isinstance(output, Mapping) else output
-    if loss is None:
-        return None
-    if isinstance(loss, torch.Tensor) and loss.numel() == 1:
+    if isinstance(loss, torch.Tensor):
         return loss.detach().reshape(())
-    if isinstance(loss, Real):
-        return float(loss)
-    raise TypeError(
-        'the engine\'s output must be a number, a mapping with a number under "loss" or None, '
-        f"got {output!r}"
-    )
+    return None if loss is None else float(loss)
 
 
 def _elapsed(engine: Engine) -> timedelta:
@@ -157,20 +135,15 @@ def _stop_solved(engine: Engine) -> None:
 
 def _attach_train_log(engine: Engine, logger: TensorboardLogger, names: list[str]) -> None:
     """Log the metrics `names` every 100 iterations, each from when it first exists."""
-    named: set[str] = set()
 
     def log(engine: Engine) -> None:
-        metrics, output = engine.state.metrics, engine.state.output
-        present = [name for name in names if name in metrics]
-        found = output if isinstance(output, Mapping) else {}
-        from_output = {name: found[name] for name in names if name not in metrics and name in found}
+        output = engine.state.output if isinstance(engine.state.output, Mapping) else {}
         for name in names:
-            if name in metrics or name in found or name in named:
-                continue
-            named.add(name)
-            _log.warning("metric %r is not in engine.state.metrics yet: not logged", name)
-        handler = OutputHandler("train", present, output_transform=lambda _: from_output)
-        handler(engine, logger, PeriodEvents.ITERS_100_COMPLETED)
+            value = engine.state.metrics.get(name, output.get(name))
+            if value is None:
+                warnings.warn(f"metric {name!r} is not there yet: not logged", stacklevel=1)
+            else:
+                logger.writer.add_scalar(f"train/{name}", value, engine.state.iteration)
 
     event = PeriodEvents.ITERS_100_COMPLETED
     engine.add_event_handler(event, log)
@@ -180,9 +153,6 @@ def _attach_train_log(engine: Engine, logger: TensorboardLogger, names: list[str
 
 def _close_after_run(engine: Engine, logger: TensorboardLogger) -> None:
     """Close the event file when a run completes, is terminated or interrupted, or raises."""
-
-    def close() -> None:
-        logger.close()
 
     handlers = engine._event_handlers
 
@@ -195,7 +165,7 @@ def _close_after_run(engine: Engine, logger: TensorboardLogger) -> None:
             raise error
 
     for event in (Events.INTERRUPT, Events.TERMINATE, Events.COMPLETED):
-        engine.add_event_handler(event, close)
+        engine.add_event_handler(event, logger.close)
         # The user's handlers may still write when a run ends.
-        engine.add_event_handler(Events.STARTED, move_last, event, close)
+        engine.add_event_handler(Events.STARTED, move_last, event, logger.close)
     engine.add_event_handler(Events.EXCEPTION_RAISED, close_and_raise)

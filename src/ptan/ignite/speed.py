@@ -1,23 +1,10 @@
 """How fast an engine trains."""
 
 import time
-from dataclasses import dataclass
-from weakref import WeakKeyDictionary
 
 from ignite.engine import Engine, Events
 
 from ptan.common.checks import check_above_zero, unit_interval
-
-
-@dataclass
-class _Speed:
-    """What an `EpisodeFPSHandler` remembers about one engine."""
-
-    manual: bool
-    measured_at: float | None = None
-    steps: int = 0
-    fps: float = 0.0
-    avg_fps: float = 0.0
 
 
 class EpisodeFPSHandler:
@@ -43,50 +30,44 @@ class EpisodeFPSHandler:
         self._fps_mul = fps_mul
         self._alpha = unit_interval("fps_smooth_alpha", fps_smooth_alpha)
         self._constructed_at = time.perf_counter()
-        self._speeds: WeakKeyDictionary[Engine, _Speed] = WeakKeyDictionary()
+        self._manual, self._steps = False, 0
+        self._fps = self._avg_fps = 0.0
+        self._measured_at: float | None = None
 
     def attach(self, engine: Engine, manual_step: bool = False) -> None:
-        """Start measuring `engine`.
+        """Start measuring `engine`; attaching it a second time only changes `manual_step`.
 
-        Args:
-            engine: The engine. Attaching it a second time only changes `manual_step`.
-            manual_step: False counts every iteration as one step. True counts the calls of
-                `step`; an iteration without one is not measured, its time goes to the next step.
+        False counts every iteration as one step. True counts the calls of `step`; an iteration
+        without one is not measured, its time goes to the next step.
         """
-        if engine in self._speeds:
-            self._speeds[engine].manual = manual_step
-            return
-        self._speeds[engine] = _Speed(manual_step)
-        engine.add_event_handler(Events.STARTED, self._started)
-        engine.add_event_handler(Events.ITERATION_COMPLETED, self)
+        self._manual = manual_step
+        if not engine.has_event_handler(self, Events.ITERATION_COMPLETED):
+            engine.add_event_handler(Events.STARTED, self._started)
+            engine.add_event_handler(Events.ITERATION_COMPLETED, self)
 
     def step(self) -> None:
         """Count one step; without an attached engine this does nothing."""
-        for speed in self._speeds.values():
-            speed.steps += 1
+        self._steps += 1
 
     def __call__(self, engine: Engine) -> None:
         """Measure the iteration that has just ended."""
-        speed, now = self._speeds[engine], time.perf_counter()
-        if not speed.manual:
-            speed.steps += 1
-        if speed.measured_at is None:
-            speed.measured_at, speed.steps = now, 0
-        elif speed.steps and now > speed.measured_at:
-            speed.fps = self._fps_mul * speed.steps / (now - speed.measured_at)
-            first = speed.avg_fps == 0.0
-            speed.avg_fps = (
-                speed.fps if first else self._alpha * speed.avg_fps + (1 - self._alpha) * speed.fps
-            )
-            speed.measured_at, speed.steps = now, 0
-        self._show(engine, speed, now)
+        now = time.perf_counter()
+        if not self._manual:
+            self._steps += 1
+        if self._measured_at is None:
+            self._measured_at, self._steps = now, 0
+        elif self._steps and now > self._measured_at:
+            self._fps = self._fps_mul * self._steps / (now - self._measured_at)
+            alpha = self._alpha if self._avg_fps else 0.0
+            self._avg_fps = alpha * self._avg_fps + (1 - alpha) * self._fps
+            self._measured_at, self._steps = now, 0
+        self._show(engine, now)
 
     def _started(self, engine: Engine) -> None:
-        speed = self._speeds[engine]
-        speed.measured_at = None  # the pause since the last run is not training time
-        self._show(engine, speed, time.perf_counter())
+        self._measured_at = None  # the pause since the last run is not training time
+        self._show(engine, time.perf_counter())
 
-    def _show(self, engine: Engine, speed: _Speed, now: float) -> None:
+    def _show(self, engine: Engine, now: float) -> None:
         engine.state.metrics.update(
-            fps=speed.fps, avg_fps=speed.avg_fps, time_passed=now - self._constructed_at
+            fps=self._fps, avg_fps=self._avg_fps, time_passed=now - self._constructed_at
         )
