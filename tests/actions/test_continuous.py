@@ -136,7 +136,7 @@ def test_ou_states_that_do_not_fit_raise():
     process = OrnsteinUhlenbeckProcess()
     with pytest.raises(ValueError, match="3 noise states for 2"):
         process.step([None] * 3, (2, 1))
-    with pytest.raises(ValueError, match=r"noise state 1 has shape \(1,\)"):
+    with pytest.raises(ValueError, match=r"noise state 1 must be .* got \(1,\)"):
         process.step([None, np.zeros(1)], (2, 4))
 
 
@@ -150,8 +150,6 @@ def test_noise_repeats_with_its_seed_and_pickles_with_its_generator():
 
 @table(
     ("sigma-text", lambda: GaussianNoise("a"), TypeError, "sigma", "'a'", "a number"),
-    ("sigma-shape", lambda: GaussianNoise(np.ones(3))(np.zeros((2, 2))), ValueError, "sigma",
-     r"got shape \(3,\)", r"shape \(2, 2\)"),
     ("action-nan", lambda: GaussianNoise(1)(np.array([[0.0], [NAN]])), ValueError, "actions",
      r"\[nan\] in row 1", "must not be NaN"),
 )  # fmt: skip

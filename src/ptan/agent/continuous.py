@@ -122,10 +122,6 @@ class SACAgent(NetworkAgent):
         pair = pair_of(self._forward(observations), "mean, log_std")
         mean, log_std = to_numpy(pair[0]), to_numpy(pair[1])
         check_rows(mean, n_rows, "the model")
-        if log_std.shape != mean.shape:
-            raise ValueError(
-                f"mean and log_std must have one shape, got {mean.shape} and {log_std.shape}"
-            )
         if not self.deterministic:
             noise = self.rng.standard_normal(mean.shape).astype(mean.dtype, copy=False)
             mean = mean + np.exp(log_std) * noise

@@ -15,12 +15,6 @@ class TargetNet:
 
     Both networks stay as they are otherwise: neither is frozen, nor switched between train and
     eval, here or later.
-
-    Args:
-        model: The network that is trained.
-
-    Raises:
-        TypeError: model is not a module.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -36,11 +30,7 @@ class TargetNet:
 
     @torch.no_grad()
     def sync(self) -> None:
-        """Make the target equal to the model: parameters and buffers.
-
-        Raises:
-            ValueError: the networks no longer have the same tensors; nothing is changed.
-        """
+        """Make the target equal to the model: parameters and buffers."""
         for target, source in self._pairs():
             target.copy_(source)
 
@@ -52,8 +42,7 @@ class TargetNet:
 
         for parameters and buffers of floating type; integer buffers are copied.
 
-        Args:
-            alpha: Share of the target that stays, in [0, 1]; 0 is `sync`.
+        alpha is the share of the target that stays; 0 is `sync`.
 
         Raises:
             ValueError: alpha is NaN or outside [0, 1], or the networks no longer have the same
@@ -71,17 +60,10 @@ class TargetNet:
     def _pairs(self) -> list[tuple[Tensor, Tensor]]:
         """(target, source) of every tensor, a shared one once, after checking that they match."""
         sources, targets = dict(_tensors(self.model)), dict(_tensors(self.target_model))
-        if sources.keys() != targets.keys():
-            names = sorted(sources.keys() ^ targets.keys())
-            raise ValueError(
-                f"model and target model must have the same tensors, differ in {names}"
-            )
-        for name, source in sources.items():
-            if source.shape != targets[name].shape:
-                raise ValueError(
-                    f"{name} has shape {tuple(source.shape)} in the model and "
-                    f"{tuple(targets[name].shape)} in the target model"
-                )
+        shapes = [{name: tuple(t.shape) for name, t in x.items()} for x in (sources, targets)]
+        if shapes[0] != shapes[1]:
+            different = sorted(shapes[0].items() ^ shapes[1].items())
+            raise ValueError(f"model and target model must have the same tensors, got {different}")
         return [(targets[name], source) for name, source in sources.items()]
 
 

@@ -153,7 +153,6 @@ def _attach_train_log(engine: Engine, logger: TensorboardLogger, names: list[str
 
 def _close_after_run(engine: Engine, logger: TensorboardLogger) -> None:
     """Close the event file when a run completes, is terminated or interrupted, or raises."""
-
     handlers = engine._event_handlers
 
     # Takes no engine: Ignite also calls it when an interrupted engine is being deleted.
