@@ -238,12 +238,12 @@ def test_an_episode_longer_than_its_budget_is_marked_and_not_kept():
         resumed(Odd, {"steps": 3})
 
 
-@pytest.mark.parametrize("bad", [-1, True, 1.5, "0", None])
-def test_bad_seeds_are_refused(bad):
-    with pytest.raises((TypeError, ValueError), match="seed must be"):
-        RepeatEpisodes(Odd(), bad)
-    with pytest.raises((TypeError, ValueError), match="index must be"):
-        RepeatEpisodes(Odd(), 0, bad)
+def test_bad_seeds_are_refused():
+    for bad in (-1, True, 1.5, "0", None):
+        with pytest.raises((TypeError, ValueError), match="seed must be"):
+            RepeatEpisodes(Odd(), bad)
+        with pytest.raises((TypeError, ValueError), match="index must be"):
+            RepeatEpisodes(Odd(), 0, bad)
 
 
 @needs("Box2D")

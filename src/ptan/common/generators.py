@@ -31,16 +31,7 @@ def check_generator_state(rng: np.random.Generator, state: Any, name: str = "rng
     kind = scratch.state["bit_generator"]
     try:
         scratch.state = state
-        # NumPy rounds what does not fit: only what it gives back is certain.
-        fits = _leaves(scratch.state) == _leaves(state)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
-        fits = False
-    if not fits:
         given = reprlib.repr(state)
-        raise ValueError(f"{name} must be a state of {kind}, like the present one, got {given}")
-
-
-def _leaves(state: Any) -> Any:
-    if isinstance(state, dict):
-        return {name: _leaves(part) for name, part in state.items()}
-    return (state.dtype, state.tolist()) if isinstance(state, np.ndarray) else (type(state), state)
+        text = f"{name} must be a state of {kind}, like the present one, got {given}"
+        raise ValueError(text) from None

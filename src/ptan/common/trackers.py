@@ -144,7 +144,7 @@ class RewardTracker(_ClosesWriter):
             With `stop_reward`: whether the mean of the last 100 episodes passed it. Without: this
             mean, None before there are 30 episodes.
         """
-        self.total_rewards += _floats(value)
+        self.total_rewards += _floats([value])
         mean = float(np.mean(self.total_rewards[-EPISODES:]))
         speed = self._log_speed(frame)
         logged = {"epsilon": epsilon, "reward_100": mean, "reward": float(value)}
