@@ -26,6 +26,8 @@ def test_a_record_is_its_episodes_and_then_its_update() -> None:
     told: list = []
     Told(told, "a").record(RECORD)
     assert told == [("a", 40, 1.0, 12), ("a", 40, -2.5, 8), ("a", 7)]
+    Told(told, "b").record(Record(50, 7, {}, [(3.0, 9)], updated=False))
+    assert told[3:] == [("b", 50, 3.0, 9)]
 
 
 def test_several_are_one_in_their_order_and_may_be_nested() -> None:

@@ -136,3 +136,19 @@ def test_a_run_can_be_left_and_taken_up_again() -> None:
     for _ in range(3):
         pieces += [numbers(r.metrics) for r in itertools.islice(train(algorithm, collector), 4)]
     assert pieces == whole
+
+
+def test_control_comes_back_in_the_warm_up_and_nothing_else_changes() -> None:
+    whole = [numbers(r.metrics) for r in itertools.islice(train(*parts()), 12)]
+    algorithm, collector = parts()
+    records = list(itertools.islice(train(algorithm, collector, look_every=9), 15))
+    looks, updates = records[:3], records[3:]
+    assert [(r.env_steps, r.updates, r.metrics, r.updated) for r in looks] == [
+        (9, 0, {}, False),
+        (18, 0, {}, False),
+        (27, 0, {}, False),
+    ]
+    assert all(record.updated for record in updates)
+    assert [numbers(record.metrics) for record in updates] == whole
+    assert collector.phase == "training"
+

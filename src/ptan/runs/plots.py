@@ -72,7 +72,7 @@ def read_curve(folder: Path | str) -> LearningCurve:
         raise RunError(f"{folder} cannot be read: {error}") from None
     steps: list[int] = []
     for i, line in enumerate(lines, start=1):
-        step = line.get("env_steps")
+        step = line.get("env_steps") if isinstance(line, dict) else None
         if not isinstance(step, int) or step < 0:
             raise RunError(f"{files.metrics}, line {i}: env_steps must be a count, got {step!r}")
         if steps and step < steps[-1]:

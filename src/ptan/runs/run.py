@@ -19,7 +19,7 @@ from ptan.runs.seeds import EVALUATION, FINAL, derived_seed
 from ptan.runs.settings import RunConfig
 from ptan.training.callbacks import Callbacks
 from ptan.training.checkpoint import Checkpoints
-from ptan.training.loop import Record
+from ptan.training.loop import Record, train
 
 __all__ = ["Run"]
 
@@ -154,7 +154,7 @@ class Run(RunParts):
 
     def _loop(self) -> str:
         """Collect and update; returns why it ended."""
-        algorithm, collector, limit = self.algorithm, self.collector, self.settings.steps
+        algorithm, limit = self.algorithm, self.settings.steps
         before, updates_before = algorithm.env_steps, algorithm.updates
         try:
             if self.state.evaluation_cut_off and self._solved():
@@ -162,21 +162,11 @@ class Run(RunParts):
             if self.exact and self._goes_on_at is None:
                 self._write(self._can_save_episodes)
             while algorithm.env_steps < limit:
-                data = self._collect()
-                if data is None:
-                    episodes = collector.pop_rewards_steps()
-                    for reward, steps in episodes:
-                        self.callbacks.on_episode(algorithm.env_steps, reward, steps)
-                else:
-                    update = algorithm.update(data)
-                    collector.after(update)
-                    self._metrics = {**update.metrics, **collector.metrics}
-                    episodes = collector.pop_rewards_steps()
-                    self.callbacks.record(
-                        Record(algorithm.env_steps, algorithm.updates, self._metrics, episodes)
-                    )
-                self._display.show(collector.phase, algorithm, self._metrics)
-                if data is not None and episodes and self._solved():
+                record = self._next_record()
+                self.callbacks.record(record)
+                self._metrics = record.metrics or self._metrics
+                self._display.show(self.collector.phase, algorithm, self._metrics)
+                if record.updated and record.episodes and self._solved():
                     return "stop_reward"
                 if self._stop is not None:
                     return self._stop
@@ -192,8 +182,8 @@ class Run(RunParts):
             self._watch.say("all steps belong to the warm-up: there was no update")
         return "steps"
 
-    def _collect(self) -> Any:
-        """What the next update learns from; None where nothing is ready after some steps.
+    def _next_record(self) -> Record:
+        """Train up to the next record, at most to the next checkpoint or the end.
 
         Raises:
             EnvironmentFailure: see `train`.
@@ -201,11 +191,12 @@ class Run(RunParts):
         steps = min(_STEPS, self.settings.steps - self.algorithm.env_steps)
         if self._interval:
             steps = min(steps, self._interval - self.algorithm.env_steps % self._interval)
+        items = self.collector.iteration
         try:
-            return self.collector.advance(steps)
-        except MemoryError:
-            raise
+            return next(train(self.algorithm, self.collector, look_every=steps))
         except Exception as error:
+            if isinstance(error, MemoryError) or self.collector.iteration > items:
+                raise  # an item had come: no environment has failed
             self.state.beginnings += 1
             self._write(episodes=False)
             what = f"{self.settings.env_id} failed in training"

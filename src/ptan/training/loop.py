@@ -16,21 +16,26 @@ D = TypeVar("D")
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """Where a run stands after an update.
+    """Where training stands after an update, or after a number of steps without one.
 
     env_steps   environment steps so far
     updates     updates so far
-    metrics     of algorithm and collector: floats, and scalar tensors on the device, not waited for
+    metrics     of algorithm and collector: floats, and scalar tensors on the device, not waited
+                for; empty without an update
     episodes    (return, steps) of the episodes finished since the last record
+    updated     whether there was an update
     """
 
     env_steps: int
     updates: int
     metrics: dict[str, Tensor | float]
     episodes: list[tuple[float, int]]
+    updated: bool = True
 
 
-def train(algorithm: Algorithm[D], collector: Collector[D]) -> Iterator[Record]:
+def train(
+    algorithm: Algorithm[D], collector: Collector[D], *, look_every: int | None = None
+) -> Iterator[Record]:
     """Train for as long as records, one per update, are asked for.
 
     Limits, tracking, evaluation and checkpoints belong to what consumes them:
@@ -38,11 +43,21 @@ def train(algorithm: Algorithm[D], collector: Collector[D]) -> Iterator[Record]:
         for record in train(algorithm, algorithm.collector(env)):
             if record.env_steps >= 100_000:
                 break
+
+    Between two records nothing is in progress: the loop may be left there, and taken up again by
+    another call.
+
+    Args:
+        algorithm: Learns.
+        collector: Steps the environments; its `phase` says whether updates are due yet.
+        look_every: Environment steps after which a record comes even if no update was due, as in a
+            warm-up; None waits for the update.
     """
-    for data in collector:
-        metrics = _update(algorithm, collector, data)
+    while True:
+        data = next(collector) if look_every is None else collector.advance(look_every)
+        metrics = {} if data is None else _update(algorithm, collector, data)
         episodes = collector.pop_rewards_steps()
-        yield Record(algorithm.env_steps, algorithm.updates, metrics, episodes)
+        yield Record(algorithm.env_steps, algorithm.updates, metrics, episodes, data is not None)
 
 
 def process_function(
