@@ -83,6 +83,7 @@ def worlds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("no_reward", ["None"]),
         ("no_info", ["info"]),
         ("shape", ["(3,)"]),
+        ("huge", ["1e+39", "float32"]),
     ],
 )
 def test_a_failing_environment_is_one_line_and_what_was_learned_is_saved(
@@ -102,9 +103,8 @@ def test_a_failing_environment_is_one_line_and_what_was_learned_is_saved(
     assert any(re.match(r"resumed at 4[45] .* and 24 updates", one) for one in again.out)
 
 
-@pytest.mark.parametrize("name", ["huge", "column"])
-def test_rewards_beyond_float32_or_in_an_array_of_one_train(ptan, name: str) -> None:
-    outcome = ptan("train dqn --env", f"failing_worlds:{name}-v0", *FLAGS)
+def test_a_reward_in_an_array_of_one_is_a_reward(ptan) -> None:
+    outcome = ptan("train dqn --env failing_worlds:column-v0", *FLAGS)
     assert outcome.status == 0, outcome.err
 
 

@@ -151,4 +151,3 @@ def test_control_comes_back_in_the_warm_up_and_nothing_else_changes() -> None:
     assert all(record.updated for record in updates)
     assert [numbers(record.metrics) for record in updates] == whole
     assert collector.phase == "training"
-

@@ -59,7 +59,7 @@ class Callback:
         """Training is over, for a reason such as "steps", "stop_reward" or "interrupted"."""
 
     def record(self, record: Record) -> None:
-        """Take a record of the loop: `on_episode` for each episode, `on_update` if there was one."""
+        """Take a record of the loop: `on_episode` for each episode, then `on_update` if due."""
         for reward, steps in record.episodes:
             self.on_episode(record.env_steps, reward, steps)
         if record.updated:
