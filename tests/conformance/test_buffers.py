@@ -11,7 +11,7 @@ from . import planted_buffers as planted
     ("make", "words"),
     [
         (planted.NeverLastSlot, "(the last slot) is drawn never"),
-        (planted.RecursesOnOne, "after 1 row in a buffer of 8: sample(1) raised RecursionError"),
+        (planted.RecursesOnOne, "after 1 row in a buffer of 8 raised RecursionError"),
         (planted.InternalList, "sample(3) returned the internal list"),
         (
             planted.TooFewRows,

@@ -20,7 +20,7 @@ from . import planted
         (planted.LivesThatEndGames, "step 4, after a lost life without a reset raised RuntimeErr"),
         (planted.SeedlessWalk, "The `reset` method does not provide a `seed`"),
         (lambda: planted.LateSeedWrapper(planted.FixedWalk()), "does not call `super().reset(seed"),
-        (lambda: 1 / 0, "making the environment raised ZeroDivisionError"),
+        (lambda: 1 / 0, "the environment raised ZeroDivisionError"),
     ],
 )
 def test_wrong_environments(make, words):

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from ptan.conformance.oracles import discounted, expected_windows, games_of, same, segments_of
+from ptan.conformance.findings import same
+from ptan.conformance.oracles import discounted, expected_windows, games_of, segments_of
 from ptan.conformance.scripted import Episode, ScriptedEnv, action_at, decode
 
 PLAN = [Episode(5, "truncated"), Episode(6, lost=(2,)), Episode(1)]

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from ptan.conformance.findings import same
 from ptan.conformance.oracles import (
     Game,
     Segment,
@@ -10,9 +11,7 @@ from ptan.conformance.oracles import (
     discounted,
     expected_windows,
     games_of,
-    same,
     segments_of,
-    windows_of,
 )
 
 __all__ = [
@@ -24,7 +23,6 @@ __all__ = [
     "games_of",
     "same",
     "segments_of",
-    "windows_of",
 ]
 
 

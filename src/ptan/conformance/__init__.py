@@ -19,9 +19,8 @@ A finding reads like this: `step 1 of environment 0 (episode 2): the episode was
 the row's last state is the reset observation`.
 """
 
-from ptan.conformance.buffers import check_buffer
+from ptan.conformance.buffers import check_buffer, check_prioritized
 from ptan.conformance.environments import check_env, check_vector_env
-from ptan.conformance.prioritized import check_prioritized
 from ptan.conformance.scripted import Episode, ScriptedAgent, ScriptedEnv
 from ptan.conformance.sources import check_source
 from ptan.conformance.wrappers import check_frame_stack, check_wrapper

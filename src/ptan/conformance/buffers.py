@@ -1,32 +1,29 @@
-"""Checks for replay buffers: rows that tell their number go in, and must come out as they are."""
+"""Checks for replay buffers: rows that tell their number go in, and must come out as they are.
+
+Prioritized buffers are those of Schaul et al. (2016).
+"""
 
 import copy
 import math
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from itertools import count, product
+from functools import partial
+from itertools import combinations, count, product
 from typing import Any
 
 import numpy as np
 
-from ptan.conformance.findings import FAILED, Findings
-from ptan.conformance.oracles import same
+from ptan.conformance.findings import different, guarded, report, same
 from ptan.experience import ExperienceFirstLast
 
-CAPACITY = 8
+Make = Callable[[], Any]
+FULL = 8  # capacity of the buffers
 DRAWS = 2_500
-FIELDS = {
-    "state": "states",
-    "action": "actions",
-    "reward": "rewards",
-    "terminated": "dones",
-    "discount": "discounts",
-    "steps": "steps",
-    "final_state": "last_states",
-    "last_state": None,
-    "truncated": None,
-}
-"""Fields of a row, and the columns of a batch that hold them."""
+PRIORITIES = (0.5, 4.0, 1.0, 2.0, 0.7, 3.0, 1.5, 2.5)
+COLUMNS = ("states", "actions", "rewards", "dones", "discounts", "steps", "last_states")
+FIELDS = ("state", "action", "reward", "terminated", "discount", "steps", "final_state")
+FIELDS += ("last_state", "truncated")  # the columns hold the fields before these
 
 
 def check_buffer(make_buffer: Callable[[Any, int], Any]) -> list[str]:
@@ -35,45 +32,79 @@ def check_buffer(make_buffer: Callable[[Any, int], Any]) -> list[str]:
         for finding in check_buffer(lambda source, capacity: MyBuffer(capacity)):
             print(finding)
 
-    Rows enter by `add`, `_add` or `append`, whichever the buffer has, and by `populate`, if it has
-    it. `sample(n)` may return a `Batch`, a list of rows, or a tuple (rows, indices, weights). Of
-    the columns of a batch, and of iteration, `extend`, and the refusal of rows of another shape,
-    only what there is is checked. All rows must be equally likely: give a prioritized buffer to
-    `check_prioritized`. Findings count rows from 1, in order of entry.
+    Rows enter by `add`, `_add` or `append`, and by `populate`, if the buffer has it. `sample(n)`
+    may return a `Batch`, a list of rows, or a tuple (rows, indices, weights). Columns of a batch,
+    iteration, `extend`, and the refusal of rows of another shape are checked where there are any.
+    All rows must be equally likely: see also `check_prioritized`. Findings count rows from 1.
 
     Args:
         make_buffer: called as `make_buffer(source, capacity)`, returns an empty buffer; `source`
             is None, or an iterable of rows to populate from.
     """
-    findings = Findings()
-    empty = findings.attempt("making the buffer", make_buffer, None, CAPACITY)
-    if empty is FAILED:
-        return findings.lines()
-    if entrance(empty) is None or not hasattr(empty, "sample"):
-        return ["the buffer needs sample(n), and add(row), _add(row) or append(row)"]
-    findings.expect("the length of a new buffer", len(empty), 0)
+    return report(guarded("making the buffer", _check_uniform(make_buffer)))
+
+
+def check_prioritized(
+    make_buffer: Callable[[Any, int, float], Any], *, alpha: float = 0.6
+) -> list[str]:
+    """Check a prioritized buffer: frequencies, importance weights, β, and updates.
+
+        for finding in check_prioritized(lambda source, capacity, alpha: MyBuffer(capacity, alpha)):
+            print(finding)
+
+    All that `check_buffer` looks for comes first. `sample(n, beta)` must return (batch, indices,
+    weights), and `update_priorities(indices, priorities)` take these indices. The weights are
+    (N · P)^-β, over their maximum in the batch or in the buffer; new rows get the greatest
+    priority so far. `update_beta(frame)`, if there is one, goes on a straight line to 1.
+
+    Args:
+        make_buffer: called as `make_buffer(source, capacity, alpha)`, returns an empty buffer.
+        alpha: how much priorities matter, above 0.
+    """
+    found = check_buffer(lambda source, capacity: make_buffer(source, capacity, alpha))
+    new = partial(make_buffer, None, FULL, alpha)
+
+    def checks() -> Iterator[str]:
+        if not hasattr(new(), "update_priorities"):
+            yield "the buffer has no update_priorities(indices, priorities)"
+            return
+        for check in (_check_draws(new, alpha), _check_beta(new, alpha), _check_updates(new)):
+            yield from guarded("the prioritized buffer", check)
+
+    return found + report(guarded("making the buffer", checks()))
+
+
+def _check_uniform(make_buffer: Callable[[Any, int], Any]) -> Iterator[str]:
+    """What `check_buffer` looks for."""
+    new = partial(make_buffer, None, FULL)
+    if not hasattr(empty := new(), "sample"):
+        yield "the buffer needs sample(n), and add(row), _add(row) or append(row)"
+        return
+    yield from different("the length of a new buffer", len(empty), 0)
     with suppress(Exception):
         empty.sample(1)
-        findings.add("sampling an empty buffer raises nothing")
-    for rows in (1, 2, CAPACITY - 1, CAPACITY, CAPACITY + 3, 2 * CAPACITY):
-        what = f"after {rows} row{'s' * (rows > 1)} in a buffer of {CAPACITY}"
-        buffer = findings.attempt(f"{what}: adding", filled, make_buffer, rows)
-        if buffer is not FAILED:
-            findings.attempt(what, check_holds, buffer, even(rows), what, findings)
-    for check in (_check_snapshots, _check_populate, _check_refusals):
-        findings.attempt("the buffer", check, make_buffer, findings)
-    return findings.lines()
+        yield "sampling an empty buffer raises nothing"
+    for rows in (1, 2, FULL - 1, FULL, FULL + 3, 2 * FULL):
+        what = f"after {rows} row{'s' * (rows > 1)} in a buffer of {FULL}"
+        yield from guarded(what, _check_holds(_filled(new, rows), _even(rows), what))
+    odd = _make_row(9)._replace(state=np.zeros((2, 2), np.float32))
+    what = "{} refused a row of another shape"
+    for check in (
+        _check_snapshots(new),
+        _check_populate(make_buffer),
+        _check_unchanged(_filled(new, 5), "add", what, odd),
+        _check_unchanged(_filled(new, 5), "extend", what, [_make_row(6), odd]),
+    ):
+        yield from guarded("the buffer", check)
 
 
-def make_row(number: int) -> ExperienceFirstLast:
+def _make_row(number: int) -> ExperienceFirstLast:
     """A row that says its number (from 1) everywhere; every third one terminated or truncated."""
-    after = np.full(3, number + 0.5, np.float32)
+    state, after = np.full((2, 3), [[number], [number + 0.5]], np.float32)
     terminated, truncated, steps = number % 3 == 1, number % 3 == 2, 1 + number % 2
+    last_state = None if terminated or truncated else after
     return ExperienceFirstLast(
-        np.full(3, number, np.float32),
-        number % 4,
-        number / 4,
-        None if terminated or truncated else after,
+        *(state, number % 4, number / 4, last_state),
         terminated=terminated,
         truncated=truncated,
         steps=steps,
@@ -82,7 +113,7 @@ def make_row(number: int) -> ExperienceFirstLast:
     )
 
 
-def row_number(row: Any) -> int:
+def _row_number(row: Any) -> int:
     """Which row it is, 0 if none of ours."""
     try:
         number = int(row.state[0])
@@ -91,143 +122,213 @@ def row_number(row: Any) -> int:
         return 0
 
 
-def entrance(buffer: Any) -> Callable[[Any], Any] | None:
-    """How single rows enter."""
+def _add_rows(buffer: Any, rows: int, after: int = 0) -> Any:
+    """The buffer after so many more rows."""
     methods = (getattr(buffer, name, None) for name in ("add", "_add", "append"))
-    return next(filter(callable, methods), None)
-
-
-def filled(make_buffer: Callable[[Any, int], Any], rows: int) -> Any:
-    """A new buffer of the usual capacity after so many rows."""
-    return add_rows(make_buffer(None, CAPACITY), 0, rows)
-
-
-def add_rows(buffer: Any, first: int, last: int) -> Any:
-    """The buffer after the rows behind `first`, up to `last`."""
-    enter = entrance(buffer)
-    assert enter is not None
-    for number in range(first + 1, last + 1):
-        enter(make_row(number))
+    enter = next(filter(callable, methods))
+    for number in range(after + 1, after + rows + 1):
+        enter(_make_row(number))
     return buffer
 
 
-def even(rows: int) -> dict[int, float]:
+def _filled(new: Make, rows: int = FULL) -> Any:
+    return _add_rows(new(), rows)
+
+
+def _chances(priorities: Sequence[float], alpha: float = 1.0, first: int = 1) -> dict[int, float]:
+    """The chance of each row to be drawn, by its number."""
+    powers = np.asarray(priorities, np.float64) ** alpha
+    return dict(enumerate((powers / powers.sum()).tolist(), start=first))
+
+
+def _even(rows: int) -> dict[int, float]:
     """The chance of each row that is left after so many, all equal."""
-    kept = range(max(0, rows - CAPACITY) + 1, rows + 1)
-    return {number: 1 / len(kept) for number in kept}
+    return _chances([1.0] * min(rows, FULL), first=max(0, rows - FULL) + 1)
 
 
-def sampled(buffer: Any, size: int) -> Any:
+def _sample(buffer: Any, size: int) -> Any:
     """The batch alone, also of a buffer that returns (batch, indices, weights)."""
     batch = buffer.sample(size)
-    triple = isinstance(batch, tuple) and len(batch) == 3 and not row_number(batch[0])
+    triple = isinstance(batch, tuple) and len(batch) == 3 and not _row_number(batch[0])
     return batch[0] if triple else batch
 
 
-def check_holds(buffer: Any, chances: Mapping[int, float], what: str, findings: Findings) -> None:
+def _check_holds(buffer: Any, chances: Mapping[int, float], what: str) -> Iterator[str]:
     """A buffer holds exactly these rows, oldest first, as they were, and draws each by its chance.
 
     `chances` by the number of the row sum to 1; `what` says in words what the buffer went through.
     """
-    kept, counts = list(chances), dict.fromkeys(chances, 0)
+    kept, counts = list(chances), Counter[int]()
     if len(buffer) != len(kept):
-        findings.expect(f"{what}: the length", len(buffer), len(kept))
+        yield from different(f"{what}: the length", len(buffer), len(kept))
         return
-    rows = list(buffer) if hasattr(type(buffer), "__iter__") else [make_row(n) for n in kept]
-    found = [row_number(row) for row in rows]
-    findings.expect(f"{what}: what iteration gives, oldest first,", found, kept)
-    _check_rows(rows, f"{what}: iteration", findings)
+    if hasattr(type(buffer), "__iter__"):
+        found = [_row_number(row) for row in buffer]
+        yield from different(f"{what}: what iteration gives, oldest first,", found, kept)
+        yield from _compare(list(buffer), f"{what}: iteration")
     for size in (1, len(kept), len(kept) + 2, *[100] * (DRAWS // 100)) if kept else ():
-        batch = findings.attempt(f"{what}: sample({size})", sampled, buffer, size)
-        if batch is FAILED:
-            return
+        batch = _sample(buffer, size)
         if len(batch) != size:
-            findings.expect(f"{what}: the length of sample({size})", len(batch), size)
+            yield from different(f"{what}: the length of sample({size})", len(batch), size)
             return
-        for number in map(row_number, batch):
-            if number not in counts:
-                findings.add(f"{what}: row {number} is sampled, it was overwritten or never added")
-                return
-            counts[number] += 1
+        counts.update(map(_row_number, batch))
+        for number in counts.keys() - chances.keys():
+            yield f"{what}: row {number} is sampled, it was overwritten or never added"
+            return
         if size < 100:
-            _check_rows(batch, f"{what}: sample", findings)
+            yield from _compare(batch, f"{what}: sample")
     # A chi-square test that errs once in 10^9 (Wilson and Hilferty).
-    total, degrees = max(1, sum(counts.values())), max(1, len(kept) - 1)
+    total, degrees = max(1, counts.total()), max(1, len(kept) - 1)
     off = {n: (counts[n] - total * chance) ** 2 / (total * chance) for n, chance in chances.items()}
     spread = 2.0 / (9.0 * degrees)
     if sum(off.values()) > degrees * (1.0 - spread + 6.0 * math.sqrt(spread)) ** 3:
         worst = max(off, key=lambda number: (counts[number] == 0, off[number]))
-        slot = " (the last slot)" * ((worst - 1) % CAPACITY == len(kept) - 1)
+        slot = " (the last slot)" * ((worst - 1) % FULL == len(kept) - 1)
         share = f"{counts[worst] / total:.3f}" if counts[worst] else "never"
-        findings.add(f"{what}: row {worst}{slot} is drawn {share}, right is {chances[worst]:.3f}")
+        yield f"{what}: row {worst}{slot} is drawn {share}, right is {chances[worst]:.3f}"
 
 
-def _check_rows(rows: Any, what: str, findings: Findings) -> None:
-    """Rows, and columns where there are any, say what was added.
-
-    A field that is None says nothing, unless it is an observation; where a row terminated, its
-    final state is masked by the discount.
-    """
+def _compare(rows: Any, what: str) -> Iterator[str]:
+    """Rows, and columns where there are any, say what was added; None, unless a state, nothing."""
     for i, row in enumerate(rows):
-        right = make_row(row_number(row))
-        for name, column in FIELDS.items():
-            value = getattr(right, name)
-            said = {name: getattr(row, name, value)}
-            values = getattr(rows, column or "", None)
-            if values is not None and not callable(values):
-                said[f"batch.{column}"] = values[i]
-            for where, found in said.items():
-                nothing = found is None and "state" not in name
-                if not (nothing or (name == "final_state" and right.terminated)):
-                    end = "terminated " * bool(right.terminated) + "truncated " * right.truncated
-                    text = f"{what}: {where} of the {end}row {row_number(row)}"
-                    findings.expect(text, found, value)
+        right = _make_row(number := _row_number(row))
+        end = "terminated " * bool(right.terminated) + "truncated " * right.truncated
+        told = [(name, name, getattr(row, name)) for name in FIELDS if hasattr(row, name)]
+        for name, column in zip(FIELDS, COLUMNS, strict=False):
+            if hasattr(rows, column):
+                told.append((f"batch.{column}", name, getattr(rows, column)[i]))
+        for where, name, found in told:
+            masked = name == "final_state" and right.terminated  # by the discount
+            if not masked and (found is not None or "state" in name):
+                text = f"{what}: {where} of the {end}row {number}"
+                yield from different(text, found, getattr(right, name))
 
 
-def _check_snapshots(make_buffer: Callable[[Any, int], Any], findings: Findings) -> None:
+def _check_snapshots(new: Make) -> Iterator[str]:
     """Later writes change no batch, and what is done to a batch changes no buffer."""
-    for rows, more in product((3, CAPACITY), (-1, 0, 2)):
-        buffer = filled(make_buffer, rows)
-        batch = sampled(buffer, rows + more)
+
+    def parts(batch: Any) -> dict[str, Any]:
+        columns = {f"batch.{name}": getattr(batch, name, None) for name in sorted(COLUMNS)}
+        return {"a row of the batch": tuple(map(_row_number, batch))} | columns
+
+    for rows, more in product((3, FULL), (-1, 0, 2)):
+        buffer = _filled(new, rows)
+        batch = _sample(buffer, rows + more)
         if isinstance(batch, list):
-            batch[:] = [*batch[1:], make_row(1)]
+            batch[:] = [*batch[1:], _make_row(1)]
             what = f"sample({rows + more}) returned the internal list; after a change of it"
-            check_holds(buffer, even(rows), what, findings)
+            yield from _check_holds(buffer, _even(rows), what)
             continue
-        before = copy.deepcopy(_parts(batch))
-        add_rows(buffer, rows, rows + 2 * CAPACITY)
-        for name, value in _parts(batch).items():
+        before = copy.deepcopy(parts(batch))
+        _add_rows(buffer, 2 * FULL, after=rows)
+        for name, value in parts(batch).items():
             if not same(before[name], value):
-                findings.add(f"{name} changed when rows were added after it was sampled")
-        arrays = [(name, a) for name, a in _parts(batch).items() if isinstance(a, np.ndarray)]
-        for (name, one), (other, two) in product(arrays, arrays):
-            if name < other and np.shares_memory(one, two):
-                findings.add(f"{other} and {name} share memory")
+                yield f"{name} changed when rows were added after it was sampled"
+        arrays = [(name, a) for name, a in parts(batch).items() if isinstance(a, np.ndarray)]
+        for (name, one), (other, two) in combinations(arrays, 2):
+            if np.shares_memory(one, two):
+                yield f"{other} and {name} share memory"
 
 
-def _parts(batch: Any) -> dict[str, Any]:
-    """The columns of a batch and the numbers of its rows, by name."""
-    columns = {f"batch.{name}": getattr(batch, name, None) for name in FIELDS.values() if name}
-    return columns | {"a row of the batch": tuple(map(row_number, batch))}
-
-
-def _check_populate(make_buffer: Callable[[Any, int], Any], findings: Findings) -> None:
+def _check_populate(make_buffer: Callable[[Any, int], Any]) -> Iterator[str]:
     """`populate(n)` takes exactly n rows, in order."""
-    buffer = make_buffer(map(make_row, count(1)), CAPACITY)
-    total = 0
-    for number in (0, 1, 3, 2, CAPACITY) if hasattr(buffer, "populate") else ():
+    buffer, total = make_buffer(map(_make_row, count(1)), FULL), 0
+    for number in (0, 1, 3, 2, FULL) if hasattr(buffer, "populate") else ():
         buffer.populate(number)
         total += number
-        check_holds(buffer, even(total), f"after populate({number})", findings)
+        yield from _check_holds(buffer, _even(total), f"after populate({number})")
 
 
-def _check_refusals(make_buffer: Callable[[Any, int], Any], findings: Findings) -> None:
-    """Where a row of another shape is refused, nothing changes."""
-    odd = make_row(9)._replace(state=np.zeros((2, 2), np.float32))
-    for name, rows in (("add", odd), ("extend", [make_row(6), odd])):
-        buffer = filled(make_buffer, 5)
-        try:
-            getattr(buffer, name, list)(rows)
-        except Exception:
-            what = f"after {name} refused a row of another shape"
-            check_holds(buffer, even(5), what, findings)
+def _check_unchanged(buffer: Any, method: str, what: str, *bad: Any) -> Iterator[str]:
+    """If a method refuses what is bad, nothing has changed."""
+    rows = len(buffer)
+    try:
+        getattr(buffer, method, list)(*bad)
+    except Exception:
+        yield from _check_holds(buffer, _even(rows), f"after {what.format(method)}")
+    else:
+        if method == "update_priorities":
+            yield f"{what.format(method).replace('refused', 'with')} raises nothing"
+
+
+def _indices(buffer: Any) -> dict[int, Any]:
+    """The index of every row, by its number."""
+    batch, indices, _ = buffer.sample(100 * FULL, 0.5)
+    return dict(zip(map(_row_number, batch), np.asarray(indices), strict=True))
+
+
+def _prioritized(new: Make) -> Any:
+    """A full buffer whose rows have the priorities of `PRIORITIES`."""
+    indices = _indices(buffer := _filled(new))
+    priorities = [PRIORITIES[number - 1] for number in indices]
+    buffer.update_priorities(np.array(list(indices.values())), np.array(priorities))
+    return buffer
+
+
+def _check_draws(new: Make, alpha: float) -> Iterator[str]:
+    """Rows are drawn in proportion to priority^α; a new one has the greatest priority seen."""
+    buffer = _prioritized(new)
+    what = f"with priorities {list(PRIORITIES)} and alpha={alpha}"
+    yield from _check_holds(buffer, _chances(PRIORITIES, alpha), what)
+    for beta in (0.0, 0.4, 1.0):
+        yield from _check_weights(buffer.sample(100 * FULL, beta), alpha, beta)
+    _add_rows(buffer, 1, after=FULL)
+    chances = _chances([*PRIORITIES[1:], max(PRIORITIES)], alpha, first=2)
+    what = f"after a new row, {FULL + 1}, which gets the greatest priority so far"
+    yield from _check_holds(buffer, chances, what)
+
+
+def _check_weights(sample: Any, alpha: float, beta: float) -> Iterator[str]:
+    batch, _, weights = sample
+    chances = _chances(PRIORITIES, alpha)
+    why = ": (N P)^-beta over its maximum, where P = p^alpha / sum of p^alpha"
+    for number, weight in dict(zip(map(_row_number, batch), weights, strict=True)).items():
+        right = (min(chances.values()) / chances[number]) ** beta
+        yield from different(f"beta={beta}: the weight of row {number}", weight, right, why)
+
+
+def _check_beta(new: Make, alpha: float) -> Iterator[str]:
+    """β depends on the frame alone, not on sampling, and reaches 1 on a straight line."""
+    buffer = _prioritized(new)
+    if not (hasattr(buffer, "update_beta") and hasattr(buffer, "beta")):
+        return
+
+    def beta_at(frame: int) -> float:
+        told = buffer.update_beta(frame)
+        return float(buffer.beta if told is None else told)
+
+    before = float(buffer.beta)
+    for _ in range(20):
+        buffer.sample(4)
+    why = ": it compounds without update_beta"
+    yield from different("beta after sampling 20 times", float(buffer.beta), before, why)
+    high, middle, again, start = map(beta_at, (20, 10, 20, 0))
+    why = ": it must follow from the frame alone"
+    yield from different("update_beta(20) after other frames", again, high, why)
+    yield from _check_weights(buffer.sample(100 * FULL), alpha, start)
+    if high < 1.0:
+        yield from different("beta halfway on a straight line", middle, (start + high) / 2)
+    yield from different("beta at the end", beta_at(10**12), 1.0)
+
+
+def _check_updates(new: Make) -> Iterator[str]:
+    """Updates of overwritten rows hit no other row; bad updates raise and change nothing."""
+    indices = _indices(buffer := _filled(new))
+    _add_rows(buffer, FULL, after=FULL)
+    with suppress(ValueError, IndexError, KeyError):  # refusing is as good as skipping
+        buffer.update_priorities(np.array([indices[1]]), np.array([0.01]))
+    what = f"row 1 was sampled, overwritten by row {FULL + 1}, and its priority updated"
+    yield from _check_holds(buffer, _even(2 * FULL), what)
+    for words, index, *priority in (
+        ("a NaN priority", indices[2], float("nan")),
+        ("an infinite priority", indices[2], float("inf")),
+        ("a priority of 0", indices[2], 0.0),
+        ("a negative priority", indices[2], -1.0),
+        ("two indices and one priority", indices[2]),
+        ("an index never sampled", 10 * FULL, 1.0),
+        ("a negative index", -1, 1.0),
+    ):
+        _indices(buffer := _filled(new))
+        bad = np.array([indices[1], index]), np.array([9.0, *priority])
+        what = f"{{}} refused {words}"
+        yield from _check_unchanged(buffer, "update_priorities", what, *bad)

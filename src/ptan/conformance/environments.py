@@ -3,7 +3,8 @@
 import copy
 import re
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,7 @@ from gymnasium.utils.passive_env_checker import env_reset_passive_checker as che
 from gymnasium.utils.passive_env_checker import env_step_passive_checker as check_step
 from gymnasium.vector import AutoresetMode, VectorEnv
 
-from ptan.conformance.findings import FAILED, Findings
-from ptan.conformance.oracles import leaves, same
+from ptan.conformance.findings import different, guarded, leaves, report, same
 
 
 def check_env(
@@ -24,9 +24,9 @@ def check_env(
         for finding in check_env(lambda: MyWrapper(gymnasium.make("CartPole-v1"))):
             print(finding)
 
-    `gymnasium.utils.env_checker.check_env` comes first. If it finds nothing, the environment is
-    played twice from one seed with the same actions, and every step is looked at. Sources accept
-    more than this: old-style environments, and arrays that the environment writes to again.
+    If Gymnasium's own `check_env` finds nothing, the environment is played twice from one seed with
+    the same actions. Sources accept more than this: old-style environments, and arrays that the
+    environment writes to again.
 
     Args:
         env: an environment, or a factory of one.
@@ -37,77 +37,65 @@ def check_env(
     Raises:
         TypeError: a `VectorEnv`; see `check_vector_env`.
     """
-    findings = Findings()
-    if isinstance(env, type) or not hasattr(env, "step"):
-        env = findings.attempt("making the environment", env)
     if isinstance(env, VectorEnv):
         raise TypeError("env must be a single environment; check_vector_env takes a VectorEnv")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # advice, such as on the bounds of spaces
-        skip = {"skip_render_check": True, "skip_close_check": True}
-        if env is not FAILED:
-            findings.attempt("Gymnasium's checker", check_contract, env, **skip)
-    if not findings.lines():
-        first = _play(env, steps, seed, action, findings)
-        again = first if action or findings.lines() else _play(env, steps, seed, action, findings)
-        for one, two in zip(first, again, strict=False):
-            if not same(one, two):
-                findings.add(f"{one[0]}: two plays from one seed with equal actions differ")
-                break
-    return findings.lines()
+
+    def checks() -> Iterator[str]:
+        made = env() if isinstance(env, type) or not hasattr(env, "step") else env
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # advice, such as on the bounds of spaces
+            check_contract(made, skip_render_check=True, skip_close_check=True)
+        plays: list[list[tuple[Any, ...]]] = [[]] if action else [[], []]
+        for seen in plays:
+            yield from _play(made, steps, seed, action, seen)
+        pairs = zip(plays[0], plays[-1], strict=False)
+        if at := next((one[0] for one, two in pairs if not same(one, two)), None):
+            yield f"{at}: two plays from one seed with equal actions differ"
+
+    return report(guarded("the environment", checks()))
 
 
 def _play(
-    env: Any, steps: int, seed: int, action: Callable[[], Any] | None, findings: Findings
-) -> list[tuple[Any, ...]]:
-    """Play, looking at everything that comes back; all that was seen, up to an exception."""
+    env: Any, steps: int, seed: int, action: Callable[[], Any] | None, seen: list[tuple[Any, ...]]
+) -> Iterator[str]:
+    """Play, and look at everything; `seen` gets where it was and all that came back but infos."""
     space = copy.deepcopy(env.action_space)
     space.seed(seed)
-    seen: list[tuple[Any, ...]] = []
-    over, after = True, ""
-    for number in range(steps):
+    number, over, after = 0, True, ""
+    while number < steps:
+        at = f"the reset before step {number}" if over else f"step {number}{after}"
         if over:
-            at, settings = f"the reset before step {number}", {} if seen else {"seed": seed}
-            outcome = _watch(findings, at, check_reset, env, **settings)
-            if outcome is FAILED:
-                break
-            seen.append((at, copy.deepcopy(outcome[0])))
-        at = f"step {number}{after}"
-        outcome = _watch(findings, at, check_step, env, (action or space.sample)())
-        if outcome is FAILED:
-            break
-        seen.append((at, *copy.deepcopy(outcome[:4])))
-        *_, terminated, truncated, info = outcome
-        over, after = bool(terminated or truncated), ""
-        if info.get("life_loss") and (not over or info.get("lives") == 0):
-            why = "with no lives left" if over else "without an end of the episode"
-            findings.add(f"{at}: life_loss is said {why}")
-        elif info.get("life_loss") and not truncated:  # the game must go on without a reset
-            over, after = False, ", after a lost life without a reset"
-    return seen
+            call = partial(check_reset, env, **({} if seen else {"seed": seed}))
+        else:
+            call, number = partial(check_step, env, (action or space.sample)()), number + 1
+        outcome: list[Any] = []
+        yield from guarded(at, _watch(call, at, outcome))
+        if not outcome:
+            return
+        *values, info = outcome
+        seen.append((at, *copy.deepcopy(values)))
+        over, after = any(values[2:]), ""
+        if len(values) == 4 and info.get("life_loss"):
+            if not over or info.get("lives") == 0:
+                why = "with no lives left" if over else "without an end of the episode"
+                yield f"{at}: life_loss is said {why}"
+            elif not values[3]:  # the game must go on without a reset
+                over, after = False, ", after a lost life without a reset"
 
 
-def _watch(findings: Findings, at: str, call: Any, *arguments: Any, **settings: Any) -> Any:
-    """The result of a reset or step, with what Gymnasium warns of and bad numbers as findings."""
+def _watch(call: Callable[[], Any], at: str, outcome: list[Any]) -> Iterator[str]:
+    """Call, keep the outcome, and tell of NaN, infinity, and what Gymnasium warns of."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        outcome = findings.attempt(at, call, *arguments, **settings)
-    if outcome is FAILED:
-        return FAILED
+        outcome += call()
     reward = outcome[1] if len(outcome) == 5 else 0.0
-    bad = [
-        f"{what}{name}"
-        for what, value in (("observation", outcome[0]), ("reward", reward))
-        for name, array in leaves(value)
-        if array.dtype.kind in "fc" and not np.isfinite(array).all()
-    ]
-    for name in bad:
-        findings.add(f"{at}: the {name} holds NaN or infinity")
+    arrays = leaves(outcome[0], "observation") | leaves(reward, "reward")
+    bad = [n for n, a in arrays.items() if a.dtype.kind in "fc" and not np.isfinite(a).all()]
+    yield from (f"{at}: the {name} holds NaN or infinity" for name in bad)
     for warning in () if bad else caught:
         text = re.sub(r"\x1b\[\d+m|WARN: ", "", str(warning.message))
         if np.ndim(reward) == 0 or not text.startswith("The reward"):  # vector rewards are fine
-            findings.add(f"{at}: {text}")
-    return outcome
+            yield f"{at}: {text}"
 
 
 def check_vector_env(
@@ -133,43 +121,38 @@ def check_vector_env(
     """
     if len(envs) != vector_env.num_envs:
         raise ValueError(f"envs must be {vector_env.num_envs} environments, got {len(envs)}")
-    findings = Findings()
+    return report(guarded("the vector environment", _compare(vector_env, envs, steps, seed)))
 
-    def play() -> None:
-        mode = vector_env.metadata.get("autoreset_mode", AutoresetMode.NEXT_STEP)
-        shown, _ = vector_env.reset(seed=seed)
-        vector_env.action_space.seed(seed)
+
+def _compare(vector_env: Any, envs: Sequence[Any], steps: int, seed: int) -> Iterator[str]:
+    """Play both until something differs: from there on nothing need agree."""
+    mode = vector_env.metadata.get("autoreset_mode", AutoresetMode.NEXT_STEP)
+    vector_env.action_space.seed(seed)
+    over, found = np.ones(len(envs), np.bool_), list[str]()
+    for number in range(steps):
+        if number == 0 or (mode == AutoresetMode.DISABLED and over.any()):
+            options = {"reset_mask": over} if number else None
+            shown, _ = vector_env.reset(seed=None if number else seed, options=options)
+            for i in np.flatnonzero(over).tolist():
+                right = envs[i].reset(seed=None if number else seed + i)[0]
+                what = f"the reset of environment {i} before step {number}: the observation"
+                found += different(what, shown[i], right)
+            over[:] = False
+        actions = vector_env.action_space.sample()
+        shown, rewards, terminated, truncated, info = vector_env.step(actions)
         for i, env in enumerate(envs):
-            right = env.reset(seed=seed + i)[0]
-            findings.expect(f"the reset of environment {i}: the observation", shown[i], right)
-        over = np.zeros(len(envs), np.bool_)
-        for number in range(steps):
-            if mode == AutoresetMode.DISABLED and over.any():
-                shown, _ = vector_env.reset(options={"reset_mask": over})
-                for i in np.flatnonzero(over).tolist():
-                    at = f"the reset of environment {i} before step {number}"
-                    findings.expect(f"{at}: the observation", shown[i], envs[i].reset()[0])
-                over[:] = False
-            actions = vector_env.action_space.sample()
-            shown, rewards, terminated, truncated, info = vector_env.step(actions)
-            for i, env in enumerate(envs):
-                at = f"step {number} of environment {i}"
-                if over[i]:  # NEXT_STEP: this step is the reset
-                    at, right = f"{at}, which resets it", (env.reset()[0], 0.0, False, False)
-                else:
-                    right = env.step(actions[i])[:4]
-                observation, reward, *flags = right
-                over[i], found = any(flags), shown[i]
-                what = "final observation" if over[i] else "observation"
-                if over[i] and mode == AutoresetMode.SAME_STEP:
-                    findings.expect(f"{at}, after the end: the observation", found, env.reset()[0])
-                    over[i], found = False, info.get("final_obs", [None] * len(envs))[i]
-                findings.expect(f"{at}: the {what}", found, observation)
-                findings.expect(f"{at}: the reward", rewards[i], reward)
-                ends = [bool(terminated[i]), bool(truncated[i])]
-                findings.expect(f"{at}: (terminated, truncated)", ends, flags)
-            if findings.lines():
-                return  # from here on nothing need agree
-
-    findings.attempt("the vector environment", play)
-    return findings.lines()
+            resets = bool(over[i])  # NEXT_STEP
+            at = f"step {number} of environment {i}" + ", which resets it" * resets
+            right = (env.reset()[0], 0.0, False, False) if resets else env.step(actions[i])[:4]
+            over[i], observation = any(right[2:]), shown[i]
+            what = "the final observation" if over[i] else "the observation"
+            if over[i] and mode == AutoresetMode.SAME_STEP:
+                found += different(f"{at}: the observation after the end", shown[i], env.reset()[0])
+                over[i], observation = False, info.get("final_obs", [None] * len(envs))[i]
+            told = (observation, rewards[i], bool(terminated[i]), bool(truncated[i]))
+            names = (what, "the reward", "terminated", "truncated")
+            for name, value, wanted in zip(names, told, right, strict=True):
+                found += different(f"{at}: {name}", value, wanted)
+        if found:
+            break
+    yield from found

@@ -1,41 +1,52 @@
-"""Findings: what a check has to say, in plain words."""
+"""Findings in plain words, which checks yield one by one; and which values are equal."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from ptan.conformance.oracles import same
-
-FAILED: Any = object()
-"""What `Findings.attempt` returns where the call raised."""
+import numpy as np
 
 
-class Findings:
-    """Collects findings; of those that differ in numbers only, the first speaks for all."""
+def different(what: str, found: Any, right: Any, why: str = "") -> Iterator[str]:
+    """A finding unless both are equal, numbers within the rounding of float32."""
+    if not same(found, right, rtol=1e-5):
+        yield f"{what} is {found}, right is {right}{why}"
 
-    def __init__(self) -> None:
-        self.context = ""  # the settings a check runs under, put behind each finding
-        self._alike: dict[str, list[str]] = {}
 
-    def add(self, text: str) -> None:
-        """Keep a finding."""
-        text += f" [{self.context}]" if self.context else ""
-        self._alike.setdefault(re.sub(r"[\d.]+", "", text), []).append(text)
+def guarded(what: str, check: Iterable[str]) -> Iterator[str]:
+    """The findings of a check; an exception in it is one more, and its last."""
+    try:
+        yield from check
+    except Exception as error:
+        yield f"{what} raised {type(error).__name__}: {error}".splitlines()[0]
 
-    def expect(self, what: str, found: Any, right: Any, why: str = "") -> None:
-        """A finding unless both are equal, numbers within the rounding of float32."""
-        if not same(found, right, rtol=1e-5):
-            self.add(f"{what} is {found}, right is {right}{why}")
 
-    def lines(self) -> list[str]:
-        """One text for each kind of finding, in the order they came up."""
-        counts = [(texts[0], len(texts) - 1) for texts in self._alike.values()]
-        return [f"{text} (and {n} more like it)" if n else text for text, n in counts]
+def report(found: Iterable[str]) -> list[str]:
+    """Of findings that differ in numbers only the first, with a count of the others."""
+    alike: dict[str, list[str]] = {}
+    for text in found:
+        alike.setdefault(re.sub(r"[\d.]+", "", text), []).append(text)
+    more = {texts[0]: len(texts) - 1 for texts in alike.values()}
+    return [f"{text} (and {n} more like it)" if n else text for text, n in more.items()]
 
-    def attempt(self, what: str, call: Callable[..., Any], *arguments: Any, **settings: Any) -> Any:
-        """The result of the call; an exception becomes a finding, and the result FAILED."""
-        try:
-            return call(*arguments, **settings)
-        except Exception as error:
-            self.add(f"{what} raised {type(error).__name__}: {error}".splitlines()[0])
-            return FAILED
+
+def leaves(value: Any, name: str = "") -> dict[str, np.ndarray[Any, Any]]:
+    """The arrays of an observation by their names, nested ones included."""
+    if not isinstance(value, dict | tuple):
+        return {name: np.asarray(value)}
+    parts = value.items() if isinstance(value, dict) else enumerate(value)
+    nested = [leaves(part, f"{name}[{key!r}]") for key, part in parts]
+    return {leaf: array for found in nested for leaf, array in found.items()}
+
+
+def same(one: Any, two: Any, rtol: float = 0.0) -> bool:
+    """Whether two values are equal in structure, shapes and numbers, NaN equal to itself."""
+
+    def equal(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> bool:
+        if a.shape != b.shape or np.array_equal(a, b):
+            return a.shape == b.shape
+        numbers = a.dtype.kind in "biufc" and b.dtype.kind in "biufc"
+        return numbers and np.allclose(a, b, rtol=rtol, atol=rtol / 10, equal_nan=True)
+
+    ours, theirs = leaves(one), leaves(two)
+    return ours.keys() == theirs.keys() and all(equal(ours[name], theirs[name]) for name in ours)

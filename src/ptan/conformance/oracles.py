@@ -3,11 +3,9 @@
 Shares no code with `ptan.experience`: it knows logs, lists, sums and counting only.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
-
-import numpy as np
+from typing import Any, NamedTuple
 
 from ptan.conformance.scripted import Event, ScriptedEnv
 
@@ -20,9 +18,9 @@ class Segment:
     observations: list[Any]
     actions: list[Any] = field(default_factory=list)
     rewards: list[Any] = field(default_factory=list)
-    ticks: list[int] = field(default_factory=list)
     flags: list[tuple[bool, bool]] = field(default_factory=list)
-    infos: list[dict[str, Any]] = field(default_factory=list)
+    ticks: list[int] = field(default_factory=list)
+    goes_on: bool = True  # the game, after the last step
 
     def __len__(self) -> int:
         return len(self.actions)
@@ -32,14 +30,8 @@ class Segment:
         """Whether its last step terminated, truncated or lost a life."""
         return bool(self.flags) and any(self.flags[-1])
 
-    @property
-    def goes_on(self) -> bool:
-        """Whether the game goes on after it: only a life was lost, and nothing truncated."""
-        return not self.ended or (bool(self.infos[-1].get("life_loss")) and not self.flags[-1][1])
 
-
-@dataclass
-class Window:
+class Window(NamedTuple):
     """One row that a source must yield, and the vector step that completes it."""
 
     tick: int
@@ -54,8 +46,7 @@ class Window:
         return self.start + self.steps
 
 
-@dataclass
-class Game:
+class Game(NamedTuple):
     """A finished episode as the statistics count it: lost lives do not end it."""
 
     tick: int
@@ -70,67 +61,53 @@ def segments_of(log: Sequence[Event], env: int, *, resets_are_steps: bool = Fals
     `resets_are_steps`: in NEXT_STEP mode every reset but the first takes a vector step.
     """
     found: list[Segment] = []
-    tick = 0
-    for number, event in enumerate(log):
-        if event.kind != "step":
-            tick += resets_are_steps and number > 0
-            if event.kind == "reset":
-                found.append(Segment(env, [event.observation]))
-            continue
-        if found[-1].ended:
-            # A life was lost: the next stretch begins at that same observation.
-            found.append(Segment(env, [found[-1].observations[-1]]))
-        segment = found[-1]
-        segment.observations.append(event.observation)
-        segment.actions.append(event.action)
-        segment.rewards.append(event.reward)
-        segment.ticks.append(tick)
-        segment.flags.append((event.terminated, event.truncated))
-        segment.infos.append(event.info)
-        tick += 1
-    return found
-
-
-def windows_of(segment: Segment, n: int, delta: int = 1) -> list[Window]:
-    """Windows of `n` steps at starts 0, d, 2d …, and all shorter tails once it has ended."""
-    found = []
-    for start in range(len(segment)):
-        left = len(segment) - start
-        if left >= n and start % delta == 0:
-            tick = segment.ticks[start + n - 1]
-            found.append(Window(tick, segment.env, start, n, segment))
-        elif left < n and segment.ended:
-            found.append(Window(segment.ticks[-1], segment.env, start, left, segment))
+    for tick, event in _timed(log, resets_are_steps):
+        if event.kind == "reset":
+            found.append(Segment(env, [event.observation]))
+        elif event.kind == "step":
+            if found[-1].ended:  # a life was lost: the next begins at that same observation
+                found.append(Segment(env, [found[-1].observations[-1]]))
+            segment = found[-1]
+            segment.observations.append(event.observation)
+            segment.actions.append(event.action)
+            segment.rewards.append(event.reward)
+            segment.flags.append((event.terminated, event.truncated))
+            segment.ticks.append(tick)
+            segment.goes_on = _goes_on(event)
     return found
 
 
 def expected_windows(
     envs: Sequence[ScriptedEnv], n: int, delta: int = 1, *, next_step: bool = False
 ) -> list[Window]:
-    """All windows of all environments in the order in which a source must yield them."""
-    found = [
-        window
-        for number, env in enumerate(envs)
-        for segment in segments_of(env.log, number, resets_are_steps=next_step)
-        for window in windows_of(segment, n, delta)
-    ]
-    return sorted(found, key=lambda window: (window.tick, window.env))
+    """All windows of all environments in the order in which a source must yield them.
+
+    They have `n` steps and start at steps 0, d, 2d …; all shorter tails follow a segment's end.
+    """
+    found = []
+    for number, env in enumerate(envs):
+        for segment in segments_of(env.log, number, resets_are_steps=next_step):
+            for start in range(len(segment)):
+                steps = min(n, len(segment) - start)
+                if segment.ended if steps < n else start % delta == 0:
+                    tick = segment.ticks[start + steps - 1]
+                    found.append(Window(tick, number, start, steps, segment))
+    return sorted(found, key=lambda window: window[:2])
 
 
 def games_of(envs: Sequence[ScriptedEnv], *, next_step: bool = False) -> list[Game]:
     """All finished games in the order in which they finished."""
     found = []
     for number, env in enumerate(envs):
-        total, steps = 0.0, 0
-        for segment in segments_of(env.log, number, resets_are_steps=next_step):
-            for reward, info in zip(segment.rewards, segment.infos, strict=True):
-                total += info.get("raw_reward", reward)
-            steps += len(segment)
-            if not segment.goes_on:
-                found.append(Game(segment.ticks[-1], number, total, steps))
-            if not segment.goes_on or not segment.ended:  # over, or broken off by a reset
+        for tick, event in _timed(env.log, next_step):
+            if event.kind == "reset":
                 total, steps = 0.0, 0
-    return sorted(found, key=lambda game: (game.tick, game.env))
+            elif event.kind == "step":
+                total += event.info.get("raw_reward", event.reward)
+                steps += 1
+                if not _goes_on(event):
+                    found.append(Game(tick, number, total, steps))
+    return sorted(found, key=lambda game: game[:2])
 
 
 def discounted(rewards: Sequence[Any], gamma: float) -> Any:
@@ -141,24 +118,14 @@ def discounted(rewards: Sequence[Any], gamma: float) -> Any:
     return total
 
 
-def leaves(value: Any, name: str = "") -> list[tuple[str, np.ndarray[Any, Any]]]:
-    """The arrays of an observation with their names, nested ones included."""
-    if isinstance(value, dict):
-        return [leaf for key, part in value.items() for leaf in leaves(part, f"{name}[{key!r}]")]
-    if isinstance(value, tuple):
-        return [leaf for i, part in enumerate(value) for leaf in leaves(part, f"{name}[{i}]")]
-    return [(name, np.asarray(value))]
+def _timed(log: Sequence[Event], resets_are_steps: bool) -> Iterator[tuple[int, Event]]:
+    """Events with the number of vector steps before them."""
+    tick = 0
+    for number, event in enumerate(log):
+        yield tick, event
+        tick += event.kind == "step" or (resets_are_steps and number > 0)
 
 
-def same(one: Any, two: Any, rtol: float = 0.0) -> bool:
-    """Whether two values are equal in structure, shapes and numbers, NaN equal to itself."""
-    ours, theirs = dict(leaves(one)), dict(leaves(two))
-    return ours.keys() == theirs.keys() and all(
-        np.array_equal(a, b) or (a.shape == b.shape and _close(a, b, rtol))
-        for a, b in ((ours[name], theirs[name]) for name in ours)
-    )
-
-
-def _close(one: np.ndarray[Any, Any], two: np.ndarray[Any, Any], rtol: float) -> bool:
-    numbers = one.dtype.kind in "biufc" and two.dtype.kind in "biufc"
-    return numbers and np.allclose(one, two, rtol=rtol, atol=rtol / 10, equal_nan=True)
+def _goes_on(event: Event) -> bool:
+    """Whether the game goes on after a step: if it says terminated, only a life was lost."""
+    return not event.truncated and (not event.terminated or bool(event.info.get("life_loss")))

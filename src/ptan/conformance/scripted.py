@@ -7,7 +7,6 @@ what a source must deliver follows from the log alone (`ptan.conformance.oracles
 import copy
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, NamedTuple
 
 import gymnasium
@@ -120,17 +119,21 @@ class ScriptedEnv(gymnasium.Env[Any, Any]):
         """Where the game is."""
         return Place(self.index, self.episode, self.at)
 
-    def encode(self, place: Place) -> Any:
-        """The observation of a place."""
-        return encode(place)
-
     def observe(self) -> Any:
-        """The observation of the present place."""
+        """The observation of the present place, in one array where it is reused."""
         observation = self.encode(self.place)
         if self.reuse:
             self._shared = observation if self._shared is None else self._shared
             self._shared[...] = observation
         return self._shared if self.reuse else observation
+
+    def encode(self, place: Place) -> Any:
+        """The observation of a place."""
+        return encode(place)
+
+    def reward(self, action: int) -> float:
+        """What this action pays here."""
+        return reward_of(self.place, action)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -141,9 +144,7 @@ class ScriptedEnv(gymnasium.Env[Any, Any]):
         if kind == "reset":
             self.episode, self.at, self.running = self.episode + 1, 0, True
         self.lost_life = False
-        observation = self.observe()
-        kwargs = {} if seed is None else {"seed": seed}
-        self.log.append(Event(kind, copy.deepcopy(observation), kwargs=kwargs))
+        observation = self._log(kind, kwargs={} if seed is None else {"seed": seed})
         return observation, {"life_loss": True} if kind == "resume" else {}
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
@@ -159,14 +160,13 @@ class ScriptedEnv(gymnasium.Env[Any, Any]):
         self.lost_life = self.running and self.at in script.lost
         flags = (self.lost_life, False) if self.running else ENDS[script.end]
         info = {"life_loss": True} if self.at in script.lost else {}
-        observation = self.observe()
-        seen = copy.deepcopy(observation)
-        self.log.append(Event("step", seen, int(action), reward, *flags, dict(info)))
-        return observation, reward, *flags, info
+        return self._log("step", int(action), reward, *flags, dict(info)), reward, *flags, info
 
-    def reward(self, action: int) -> float:
-        """What this action pays here."""
-        return reward_of(self.place, action)
+    def _log(self, kind: str, *what: Any, **settings: Any) -> Any:
+        """Log an event here, and return its observation."""
+        observation = self.observe()
+        self.log.append(Event(kind, copy.deepcopy(observation), *what, **settings))
+        return observation
 
 
 class ScriptedAgent:
@@ -204,9 +204,5 @@ def drive(driver: str, envs: Sequence[Any], **settings: Any) -> Any:
     if driver in ("single", "list"):
         return envs[0] if driver == "single" else list(envs)
     vector = AsyncVectorEnv if driver.startswith("async_") else SyncVectorEnv
-    makers = [partial(_itself, env) for env in envs]
+    makers = [lambda env=env: env for env in envs]
     return vector(makers, autoreset_mode=MODES[driver.removeprefix("async_")], **settings)
-
-
-def _itself(env: Any) -> Any:
-    return env

@@ -2,14 +2,15 @@
 
 import inspect
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, nullcontext
-from functools import partial
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from itertools import islice, pairwise, product
 from typing import Any
 
-from ptan.conformance.findings import FAILED, Findings
-from ptan.conformance.rows import Expected, expected_rows
+from ptan.conformance.findings import different, guarded, report
+from ptan.conformance.oracles import Window, discounted, expected_windows, games_of
 from ptan.conformance.scripted import (
     MODES,
     Episode,
@@ -21,27 +22,34 @@ from ptan.conformance.scripted import (
     drive,
 )
 
-PLANS = (
-    (
-        Episode(5),
-        Episode(3, "truncated"),
-        Episode(1),
-        Episode(6, "truncated"),
-        Episode(2, "truncated"),
-        Episode(4, "both"),
-        Episode(7, lost=(3,)),
-    ),
-    (Episode(4, "truncated"), Episode(8, lost=(2, 5)), Episode(1, "truncated"), Episode(3)),
-    (Episode(2), Episode(9, "truncated", lost=(4,)), Episode(5, "truncated")),
+Plans = tuple[tuple[Episode, ...], ...]
+E, CUT = Episode, "truncated"
+PLANS: Plans = (
+    (E(5), E(3, CUT), E(1), E(6, CUT), E(2, CUT), E(4, "both"), E(7, lost=(3,))),
+    (E(4, CUT), E(8, lost=(2, 5)), E(1, CUT), E(3)),
+    (E(2), E(9, CUT, lost=(4,)), E(5, CUT)),
 )
 """Ends of all kinds after episodes shorter than, as long as and longer than usual windows."""
 
-FORMS = {"single": "one environment", "list": "a list of environments"}
-FORMS |= {mode: f"SyncVectorEnv, {mode.upper()}" for mode in MODES}
-FORMS |= {f"async_{mode}": f"AsyncVectorEnv, {mode.upper()}" for mode in MODES}
-SEED = 70
+FORMS = ("single", "list", *MODES, *(f"async_{mode}" for mode in MODES))
+STATES = ("state", "last_state", "final_state")
 ITEMS_PER_ENV = 60
+EPISODES = 80  # per environment, more than so many items can hold
 MAX_CALLS = 5_000
+
+
+@dataclass(frozen=True)
+class Case:
+    """What a source is made with, and over which environments."""
+
+    form: str
+    plans: Plans
+    gamma: float
+    steps_count: int
+    steps_delta: int
+    env_seed: int | None = None
+    truncation: str = "bootstrap"
+    reuse: bool = False  # one array for all observations of an environment
 
 
 def check_source(
@@ -93,141 +101,211 @@ def check_source(
     if "steps_count" not in takes and len(steps_counts) > 1:
         what = "steps_counts must hold one number if make_source takes no steps_count"
         raise ValueError(f"{what}, got {list(steps_counts)}")
-    plans = tuple(
-        tuple(Episode(e.length, e.end, e.lost * life_loss) for e in plan) for plan in PLANS
-    )
-    findings = Findings()
-
-    def run(form: str, n: int, delta: int, **special: Any) -> None:
-        reuse = special.pop("reuse", False)
-        settings = {"gamma": gamma, "steps_count": n, "steps_delta": delta} | special
-        some = plans[:1] if form == "single" else plans
-        expected = expected_rows(some, n, delta, gamma, special.get("truncation", "bootstrap"))
-        words = [FORMS[form], *(f"{name}={value}" for name, value in settings.items())]
-        findings.context = ", ".join(words + ["observations in one reused array"] * reuse)
-        given = {"env_seed": None, "truncation": "bootstrap"} | settings
-        given = {name: value for name, value in given.items() if name in takes}
-        _run(
-            partial(make_source, **given), form, expected, reuse, special.get("env_seed"), findings
-        )
-
+    plans = tuple(tuple(replace(e, lost=e.lost * life_loss) for e in plan) for plan in PLANS)
     deltas = steps_deltas if "steps_delta" in takes else (1,)
-    for form, n, delta in product(forms, steps_counts, deltas):
-        run(form, n, delta)
-    # What only makes sense once the rows as such are right, with the last of these windows.
-    for form in () if findings.lines() else forms:
-        # In SAME_STEP mode the vector environment itself hands over the overwritten array.
-        if not form.endswith("same_step"):
-            run(form, n, delta, reuse=True)
-        if "env_seed" in takes:
-            run(form, n, delta, env_seed=SEED)
-        if "truncation" in takes:
-            run(form, n, delta, truncation="terminal")
-    return findings.lines()
+
+    def run(**special: Any) -> list[str]:
+        # What is special only makes sense once the rows are right, with the last of the windows.
+        windows = list(product(steps_counts, deltas))[-1 if special else 0 :]
+        cases = [
+            Case(form, plans[:1] if form == "single" else plans, gamma, n, delta, **special)
+            for form, (n, delta) in product(forms, windows)
+            # In SAME_STEP mode the vector environment itself hands over the overwritten array.
+            if not ("reuse" in special and form.endswith("same_step"))
+        ]
+        return report(text for case in cases for text in _check_case(make_source, case, takes))
+
+    found, specials = run(), {"reuse": True, "env_seed": 70, "truncation": "terminal"}
+    names = [name for name in specials if name in {"reuse"} | takes and not found]
+    return found + [text for name in names for text in run(**{name: specials[name]})]
 
 
-def _run(
-    make_source: Callable[..., Iterable[Any]],
-    form: str,
-    expected: Expected,
-    reuse: bool,
-    env_seed: int | None,
-    findings: Findings,
-) -> None:
-    """Make a source, take rows, compare each as it is delivered, and check the whole."""
+def _check_case(
+    make_source: Callable[..., Iterable[Any]], case: Case, takes: set[str]
+) -> Iterator[str]:
+    """Make a source, and check its rows and all that it did to the environments and the agent."""
+    names = ("gamma", "steps_count", "steps_delta", "env_seed", "truncation")
+    settings = {name: getattr(case, name) for name in names if name in takes}
+    told = {"form": case.form, **settings, "one reused array": case.reuse}
     # A vector environment resets whatever ends: a life-loss wrapper then resumes the game.
-    vector = form not in ("single", "list")
+    vector = case.form not in ("single", "list")
     envs = [
-        ScriptedEnv(plan, i, reuse=reuse, resume=vector, max_calls=MAX_CALLS)
-        for i, plan in enumerate(expected.plans)
+        ScriptedEnv(plan, i, reuse=case.reuse, resume=vector, max_calls=MAX_CALLS)
+        for i, plan in enumerate(case.plans)
     ]
-    agent, env = ScriptedAgent(), drive(form, envs)
-    places: list[Place] = []
+    agent, env = ScriptedAgent(), drive(case.form, envs)
     with closing(env) if vector else nullcontext():
-        source = findings.attempt("the source", make_source, env, agent)
-        if source is not FAILED:
-            findings.attempt("the source", _take, source, expected, places, findings)
-    for number in range(len(envs)) if places else ():
-        given = [place for place in places if place.env == number]
-        if not given:
-            findings.add(f"environment {number} gave no rows")
-        starts = [place for place in expected.windows if place.env == number]
-        for right, found in zip(starts, given, strict=False):
-            if right != found:  # every start of a window has its row, once and in order
-                text = f"no row starts here ({expected.why(right)}), the next one does at"
-                findings.add(f"{right}: {text} {found}")
-                break
-    if places and hasattr(source, "pop_rewards_steps"):
-        findings.attempt("pop_rewards_steps()", _check_games, source, expected, places, findings)
+        rows = _check_rows(partial(make_source, env, agent, **settings), case)
+        found = [*guarded("the source", rows)]
     for place, state in agent.wrong_states:
-        if place in expected.steps:
+        if place in _windows(case.plans, 1, 1):  # what it does at final observations is free
             why = ", what it returned before" if place.step else ", its initial state"
-            findings.expect(f"{place}: the agent's state", state, place.step, why)
-    for inner in envs:
-        _check_log(inner, env_seed, findings)
+            found += different(f"{place}: the agent's state", state, place.step, why)
+    found += [text for inner in envs for text in _check_log(inner, case.env_seed)]
+    yield from (f"{text} [{', '.join(f'{k}={v}' for k, v in told.items())}]" for text in found)
 
 
-def _take(
-    source: Iterable[Any], expected: Expected, places: list[Place], findings: Findings
-) -> None:
-    """Take rows, compare each with its window, and note where it starts."""
-    rows: list[tuple[Any, list[Place | None]]] = []
-    for item in islice(source, ITEMS_PER_ENV * len(expected.plans)):
+def _check_rows(make_source: Callable[[], Any], case: Case) -> Iterator[str]:
+    """Take rows, compare each with its window as it comes, and then all of them together."""
+    source = make_source()
+    starts: list[Place] = []
+    steps_at = _windows(case.plans, 1, 1)
+    windows = _windows(case.plans, case.steps_count, case.steps_delta)
+    delivered = []
+    for item in islice(source, ITEMS_PER_ENV * len(case.plans)):
         listed = isinstance(item, list) and not (item and hasattr(item[0], "done"))
         for row in item if listed else [item]:
-            steps = (row,) if hasattr(row, "state") or not isinstance(row, Iterable) else tuple(row)
-            rows += [(step, _picture(step)) for step in steps]
-            if not steps or not all(hasattr(step, "action") for step in steps):
-                findings.add(f"an item is neither a row nor a tuple of rows: {steps!r}")
+            rows = (row,) if hasattr(row, "state") or not isinstance(row, Iterable) else tuple(row)
+            if not rows or not all(hasattr(step, "action") for step in rows):
+                yield f"an item is neither a row nor a tuple of rows: {rows!r}"
                 continue
-            place = decode(steps[0].state)
-            if place is None or place not in expected.places:
-                findings.add(f"a row's state is {expected.words(steps[0].state)}")
-            elif place not in expected.steps:
-                to = expected.words(getattr(steps[0], "last_state", None))
-                text = "a row starts at the final observation of an episode"
-                findings.add(f"{place}: {text}: a phantom transition from there to {to}")
-            elif place not in expected.windows:
-                findings.add(f"{place}: a row starts here, but none should")
+            seen = [_seen(step) for step in rows]
+            delivered += zip(rows, seen, strict=True)
+            start, last_state = seen[0].get("state"), seen[0].get("last_state")
+            if not isinstance(start, Place):
+                yield f"a row's state is {start}"
+            elif start not in steps_at:
+                text = "a row starts at the final observation of an episode: a phantom transition"
+                yield f"{start}: {text} from there to {_words(last_state, start)}"
             else:
-                places.append(place)
-                expected.compare(steps, place, findings)
-    if not rows:
-        findings.add("the source gave no rows")
-    if any(_picture(row) != picture for row, picture in rows):
-        findings.add("rows change after they were delivered")
+                starts.append(start)
+                parts = [windows[start]] if start in windows else []
+                if parts and not hasattr(rows[0], "last_state"):
+                    steps = range(start.step, start.step + parts[0].steps)
+                    parts = [steps_at[start._replace(step=step)] for step in steps]
+                    yield from different(f"{start}: the length of the tuple", len(rows), len(parts))
+                for step, told, window in zip(rows, seen, parts, strict=False):
+                    yield from _compare(step, told, window, case)
+    if not delivered:
+        yield "the source gave no rows"
+    if any(_seen(row) != seen for row, seen in delivered):
+        yield "rows change after they were delivered"
+    if starts:
+        yield from _check_starts(starts, case)
+    if starts and hasattr(source, "pop_rewards_steps"):
+        yield from guarded("pop_rewards_steps()", _check_games(source, case, starts))
 
 
-def _picture(row: Any) -> list[Place | None]:
-    """Everything that a row's observations say."""
-    return [decode(getattr(row, name, None)) for name in ("state", "last_state", "final_state")]
+def _compare(row: Any, seen: dict[str, Any], window: Window, case: Case) -> Iterator[str]:
+    """Compare all fields that a row has; None says nothing, unless an observation is needed."""
+    segment, start = window.segment, _place(window, window.start)
+    terminated, truncated = segment.flags[window.stop - 1]
+    ended = terminated or truncated
+    terminated = terminated or (truncated and case.truncation == "terminal")
+    after = _place(window, window.stop)
+    says_truncated = bool(getattr(row, "truncated", False))
+    says_terminated = getattr(row, "terminated", None) or getattr(row, "discount", None) == 0
+    right = {
+        "state": start,
+        "action": action_at(start),
+        "reward": discounted(segment.rewards[window.start : window.stop], case.gamma),
+        # A target would bootstrap past the end from a row that does not say terminated.
+        "last_state": None if terminated and not says_terminated else after,
+        "final_state": after,
+        "done": ended,
+        "terminated": terminated,
+        "truncated": says_truncated if terminated else truncated,
+        "steps": window.steps,
+        "discount": 0.0 if terminated else case.gamma**window.steps,
+    }
+    needed = {"last_state": not ended, "final_state": says_truncated and not terminated}
+    why = f" ({_why(window)})"
+    for name, value in right.items():
+        found = seen[name] if name in seen else getattr(row, name, None)
+        if found is not None or (name in seen and needed.get(name)):
+            what = f"{start}: the row's {name}"
+            yield from different(what, _words(found, start), _words(value, start), why)
 
 
-def _check_games(
-    source: Any, expected: Expected, places: Sequence[Place], findings: Findings
-) -> None:
-    """`pop_rewards_steps` tells whole games, each once."""
+def _check_starts(starts: Sequence[Place], case: Case) -> Iterator[str]:
+    """Every start of a window has its row, once and in the order of its environment."""
+    windows = _windows(case.plans, case.steps_count, case.steps_delta)
+    for number in range(len(case.plans)):
+        given = [place for place in starts if place.env == number]
+        wanted = (place for place in windows if place.env == number)
+        wrong = ((p, found) for p, found in zip(wanted, given, strict=False) if p != found)
+        for place, found in islice(wrong, 1):
+            text = f"no row starts here ({_why(windows[place])}), the next one does at"
+            yield f"{place}: {text} {found}"
+        if not given:
+            yield f"environment {number} gave no rows"
+
+
+def _check_games(source: Any, case: Case, starts: Sequence[Place]) -> Iterator[str]:
+    """`pop_rewards_steps` tells whole games, each once, up to about the newest rows."""
     told = Counter((round(float(r), 3), steps) for r, steps in source.pop_rewards_steps())
-    newest = {place.env: place.episode for place in places}
-
-    def played(beyond: int) -> Counter[tuple[float, int]]:
-        stops = [newest.get(env, 0) - 1 + beyond for env in range(len(expected.games))]
-        games = [g for games, stop in zip(expected.games, stops, strict=True) for g in games[:stop]]
-        return Counter((round(game.total, 3), game.steps) for game in games)
-
+    newest = {place.env: place.episode for place in starts}
+    over, known = Counter[tuple[float, int]](), Counter[tuple[float, int]]()
+    for i, plan in enumerate(case.plans):
+        for episode, game in enumerate(games_of([_played(plan, i)]), 1):
+            key = round(game.total, 3), game.steps
+            over[key] += episode < newest.get(i, 0)
+            known[key] += episode < newest.get(i, 0) + 3
     text = "pop_rewards_steps(): the (reward, steps) of"
-    findings.expect(f"{text} what is no game", [*(told - played(3))], [])
-    findings.expect(f"{text} games left out", [*(played(0) - told)], [])
+    yield from different(f"{text} what is no game", [*(told - known)], [])
+    yield from different(f"{text} games left out", [*(over - told)], [])
 
 
-def _check_log(env: ScriptedEnv, seed: int | None, findings: Findings) -> None:
+def _check_log(env: ScriptedEnv, seed: int | None) -> Iterator[str]:
     """What the environment was asked: the agent's actions, and its seed at the first reset."""
     for before, event in pairwise(env.log):
         place = decode(before.observation)
         if event.kind == "step" and place:
             what = f"{place}: the action that the environment was given"
-            findings.expect(what, event.action, action_at(place), ", the agent's")
+            yield from different(what, event.action, action_at(place), ", the agent's")
     found = [event.kwargs.get("seed") for event in env.log if event.kind != "step"]
     right = [None if seed is None else seed + env.index, *[None] * len(found)][: len(found)]
     if found != right:
-        findings.add(f"environment {env.index}: resets are seeded with {found}, right is {right}")
+        yield f"environment {env.index}: resets are seeded with {found}, right is {right}"
+
+
+@lru_cache
+def _windows(plans: Plans, n: int, delta: int) -> dict[Place, Window]:
+    """All windows over scripted environments with these plans, by the place where they start."""
+    envs = [_played(plan, index) for index, plan in enumerate(plans)]
+    return {_place(window, window.start): window for window in expected_windows(envs, n, delta)}
+
+
+@lru_cache
+def _played(plan: tuple[Episode, ...], index: int) -> ScriptedEnv:
+    """A scripted environment after many episodes with the actions of the scripted agent."""
+    env = ScriptedEnv(plan, index)
+    for _ in range(EPISODES):
+        env.reset()
+        while env.running:
+            env.step(action_at(env.place))
+    return env
+
+
+def _place(window: Window, number: int) -> Place:
+    return decode(window.segment.observations[number]) or Place(-1, 0, 0)
+
+
+def _seen(row: Any) -> dict[str, Place | str | None]:
+    """Where the observations that a row has are from."""
+    found = {name: getattr(row, name) for name in STATES if hasattr(row, name)}
+    return {
+        name: None if value is None else decode(value) or f"{value!r}, which no environment gave"
+        for name, value in found.items()
+    }
+
+
+def _words(value: Any, start: Place) -> Any:
+    """A place in words, seen from a row's start; other values as they are."""
+    if not isinstance(value, Place):
+        return value
+    if value[:2] == start[:2]:
+        return f"the observation of step {value.step}"
+    return f"that of {value}" if value.step else "the reset observation"
+
+
+def _why(window: Window) -> str:
+    """How long a window is, and how it leaves the episode."""
+    segment, start = window.segment, _place(window, window.start)
+    if start.step and window.start == 0:
+        return f"after a life was lost at {start.step - 1}"
+    if window.stop < len(segment):
+        return f"{window.steps} steps, the episode goes on"
+    how = "terminated" if segment.flags[-1][0] else "was truncated"
+    how = "lost a life" if segment.goes_on else how
+    return f"{window.steps} steps, the episode {how} at {start.step + window.steps - 1}"

@@ -1,6 +1,6 @@
 """Checks for wrappers, frame stacks among them: nothing crosses an episode's end."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import gymnasium
@@ -8,20 +8,12 @@ import numpy as np
 import numpy.typing as npt
 from gymnasium.wrappers import TransformObservation
 
-from ptan.conformance.findings import Findings
-from ptan.conformance.oracles import same
-from ptan.conformance.scripted import Episode, Place, ScriptedEnv, action_at, decode
+from ptan.conformance.findings import guarded, report, same
+from ptan.conformance.scripted import Episode, Place, ScriptedEnv, action_at
 
 Wrap = Callable[[gymnasium.Env[Any, Any]], gymnasium.Env[Any, Any]]
-
-PLAN = (
-    Episode(12),
-    Episode(5, "truncated"),
-    Episode(7),
-    Episode(3, "truncated"),
-    Episode(9, lost=(4,)),
-    Episode(12),
-)
+LENGTHS = (12, 5, 7, 3, 9, 12)
+PLAN = [Episode(n, "terminated" if n > 5 else "truncated", (4,) * (n == 9)) for n in LENGTHS]
 SEED = 70
 
 
@@ -42,16 +34,17 @@ def check_wrapper(
         shape: of the observations to wrap, a `Box` of 0 to 255.
         dtype: of these.
     """
-    findings = Findings()
-    played = _play(wrap, shape, dtype, lambda place: 1 + 3 * place.step, findings)
-    for episode in played:
-        for (at, shown), (_, right) in zip(episode, played[0], strict=False):
-            if not same(shown, right):
-                text = "the observation is not that of this step in an equal episode: something "
-                text += "of another episode is in it, or the true final observation is not"
-                findings.add(f"{at}: {text}")
-                break
-    return findings.lines()
+    first: list[Any] = []
+
+    def look(episode: int, step: int, shown: Any) -> str:
+        if episode == 1:
+            first.append(shown)
+        if step >= len(first) or same(shown, first[step]):
+            return ""
+        text = "the observation is not that of this step in an equal episode: something of "
+        return text + "another episode is in it, or the true final observation is not"
+
+    return _play(wrap, shape, dtype, lambda place: 1 + 3 * place.step, look)
 
 
 def check_frame_stack(
@@ -69,24 +62,20 @@ def check_frame_stack(
     Args:
         wrap, shape, dtype: as for `check_wrapper`; values may be moved but not changed.
     """
-    findings = Findings()
-    places = [Place(0, n, k) for n, e in enumerate(PLAN, 1) for k in range(e.length + 1)]
-    names = {
-        number: f"step {place.step} of episode {place.episode}"
-        for number, place in enumerate(places, 1)
-    }
-    played = _play(wrap, shape, dtype, lambda place: 1 + places.index(place), findings)
-    for number, episode in enumerate(played, 1):
-        first = 1 + places.index(Place(0, number, 0))
-        for step, (at, shown) in enumerate(episode):
-            depth = max(1, np.size(shown) // int(np.prod(shape)))
-            right = list(range(first + max(0, step - depth + 1), first + step + 1))
-            found = [value for value in np.unique(shown).tolist() if value != 0]
-            if found != right:
-                held = ", ".join(names.get(value, f"a value {value}") for value in found)
-                wanted = ", ".join(names[value] for value in right)
-                findings.add(f"{at}: the stack holds {held}; right is {wanted}")
-    return findings.lines()
+    places = [(n, step) for n, script in enumerate(PLAN, 1) for step in range(script.length + 1)]
+
+    def words(values: list[int]) -> str:
+        names = {i: f"step {step} of episode {n}" for i, (n, step) in enumerate(places, 1)}
+        return ", ".join(names.get(value, f"a value {value}") for value in values)
+
+    def look(episode: int, step: int, shown: Any) -> str:
+        newest = 1 + places.index((episode, step))
+        depth = max(1, np.size(shown) // int(np.prod(shape)))
+        right = list(range(newest - min(step, depth - 1), newest + 1))
+        found = [value for value in np.unique(shown).tolist() if value != 0]
+        return "" if found == right else f"the stack holds {words(found)}; right is {words(right)}"
+
+    return _play(wrap, shape, dtype, lambda place: 1 + places.index(place[1:]), look)
 
 
 def _play(
@@ -94,42 +83,38 @@ def _play(
     shape: Sequence[int],
     dtype: npt.DTypeLike,
     code: Callable[[Place], int],
-    findings: Findings,
-) -> list[list[tuple[str, Any]]]:
-    """(where, observation) of every reset and step, by episode, up to an exception.
+    look: Callable[[int, int, Any], str],
+) -> list[str]:
+    """Findings over the plan: those of `look(episode, step, shown)`, and on seeds and ends.
 
-    The observations to wrap are filled with a number that follows from the place.
+    Observations are filled with the `code` of their place.
     """
     inner = ScriptedEnv(PLAN)
-    played: list[list[tuple[str, Any]]] = []
+    box = gymnasium.spaces.Box(0, 255, tuple(shape), np.dtype(dtype).type)
 
-    def show(observation: Any) -> Any:
-        place = decode(observation)
-        assert place is not None
-        return np.full(shape, code(place), dtype)
-
-    def run() -> None:
-        box = gymnasium.spaces.Box(0, 255, tuple(shape), np.dtype(dtype).type)
-        env = wrap(TransformObservation(inner, show, box))
-        for number in range(1, len(PLAN) + 1):
-            at, over = f"episode {number}, reset", False
-            played.append([(at, np.array(env.reset(seed=SEED if number == 1 else None)[0]))])
-            if number == 1 and inner.log[0].kwargs != {"seed": SEED}:
-                text = f"reset(seed={SEED}): the seed does not reach the wrapped environment"
-                findings.add(f"{at}, {text}")
-            if inner.episode != number:
-                text = f"the wrapped environment is in its episode {inner.episode}: it must be "
-                findings.add(f"{at}: {text}reset once, and not by a lost life")
-            while not over:
+    def play() -> Iterator[str]:
+        fill = TransformObservation(inner, lambda _: np.full(shape, code(inner.place), dtype), box)
+        env = wrap(fill)
+        for episode in range(1, len(PLAN) + 1):
+            at, step, over = f"episode {episode}, reset", 0, False
+            shown, _ = env.reset(seed=SEED if episode == 1 else None)
+            if inner.log[0].kwargs != {"seed": SEED}:
+                yield f"{at}, reset(seed={SEED}): the seed does not reach the wrapped environment"
+            if inner.episode != episode:
+                text = f"the wrapped environment is in its episode {inner.episode}"
+                yield f"{at}: {text}: it must be reset once, and not by a lost life"
+            while True:
+                if text := look(episode, step, np.array(shown)):
+                    yield f"{at}: {text}"
+                if over:
+                    break
                 shown, _, *flags, info = env.step(action_at(inner.place))
-                at = f"episode {number}, step {len(played[-1]) - 1}"
-                played[-1].append((at, np.array(shown)))
+                at, step = f"episode {episode}, step {step}", step + 1
                 right = [inner.log[-1].terminated, inner.log[-1].truncated]
                 if any(right) and flags != right:
                     ends = f"the wrapped environment says (terminated, truncated) = {tuple(right)}"
-                    findings.add(f"{at}: {ends}, the wrapper {tuple(flags)}")
+                    yield f"{at}: {ends}, the wrapper {tuple(flags)}"
                 life_lost = info.get("life_loss") and inner.running
                 over = not inner.running or (any(flags) and not life_lost)
 
-    findings.attempt("playing the wrapped environment", run)
-    return played
+    return report(guarded("playing the wrapped environment", play()))
