@@ -29,9 +29,6 @@ FIELDS += ("last_state", "truncated")  # the columns hold the fields before thes
 def check_buffer(make_buffer: Callable[[Any, int], Any]) -> list[str]:
     """Check a replay buffer: what it keeps, what it samples, and what it hands out.
 
-        for finding in check_buffer(lambda source, capacity: MyBuffer(capacity)):
-            print(finding)
-
     Rows enter by `add`, `_add` or `append`, and by `populate`, if the buffer has it. `sample(n)`
     may return a `Batch`, a list of rows, or a tuple (rows, indices, weights). Columns of a batch,
     iteration, `extend`, and the refusal of rows of another shape are checked where there are any.
@@ -48,9 +45,6 @@ def check_prioritized(
     make_buffer: Callable[[Any, int, float], Any], *, alpha: float = 0.6
 ) -> list[str]:
     """Check a prioritized buffer: frequencies, importance weights, β, and updates.
-
-        for finding in check_prioritized(lambda source, capacity, alpha: MyBuffer(capacity, alpha)):
-            print(finding)
 
     All that `check_buffer` looks for comes first. `sample(n, beta)` must return (batch, indices,
     weights), and `update_priorities(indices, priorities)` take these indices. The weights are

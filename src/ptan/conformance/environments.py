@@ -21,12 +21,8 @@ def check_env(
 ) -> list[str]:
     """Check an environment: Gymnasium's contract, finite numbers, seeding, and lost lives.
 
-        for finding in check_env(lambda: MyWrapper(gymnasium.make("CartPole-v1"))):
-            print(finding)
-
-    If Gymnasium's own `check_env` finds nothing, the environment is played twice from one seed with
-    the same actions. Sources accept more than this: old-style environments, and arrays that the
-    environment writes to again.
+    If Gymnasium's own `check_env` finds nothing, it is played twice from one seed. Sources accept
+    more: old-style environments, and arrays that the environment writes to again.
 
     Args:
         env: an environment, or a factory of one.
@@ -103,12 +99,8 @@ def check_vector_env(
 ) -> list[str]:
     """Check a vector environment against single ones, with equal seeds and actions.
 
-        envs = [make_env() for _ in range(2)]
-        for finding in check_vector_env(SyncVectorEnv([make_env, make_env]), envs):
-            print(finding)
-
-    What must agree is every observation, the final ones included (in `info["final_obs"]` where the
-    mode is SAME_STEP), every reward and every end.
+    All observations must agree, final ones included (`info["final_obs"]` in SAME_STEP mode), and
+    all rewards and ends.
 
     Args:
         vector_env: with array observations, in the auto-reset mode that its metadata tell.

@@ -7,11 +7,11 @@ from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from itertools import islice, pairwise, product
-from typing import Any
+from typing import Any, NamedTuple
 
 from ptan.conformance.findings import different, guarded, report
-from ptan.conformance.oracles import Window, discounted, expected_windows, games_of
 from ptan.conformance.scripted import (
+    ENDS,
     MODES,
     Episode,
     Place,
@@ -20,6 +20,7 @@ from ptan.conformance.scripted import (
     action_at,
     decode,
     drive,
+    reward_of,
 )
 
 Plans = tuple[tuple[Episode, ...], ...]
@@ -36,6 +37,17 @@ STATES = ("state", "last_state", "final_state")
 ITEMS_PER_ENV = 60
 EPISODES = 80  # per environment, more than so many items can hold
 MAX_CALLS = 5_000
+
+
+class Window(NamedTuple):
+    """What a row must say that starts at a place."""
+
+    start: Place
+    steps: int
+    reward: float
+    terminated: bool
+    truncated: bool
+    how: str
 
 
 @dataclass(frozen=True)
@@ -63,26 +75,18 @@ def check_source(
 ) -> list[str]:
     """Check a source's rows around episode ends, over environments whose every step is known.
 
-        def make_source(env, agent, gamma, steps_count):
-            return MySource(env, agent, gamma=gamma, n_steps=steps_count)
-
-        for finding in check_source(make_source, forms=("single", "list")):
-            print(finding)
-
-    Rows may be `ExperienceFirstLast`, tuples of `Experience`, or objects with the same attributes
-    (state, action, reward and last_state, or done). Of `terminated`, `truncated`, `final_state`,
-    `steps` and `discount` only what a row has is checked. `last_state` after an end may be None; at
-    a truncation it may be the true final observation as well, at a termination only if the row says
-    `terminated` or a discount of 0. `pop_rewards_steps`, if there is one, must tell whole games.
-    The order of rows among environments is free. Findings count steps and environments from 0,
-    episodes from 1.
+    Rows are `ExperienceFirstLast`, tuples of `Experience`, or objects with the same attributes:
+    state, action, reward, last_state or done, and as much of the others as they have. After an end
+    `last_state` may be None, or the final observation if the row says otherwise how it ended.
+    `pop_rewards_steps`, if there is one, must tell whole games. The order of environments is free.
+    Findings count steps and environments from 0, episodes from 1.
 
     Args:
         make_source: called as `make_source(env, agent, **settings)`, returns a source. Of the
             settings `gamma`, `steps_count`, `steps_delta`, `env_seed` and `truncation` it is given
             those that its signature names (with `**settings`: the first two also).
         forms: "single", "list", a `SyncVectorEnv` in "next_step", "same_step" or "disabled" mode,
-            an `AsyncVectorEnv` in "async_next_step" and so on.
+            or an `AsyncVectorEnv`: "async_next_step" and so on.
         steps_counts: window lengths n to try; only one if `make_source` takes no `steps_count`.
         steps_deltas: distances between windows to try, if it takes `steps_delta`.
         gamma: discount per step.
@@ -138,7 +142,7 @@ def _check_case(
         rows = _check_rows(partial(make_source, env, agent, **settings), case)
         found = [*guarded("the source", rows)]
     for place, state in agent.wrong_states:
-        if place in _windows(case.plans, 1, 1):  # what it does at final observations is free
+        if place in windows_of(case.plans, 1, 1, case.gamma):  # it may be asked at the end, too
             why = ", what it returned before" if place.step else ", its initial state"
             found += different(f"{place}: the agent's state", state, place.step, why)
     found += [text for inner in envs for text in _check_log(inner, case.env_seed)]
@@ -149,8 +153,8 @@ def _check_rows(make_source: Callable[[], Any], case: Case) -> Iterator[str]:
     """Take rows, compare each with its window as it comes, and then all of them together."""
     source = make_source()
     starts: list[Place] = []
-    steps_at = _windows(case.plans, 1, 1)
-    windows = _windows(case.plans, case.steps_count, case.steps_delta)
+    steps_at = windows_of(case.plans, 1, 1, case.gamma)
+    windows = windows_of(case.plans, case.steps_count, case.steps_delta, case.gamma)
     delivered = []
     for item in islice(source, ITEMS_PER_ENV * len(case.plans)):
         listed = isinstance(item, list) and not (item and hasattr(item[0], "done"))
@@ -188,44 +192,43 @@ def _check_rows(make_source: Callable[[], Any], case: Case) -> Iterator[str]:
 
 def _compare(row: Any, seen: dict[str, Any], window: Window, case: Case) -> Iterator[str]:
     """Compare all fields that a row has; None says nothing, unless an observation is needed."""
-    segment, start = window.segment, _place(window, window.start)
-    terminated, truncated = segment.flags[window.stop - 1]
+    start, steps, reward, terminated, truncated, how = window
     ended = terminated or truncated
     terminated = terminated or (truncated and case.truncation == "terminal")
-    after = _place(window, window.stop)
+    after = start._replace(step=start.step + steps)
     says_truncated = bool(getattr(row, "truncated", False))
     says_terminated = getattr(row, "terminated", None) or getattr(row, "discount", None) == 0
     right = {
         "state": start,
         "action": action_at(start),
-        "reward": discounted(segment.rewards[window.start : window.stop], case.gamma),
+        "reward": reward,
         # A target would bootstrap past the end from a row that does not say terminated.
         "last_state": None if terminated and not says_terminated else after,
         "final_state": after,
         "done": ended,
         "terminated": terminated,
         "truncated": says_truncated if terminated else truncated,
-        "steps": window.steps,
-        "discount": 0.0 if terminated else case.gamma**window.steps,
+        "steps": steps,
+        "discount": 0.0 if terminated else case.gamma**steps,
     }
     needed = {"last_state": not ended, "final_state": says_truncated and not terminated}
-    why = f" ({_why(window)})"
     for name, value in right.items():
         found = seen[name] if name in seen else getattr(row, name, None)
         if found is not None or (name in seen and needed.get(name)):
             what = f"{start}: the row's {name}"
+            why = f" ({steps} steps, {how})"
             yield from different(what, _words(found, start), _words(value, start), why)
 
 
 def _check_starts(starts: Sequence[Place], case: Case) -> Iterator[str]:
     """Every start of a window has its row, once and in the order of its environment."""
-    windows = _windows(case.plans, case.steps_count, case.steps_delta)
+    windows = windows_of(case.plans, case.steps_count, case.steps_delta, case.gamma)
     for number in range(len(case.plans)):
         given = [place for place in starts if place.env == number]
         wanted = (place for place in windows if place.env == number)
         wrong = ((p, found) for p, found in zip(wanted, given, strict=False) if p != found)
         for place, found in islice(wrong, 1):
-            text = f"no row starts here ({_why(windows[place])}), the next one does at"
+            text = f"no row starts here ({windows[place].how}), the next one does at"
             yield f"{place}: {text} {found}"
         if not given:
             yield f"environment {number} gave no rows"
@@ -235,12 +238,14 @@ def _check_games(source: Any, case: Case, starts: Sequence[Place]) -> Iterator[s
     """`pop_rewards_steps` tells whole games, each once, up to about the newest rows."""
     told = Counter((round(float(r), 3), steps) for r, steps in source.pop_rewards_steps())
     newest = {place.env: place.episode for place in starts}
+    games: dict[tuple[int, int], list[float]] = {}
+    for (env, episode, _), window in windows_of(case.plans, 1, 1, case.gamma).items():
+        games.setdefault((env, episode), []).append(window.reward)
     over, known = Counter[tuple[float, int]](), Counter[tuple[float, int]]()
-    for i, plan in enumerate(case.plans):
-        for episode, game in enumerate(games_of([_played(plan, i)]), 1):
-            key = round(game.total, 3), game.steps
-            over[key] += episode < newest.get(i, 0)
-            known[key] += episode < newest.get(i, 0) + 3
+    for (env, episode), rewards in games.items():
+        key = round(sum(rewards), 3), len(rewards)
+        over[key] += episode < newest.get(env, 0)
+        known[key] += episode < newest.get(env, 0) + 3
     text = "pop_rewards_steps(): the (reward, steps) of"
     yield from different(f"{text} what is no game", [*(told - known)], [])
     yield from different(f"{text} games left out", [*(over - told)], [])
@@ -260,25 +265,32 @@ def _check_log(env: ScriptedEnv, seed: int | None) -> Iterator[str]:
 
 
 @lru_cache
-def _windows(plans: Plans, n: int, delta: int) -> dict[Place, Window]:
-    """All windows over scripted environments with these plans, by the place where they start."""
-    envs = [_played(plan, index) for index, plan in enumerate(plans)]
-    return {_place(window, window.start): window for window in expected_windows(envs, n, delta)}
+def windows_of(plans: Plans, n: int, delta: int, gamma: float) -> dict[Place, Window]:
+    """All windows over scripted environments with these plans, in order, by their starts.
 
-
-@lru_cache
-def _played(plan: tuple[Episode, ...], index: int) -> ScriptedEnv:
-    """A scripted environment after many episodes with the actions of the scripted agent."""
-    env = ScriptedEnv(plan, index)
-    for _ in range(EPISODES):
-        env.reset()
-        while env.running:
-            env.step(action_at(env.place))
-    return env
-
-
-def _place(window: Window, number: int) -> Place:
-    return decode(window.segment.observations[number]) or Place(-1, 0, 0)
+    They have `n` steps and start at steps 0, d, 2d … of an episode, or after a lost life; all
+    shorter tails follow.
+    """
+    found = {}
+    for (env, plan), episode in product(enumerate(plans), range(1, EPISODES)):
+        script = plan[(episode - 1) % len(plan)]
+        first = 0
+        for end in (*script.lost, script.length):
+            places = [Place(env, episode, step) for step in range(first, end)]
+            for i, start in enumerate(places):
+                steps = places[i : i + n]
+                if len(steps) == n and i % delta:
+                    continue
+                over = steps[-1] == places[-1]
+                lost = over and end < script.length
+                terminated, truncated = (lost, False) if lost or not over else ENDS[script.end]
+                how = "lost a life" if lost else "terminated" if terminated else "was truncated"
+                how = f"the episode {how} at {end - 1}" if over else "the episode goes on"
+                how = f"after a life was lost at {first - 1}" if first and not i else how
+                reward = sum(gamma**k * reward_of(p, action_at(p)) for k, p in enumerate(steps))
+                found[start] = Window(start, len(steps), reward, terminated, truncated, how)
+            first = end
+    return found
 
 
 def _seen(row: Any) -> dict[str, Place | str | None]:
@@ -297,15 +309,3 @@ def _words(value: Any, start: Place) -> Any:
     if value[:2] == start[:2]:
         return f"the observation of step {value.step}"
     return f"that of {value}" if value.step else "the reset observation"
-
-
-def _why(window: Window) -> str:
-    """How long a window is, and how it leaves the episode."""
-    segment, start = window.segment, _place(window, window.start)
-    if start.step and window.start == 0:
-        return f"after a life was lost at {start.step - 1}"
-    if window.stop < len(segment):
-        return f"{window.steps} steps, the episode goes on"
-    how = "terminated" if segment.flags[-1][0] else "was truncated"
-    how = "lost a life" if segment.goes_on else how
-    return f"{window.steps} steps, the episode {how} at {start.step + window.steps - 1}"

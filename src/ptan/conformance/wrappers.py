@@ -22,17 +22,12 @@ def check_wrapper(
 ) -> list[str]:
     """Check a wrapper over a scripted environment: seeds, ends, and no memory across episodes.
 
-        for finding in check_wrapper(lambda env: MyWrapper(env, size=3)):
-            print(finding)
-
-    The scripted episodes begin alike and end after different numbers of steps, so what the wrapper
-    shows at a step must be the same in each, at the last step too. Leave out wrappers that draw at
-    random or keep running means over episodes on purpose.
+    All episodes begin alike, so what the wrapper shows at a step must be the same in each, at the
+    last step too. It may not draw at random or keep running means over episodes.
 
     Args:
         wrap: puts the wrapper round a given environment; it may skip frames.
-        shape: of the observations to wrap, a `Box` of 0 to 255.
-        dtype: of these.
+        shape, dtype: of the observations to wrap, a `Box` of 0 to 255.
     """
     first: list[Any] = []
 
@@ -52,12 +47,7 @@ def check_frame_stack(
 ) -> list[str]:
     """Check a frame stack: the newest observations of this episode, and of no other.
 
-        for finding in check_frame_stack(lambda env: FrameStackObservation(env, 4)):
-            print(finding)
-
-    Besides seeds and ends, what stands in the stack: every observation in it belongs to the episode
-    (before its first ones may stand that one again, or the lowest value of the space), the newest
-    is in it, and a lost life, which ends no episode, leaves it alone.
+    Before the first ones the first may stand again, or zeros; a lost life ends no episode.
 
     Args:
         wrap, shape, dtype: as for `check_wrapper`; values may be moved but not changed.

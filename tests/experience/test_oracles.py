@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from ptan.conformance.findings import same
-from ptan.conformance.oracles import discounted, expected_windows, games_of, segments_of
 from ptan.conformance.scripted import Episode, ScriptedEnv, action_at, decode
+from ptan.conformance.sources import PLANS, windows_of
+
+from .oracles import discounted, expected_windows, games_of, same, segments_of
 
 PLAN = [Episode(5, "truncated"), Episode(6, lost=(2,)), Episode(1)]
 
@@ -78,12 +79,16 @@ def test_discounted_rewards():
     assert discounted([1.0, 2.0, 4.0], 0.5) == 1.0 + 1.0 + 1.0
 
 
-def test_equal_means_structure_shape_and_numbers():
-    nested = {"a": np.zeros(2), "b": (1, np.array([np.nan]))}
-    assert same(nested, {"b": (1, np.array([np.nan])), "a": np.zeros(2)})
-    assert same(None, None)
-    assert same(1.0, 1.0 + 1e-7, rtol=1e-5)
-    for other in (None, {"a": np.zeros(2)}, {**nested, "a": np.zeros((2, 1))}, np.zeros(2)):
-        assert not same(nested, other)
-    assert not same(1.0, 1.0 + 1e-7)
-    assert not same("1", 1)
+@pytest.mark.parametrize("n", [1, 3, 6])
+@pytest.mark.parametrize("delta", [1, 2, 3])
+def test_the_windows_that_sources_are_checked_with_follow_from_the_logs_too(n, delta):
+    envs = [played(plan, 2 * len(plan), index=i) for i, plan in enumerate(PLANS)]
+    given = windows_of(PLANS, n, delta, 0.9)
+    for window in expected_windows(envs, n, delta):
+        segment, stop = window.segment, window.start + window.steps
+        told = given[decode(segment.observations[window.start])]
+        assert (told.steps, told[3:5]) == (window.steps, segment.flags[stop - 1])
+        assert np.isclose(told.reward, discounted(segment.rewards[window.start : stop], 0.9))
+    episodes = {place: 2 * len(plan) for place, plan in enumerate(PLANS)}
+    right = sum(place.episode <= episodes[place.env] for place in given)
+    assert len(expected_windows(envs, n, delta)) == right
