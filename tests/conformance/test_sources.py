@@ -58,7 +58,7 @@ def assert_found(findings, *parts):
             "steps is 3, right is 2 (2 steps, the episode goes on)",
         ),
         (lambda env, agent: [], 1, "form=single", "gave no rows"),
-        (lambda env, agent: [1], 1, "an item is neither a row nor a tuple of rows", "(1,)"),
+        (lambda env, agent: [1], 1, "a row's state is None: 1", "form=single"),
         (lambda env, agent: 1 / 0, 1, "the source raised", "ZeroDivisionError"),
     ],
 )

@@ -60,11 +60,10 @@ def _play(
     number, over, after = 0, True, ""
     while number < steps:
         at = f"the reset before step {number}" if over else f"step {number}{after}"
-        if over:
-            call = partial(check_reset, env, **({} if seen else {"seed": seed}))
-        else:
-            call, number = partial(check_step, env, (action or space.sample)()), number + 1
         outcome: list[Any] = []
+        call: Callable[[], Any] = partial(check_reset, env, **({} if seen else {"seed": seed}))
+        if not over:
+            call, number = partial(check_step, env, (action or space.sample)()), number + 1
         yield from guarded(at, _watch(call, at, outcome))
         if not outcome:
             return

@@ -1,7 +1,7 @@
 """A scripted environment, and an agent that acts in it.
 
 Every observation says which environment, episode and step it is from, and each call is logged:
-what a source must deliver follows from the log alone (`ptan.conformance.oracles`).
+what a source must deliver follows from the plan, or from the log.
 """
 
 import copy
