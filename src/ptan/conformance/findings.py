@@ -46,7 +46,8 @@ def same(one: Any, two: Any, rtol: float = 0.0) -> bool:
         if a.shape != b.shape or np.array_equal(a, b):
             return a.shape == b.shape
         numbers = a.dtype.kind in "biufc" and b.dtype.kind in "biufc"
-        return numbers and bool(np.allclose(a, b, rtol=rtol, atol=rtol / 10, equal_nan=True))
+        close = numbers and np.allclose(a, b, rtol=rtol, atol=rtol / 10, equal_nan=True)
+        return bool(close)
 
     ours, theirs = leaves(one), leaves(two)
     return ours.keys() == theirs.keys() and all(equal(ours[name], theirs[name]) for name in ours)
