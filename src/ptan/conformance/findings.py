@@ -43,11 +43,9 @@ def same(one: Any, two: Any, rtol: float = 0.0) -> bool:
     """Whether two values are equal in structure, shapes and numbers, NaN equal to itself."""
 
     def equal(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> bool:
-        if a.shape != b.shape or np.array_equal(a, b):
-            return a.shape == b.shape
-        numbers = a.dtype.kind in "biufc" and b.dtype.kind in "biufc"
-        close = numbers and np.allclose(a, b, rtol=rtol, atol=rtol / 10, equal_nan=True)
-        return bool(close)
+        if a.shape != b.shape or a.dtype.kind not in "biufc" or b.dtype.kind not in "biufc":
+            return np.array_equal(a, b)
+        return np.allclose(a, b, rtol=rtol, atol=rtol / 10, equal_nan=True)
 
     ours, theirs = leaves(one), leaves(two)
     return ours.keys() == theirs.keys() and all(equal(ours[name], theirs[name]) for name in ours)
