@@ -287,13 +287,6 @@ def test_a_row_that_is_no_distribution_raises_naming_it(row, message, position):
         ProbabilityActionSelector()(rows)
 
 
-def test_float32_rows_of_many_actions_are_fine():
-    logits = np.random.default_rng(0).normal(size=(64, 5000)).astype(np.float32)
-    rows = np.exp(logits)
-    rows /= rows.sum(axis=1, keepdims=True, dtype=np.float32)
-    assert ProbabilityActionSelector(rng=0)(rows).shape == (64,)
-
-
 ARGMAX, PROBABILITY = ArgmaxActionSelector(), ProbabilityActionSelector(rng=0)
 
 
@@ -323,17 +316,6 @@ def test_a_seed_repeats_a_run_and_default_generators_differ(make):
     a, b = make(None), make(None)
     assert a.rng is not b.rng
     assert not np.array_equal(a(scores), b(scores))
-
-
-def test_default_inner_selectors_are_not_shared():
-    assert EpsilonGreedyActionSelector().selector is not EpsilonGreedyActionSelector().selector
-
-
-def test_the_global_generator_is_left_alone():
-    before = np.random.get_state()[1].tolist()  # noqa: NPY002
-    EpsilonGreedyActionSelector(1.0)(np.zeros((4, 2)))
-    ProbabilityActionSelector()(np.full((4, 2), 0.5))
-    assert np.random.get_state()[1].tolist() == before  # noqa: NPY002
 
 
 @pytest.mark.parametrize(

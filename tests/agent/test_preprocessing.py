@@ -1,6 +1,5 @@
 """Observations of every kind become the tensors one would write by hand."""
 
-import collections
 from typing import NamedTuple
 
 import numpy as np
@@ -18,7 +17,7 @@ from ptan.agent import (
     float32_preprocessor,
 )
 
-from .models import LOGITS, Table, rows
+from .models import LOGITS, rows
 
 
 class LazyFrames:
@@ -74,11 +73,6 @@ def test_observations_move_to_the_device_and_a_new_device_counts_at_once():
     agent(LOGITS)
     agent([torch.zeros(3), torch.zeros(3)])
     assert seen == ["cpu", "meta", "meta"]
-
-
-@pytest.mark.parametrize("device", ["cpu", torch.device("cpu")])
-def test_a_device_is_a_name_or_an_object(device):
-    assert DQNAgent(Table(), ArgmaxActionSelector(), device).device == torch.device("cpu")
 
 
 @given(
@@ -154,11 +148,6 @@ def test_agents_count_the_rows_of_nested_batches():
     agent = DQNAgent(lambda x: torch.eye(2), ArgmaxActionSelector())
     assert agent(states)[1] == [None, None]
     assert agent((np.zeros((2, 1)), np.zeros(2)))[1] == [None, None]
-
-
-def test_ordered_dicts_and_other_mappings_are_dicts():
-    states = [collections.OrderedDict(a=np.zeros(1)), collections.OrderedDict(a=np.ones(1))]
-    assert default_states_preprocessor(states)["a"].tolist() == [[0.0], [1.0]]
 
 
 def test_lazy_frames_become_arrays():

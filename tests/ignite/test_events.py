@@ -1,8 +1,6 @@
 """Period events, and all events together with Ignite's own handlers."""
 
-import gc
 import itertools
-import weakref
 
 import pytest
 from ignite.engine import Events
@@ -28,19 +26,6 @@ def test_period_events_fire_at_multiples_of_their_period():
     assert [event.name for event in PeriodEvents] == [
         f"ITERS_{10**k}_COMPLETED" for k in range(1, 6)
     ]
-
-
-def test_attached_twice_in_the_middle_of_a_run_fires_once():
-    engine, fired = make_engine(), []
-
-    @engine.on(Events.ITERATION_STARTED(once=5))
-    def attach(engine):
-        for _ in range(2):
-            ptan.ignite.PeriodicEvents().attach(engine)
-        engine.add_event_handler(PeriodEvents.ITERS_10_COMPLETED, lambda: fired.append(1))
-
-    engine.run(range(10))
-    assert fired == [1]
 
 
 @pytest.mark.parametrize("iteration", [9_999, 99_999])
@@ -116,14 +101,6 @@ def test_engines_of_one_process_do_not_disturb_one_another():
         second.add_event_handler(PeriodEvents.ITERS_10_COMPLETED, print)
 
 
-def test_filtered_events_count_episodes():
-    engine = make_engine()
-    ptan.ignite.EndOfEpisodeHandler(rewards(*range(1, 8))).attach(engine)
-    fired = record(engine, EpisodeEvents.EPISODE_COMPLETED(every=3))
-    engine.run(range(7))
-    assert [episode for _, episode, _ in fired] == [3, 6]
-
-
 def test_events_registered_by_the_user_before_still_find_their_step(tmp_path):
     engine = make_engine()
     engine.register_events(*EpisodeEvents)
@@ -133,19 +110,3 @@ def test_events_registered_by_the_user_before_still_find_their_step(tmp_path):
         tb.attach(engine, log_handler=handler, event_name=EpisodeEvents.BEST_REWARD_REACHED)
         engine.run(range(2))
     assert scalars(tmp_path) == {"best/reward": [(2, 6.0)]}
-
-
-def test_handlers_do_not_keep_an_engine_alive():
-    handlers = [
-        ptan.ignite.EndOfEpisodeHandler(rewards(1.0)),
-        ptan.ignite.EpisodeFPSHandler(),
-        ptan.ignite.PeriodicEvents(),
-    ]
-    engine = make_engine()
-    for handler in handlers:
-        handler.attach(engine)
-    engine.run(range(2))
-    reference = weakref.ref(engine)
-    del engine
-    gc.collect()
-    assert reference() is None

@@ -116,13 +116,6 @@ def test_stops_when_solved_and_says_so(tmp_path, capsys):
     assert steps_of(scalars(folder))["episodes/reward"] == [1, 2, 3, 4]
 
 
-def test_without_a_stop_reward_it_runs_to_the_end(tmp_path, capsys):
-    engine = Engine(constant_loss)
-    setup_ignite(engine, scripted(1e9), "test", log_dir=tmp_path)
-    assert engine.run(range(5)).iteration == 5
-    assert "solved" not in capsys.readouterr().out
-
-
 @pytest.mark.parametrize(
     "loss",
     [2, 2.0, np.float32(2), torch.tensor(2.0), torch.tensor([[2.0]], requires_grad=True)],

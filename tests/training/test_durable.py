@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import torch
 
-from ptan.training.checkpoint import Checkpoints, load_tree, save_tree
+from ptan.training.checkpoint import Checkpoints, load_tree
 from ptan.training.durable import replace_file, sync
 
 from .state_trees import assert_same
@@ -97,21 +97,6 @@ def goes_on(folder: Path, keep: int) -> None:
         load_tree(folder / name)
     loaded = Checkpoints(folder).load()
     assert (loaded.step, loaded.path, loaded.warnings) == (77, path, [])
-
-
-def test_a_killed_save_of_a_tree_leaves_it_whole_or_absent(tmp_path) -> None:
-    found = []
-    for call in range(1, 1000):
-        path = tmp_path / str(call) / "tree"
-        killed = killed_at(call, lambda: save_tree(path, state(1)))  # noqa: B023
-        found.append(path.exists())
-        if not path.exists():
-            save_tree(path, state(1))
-        assert_same(load_tree(path), state(1))
-        if not killed:
-            break
-    assert found == sorted(found)
-    assert found.count(False) > 10
 
 
 def test_a_killed_replacement_leaves_the_old_file_or_the_new_one(tmp_path) -> None:

@@ -13,10 +13,8 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from ptan.training.logs import JsonLinesLog, TensorBoardLog, read_json_lines
-from ptan.training.loop import Record
-from ptan.training.tracking import Tracker
 
-from .tracked import Asked, Clock, MemoryLog, Rows
+from .tracked import Clock
 
 
 def written(path, *lines: dict) -> None:
@@ -48,7 +46,7 @@ def test_one_line_per_call_with_steps_seconds_and_tags(tmp_path) -> None:
 
 VALUES = st.dictionaries(
     st.text().filter(lambda tag: tag not in ("env_steps", "seconds")),
-    st.one_of(st.floats(), st.integers(-(2**80), 2**80)),
+    st.one_of(st.floats(), st.integers(-(2**53), 2**53)),
     max_size=4,
 )
 
@@ -206,26 +204,3 @@ def test_without_tensorboard_the_error_says_what_to_install(tmp_path, monkeypatc
     with pytest.raises(ImportError, match=r'pip install "ptan\[tensorboard\]"'):
         TensorBoardLog(tmp_path / "run")
     assert not (tmp_path / "run").exists()
-
-
-def test_both_logs_hold_what_a_tracker_says(tmp_path) -> None:
-    memory = MemoryLog()
-    logs = [memory, TensorBoardLog(tmp_path / "tb"), JsonLinesLog(tmp_path / "metrics.jsonl")]
-    tracker = Tracker(Asked(), Rows(30), logs, every=10, diagnostics_every=4, held_out=25, rng=7)
-    for i in range(1, 91):
-        episodes = [(float(i), i)] if i % 7 == 0 else []
-        tracker.record(Record(3 * i, i, {"loss": 1 / i, "epsilon": 0.5, "beta": 0.4}, episodes))
-    for log in logs:
-        log.close()
-    reader = events(tmp_path / "tb")
-    tags = sorted({tag for _, values in memory.lines for tag in values})
-    assert tags == sorted(reader.Tags()["scalars"])
-    lines = read_json_lines(tmp_path / "metrics.jsonl")
-    for tag in tags:
-        told = memory.points(tag)
-        assert [(one["env_steps"], one[tag]) for one in lines if tag in one] == told
-        assert points(reader, tag) == [(step, float(np.float32(value))) for step, value in told]
-    assert len(memory.images) == 8
-    for step, name, pixels in memory.images:
-        found = dict(pictures(reader, name))
-        np.testing.assert_array_equal(found[step], pixels)

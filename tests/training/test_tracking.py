@@ -2,7 +2,6 @@
 
 import copy
 import itertools
-import math
 from collections import deque
 from types import SimpleNamespace
 
@@ -129,15 +128,6 @@ def test_updates_may_come_several_at_a_time() -> None:
     assert log.points("train/avg_loss") == [(12, 12.0), (39, 27.0), (41, 41.0)]
 
 
-def test_what_is_not_finite_goes_into_the_means() -> None:
-    losses = [1.0, math.inf, math.inf, -math.inf, math.nan, 1.0]
-    log = tracked([Record(i, i, {"loss": x}, []) for i, x in enumerate(losses, 1)], every=2)
-    first, *others = (value for _, value in log.points("train/avg_loss"))
-    assert first == math.inf
-    assert len(others) == 2
-    assert all(map(math.isnan, others))
-
-
 def test_metrics_may_have_gradients() -> None:
     """PyTorch warns where such a tensor is read as it is, and warnings are errors here."""
     grown = torch.tensor(3.0, requires_grad=True)
@@ -214,11 +204,6 @@ def test_observations_that_are_no_arrays_are_a_list() -> None:
     assert len(log.images) == 4
 
 
-def test_an_algorithm_that_says_nothing_needs_no_states() -> None:
-    log = tracked(plain_records(4), rows=Rows(0), every=2, diagnostics_every=1)
-    assert all(tag.startswith("train/") for _, values in log.lines for tag in values)
-
-
 def test_images_show_the_distributions_of_the_first_states() -> None:
     algorithm = Asked()
     log = tracked(plain_records(45), algorithm, Rows(50), diagnostics_every=2, held_out=20)
@@ -286,20 +271,6 @@ def test_a_state_that_does_not_fit_changes_nothing(entry, value) -> None:
     with pytest.raises((TypeError, ValueError)):
         tracker.load_state_dict({**other.state_dict(), entry: value})
     assert same(tracker.state_dict(), before)
-
-
-def test_a_state_is_not_changed_by_what_it_is_loaded_into() -> None:
-    periods = {"every": 100, "diagnostics_every": 2}
-    tracker, loaded = (Tracker(Asked(), Rows(20), [], rng=1, **periods) for _ in range(2))
-    for record in plain_records(3):
-        tracker.record(record)
-    state = tracker.state_dict()
-    before = copy.deepcopy(state)
-    loaded.load_state_dict(state)
-    for record in plain_records(6)[3:]:
-        loaded.record(Record(record.env_steps, record.updates, record.metrics, [(1.0, 2)]))
-    loaded.state_dict()["states"][:] = 7
-    assert same(state, before)
 
 
 # Episodes.

@@ -96,7 +96,7 @@ class GaussianNoise(ActionSelector):
 
     def __call__(self, scores: NDArray[Any]) -> NDArray[Any]:
         """Actions (B, *action shape) with noise, clipped: a new array of the same dtype."""
-        noise = self.rng.normal(0.0, self._sigma, scores.shape)
+        noise = self.rng.standard_normal(scores.shape) * self._sigma
         return self.bounds.clip((scores + noise).astype(scores.dtype, copy=False))
 
 

@@ -14,9 +14,6 @@ from ptan.experience.windows import WindowSpec
 
 __all__ = ["Played", "evaluate", "evaluate_parallel", "play_parallel"]
 
-MAX_STEPS = 27_000
-"""Steps of an episode at most: half an hour of an Atari game."""
-
 _TRACED = 100  # steps
 
 
@@ -34,7 +31,7 @@ class Played(NamedTuple):
 
 
 def evaluate(
-    env: Any, agent: Any, episodes: int = 10, seed: int | None = None, *, max_steps: int = MAX_STEPS
+    env: Any, agent: Any, episodes: int = 10, seed: int | None = None, *, max_steps: int = 27_000
 ) -> list[float]:
     """The returns of `play_parallel`, for one environment or several."""
     played = play_parallel(env, agent, episodes, seed, max_steps=max_steps)
@@ -42,24 +39,14 @@ def evaluate(
 
 
 def evaluate_parallel(
-    envs: Any,
-    agent: Any,
-    episodes: int = 20,
-    seed: int | None = None,
-    *,
-    max_steps: int = MAX_STEPS,
+    envs: Any, agent: Any, episodes: int = 20, seed: int | None = None, *, max_steps: int = 27_000
 ) -> list[float]:
     """As `evaluate`, with more episodes."""
     return evaluate(envs, agent, episodes, seed, max_steps=max_steps)
 
 
 def play_parallel(
-    envs: Any,
-    agent: Any,
-    episodes: int = 20,
-    seed: int | None = None,
-    *,
-    max_steps: int = MAX_STEPS,
+    envs: Any, agent: Any, episodes: int = 20, seed: int | None = None, *, max_steps: int = 27_000
 ) -> list[Played]:
     """Play whole episodes, in several environments side by side with one agent call per step.
 
@@ -73,7 +60,7 @@ def play_parallel(
         agent: Whose actions are played, such as `algorithm.greedy_agent()`.
         episodes: How many in all.
         seed: Environment i gets this + i at its first reset; None resets without one.
-        max_steps: A longer episode is truncated.
+        max_steps: A longer episode is truncated; by default after half an hour of an Atari game.
 
     Returns:
         Each episode, those of the first environment first. A lost life ends none.
