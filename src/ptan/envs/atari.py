@@ -93,9 +93,7 @@ class _FireReset(Wrapper):
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Reset:
         _, info = self.env.reset(seed=seed, options=options)
-        obs, _, terminated, truncated, after = self.env.step(1)
-        if terminated or truncated:
-            return self.env.reset(options=options)
+        obs, _, _, _, after = self.env.step(1)
         return obs, {**info, **after}
 
 
