@@ -7,7 +7,6 @@ from ptan.common.checks import (
     check_above_zero,
     check_at_least,
     check_finite,
-    check_switch,
     checked_callable,
     finite_array,
     number,
@@ -37,7 +36,6 @@ def test_what_is_right_passes():
     check_at_least("x", 0.5, 0.5)
     check_finite("x", -1)
     check_above_zero("x", 1e-9)
-    check_switch("x", False)
     assert checked_callable("f", len) is len
     assert finite_array("x", [1, 2], least=1).tolist() == [1.0, 2.0]
     assert finite_array("x", -3).shape == ()
@@ -61,7 +59,6 @@ def test_what_is_right_passes():
     ("finite-nan", lambda: check_finite("x", NAN), ValueError, "x", "nan", "finite"),
     ("above-0", lambda: check_above_zero("x", 0), ValueError, "x", "got 0", "above 0"),
     ("above-nan", lambda: check_above_zero("x", NAN), ValueError, "x", "nan", "above 0"),
-    ("switch-number", lambda: check_switch("x", 1), TypeError, "x", "got 1", "True or False"),
     ("callable-number", lambda: checked_callable("f", 3), TypeError, "f", "got 3", "callable"),
     ("array-text", lambda: finite_array("x", "a"), TypeError, "x", "'a'", "a number or an array"),
     ("array-nan", lambda: finite_array("x", [0, NAN]), ValueError, "x", "nan", "finite$|finite,"),

@@ -55,12 +55,6 @@ def check_above_zero(name: str, value: object) -> None:
         raise ValueError(f"{name} must be finite and above 0, got {value}")
 
 
-def check_switch(name: str, value: object) -> None:
-    """Raise unless a value is True or False."""
-    if not isinstance(value, bool):
-        raise TypeError(f"{name} must be True or False, got {value!r}")
-
-
 def checked_callable(name: str, value: Any) -> Any:
     """The value, if it can be called."""
     if not callable(value):
