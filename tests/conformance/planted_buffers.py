@@ -5,6 +5,16 @@ import numpy as np
 from ptan.experience import Batch
 
 
+def wrong(base, **methods):
+    """A buffer with other methods; they are called with `super()` behind self."""
+
+    def method(change):
+        return lambda self, *arguments: change(self, super(cls, self), *arguments)
+
+    cls = type("Wrong", (base,), {name: method(change) for name, change in methods.items()})
+    return cls
+
+
 class ListBuffer:
     """Right: a ring in a list."""
 
@@ -35,12 +45,6 @@ class ListBuffer:
         return [self.rows[i] for i in self.rng.integers(len(self.rows), size=count)]
 
 
-class NeverLastSlot(ListBuffer):
-    def sample(self, count):
-        last = max(1, len(self.rows) - 1)
-        return [self.rows[i] for i in self.rng.integers(last, size=count)]
-
-
 class RecursesOnOne(ListBuffer):
     """Draws again until it is another row than the newest."""
 
@@ -54,20 +58,6 @@ class RecursesOnOne(ListBuffer):
         return [self.draw() for _ in range(count)]
 
 
-class InternalList(ListBuffer):
-    """Returns all it has when asked for as much or more."""
-
-    def sample(self, count):
-        return self.rows if len(self.rows) == count else super().sample(count)
-
-
-class TooFewRows(ListBuffer):
-    """Returns all it has when asked for more."""
-
-    def sample(self, count):
-        return list(self.rows) if len(self.rows) < count else super().sample(count)
-
-
 class KeepsTooLong(ListBuffer):
     """Overwrites one slot only."""
 
@@ -77,13 +67,6 @@ class KeepsTooLong(ListBuffer):
         else:
             self.rows.append(row)
         self.end += 1
-
-
-class TakesAhead(ListBuffer):
-    """Takes one more item than it was asked for."""
-
-    def populate(self, count):
-        super().populate(count + 1 if count > 1 else count)
 
 
 class HalfExtends(ListBuffer):
@@ -96,45 +79,11 @@ class HalfExtends(ListBuffer):
             self.add(row)
 
 
-class NewestFirst(ListBuffer):
-    """Iterates from the newest row to the oldest."""
-
-    def __iter__(self):
-        return reversed(list(super().__iter__()))
-
-
-class SamplesWhenEmpty(ListBuffer):
-    def sample(self, count):
-        return super().sample(count) if self.rows else []
-
-
-class FavoursOld(ListBuffer):
-    """Draws the first rows twice as often."""
-
-    def sample(self, count):
-        slots = np.minimum(*self.rng.integers(len(self.rows), size=(2, count)))
-        return [self.rows[i] for i in slots]
-
-
 class BatchBuffer(ListBuffer):
     """Right: hands out a `Batch`."""
 
     def sample(self, count):
         return Batch.from_rows(super().sample(count))
-
-
-class LosesTruncatedState(BatchBuffer):
-    """The next state of a truncated row is its state again."""
-
-    def add(self, row):
-        super().add(row._replace(final_state=row.state) if row.truncated else row)
-
-
-class FullDiscounts(BatchBuffer):
-    """Bootstraps past terminations."""
-
-    def add(self, row):
-        super().add(row._replace(discount=0.9))
 
 
 class SharedColumns(BatchBuffer):
@@ -227,81 +176,3 @@ class PriorityList(ListBuffer):
         if number >= self.end - len(self.rows):
             self.priorities[number % self.capacity] = priority
             self.greatest = max(self.greatest, priority)
-
-
-class LastSlotHasNoPriority(PriorityList):
-    """Sums priorities one row short, as an exclusive upper bound of a tree does."""
-
-    def chances(self):
-        powers = self.priorities[: len(self.rows)] ** self.alpha
-        if len(self.rows) > 1:
-            powers[-1] = 0
-        return powers / powers.sum()
-
-
-class LeastPriorityWithoutAlpha(PriorityList):
-    """Normalises weights by the least priority, not raised to alpha."""
-
-    def weights(self, chances, slots, beta):
-        priorities = self.priorities[: len(self.rows)]
-        least = priorities.min() / (priorities**self.alpha).sum()
-        count = len(self.rows)
-        return (count * chances[slots]) ** -beta / (count * least) ** -beta
-
-
-class WeightsWithoutAlpha(PriorityList):
-    def weights(self, chances, slots, beta):
-        priorities = self.priorities[: len(self.rows)]
-        return super().weights(priorities / priorities.sum(), slots, beta)
-
-
-class DrawsWithoutAlpha(PriorityList):
-    def chances(self):
-        priorities = self.priorities[: len(self.rows)]
-        return priorities / priorities.sum()
-
-
-class CompoundingBeta(PriorityList):
-    """Every call goes on from the beta of the last."""
-
-    def update_beta(self, frame):
-        share = min(1.0, frame / self.beta_frames)
-        self.beta = self.beta + (1 - self.beta) * share
-        return self.beta
-
-
-class BetaMovesBySampling(PriorityList):
-    def sample(self, count, beta=None):
-        self.beta = min(1.0, self.beta * 1.01)
-        return super().sample(count, beta)
-
-
-class BetaNeverOne(PriorityList):
-    def update_beta(self, frame):
-        return min(0.9, super().update_beta(frame))
-
-
-class NewRowsGetOne(PriorityList):
-    def newest_priority(self):
-        return 1.0
-
-
-class StaleUpdates(PriorityList):
-    """Updates the slot, whoever is in it."""
-
-    def update(self, number, priority):
-        self.priorities[number % self.capacity] = priority
-
-
-class TakesNan(PriorityList):
-    def update_priorities(self, numbers, priorities):
-        good = np.nan_to_num(priorities, nan=1.0)
-        super().update_priorities(numbers, good)
-
-
-class HalfUpdates(PriorityList):
-    """Notices a bad priority when the ones before it are stored."""
-
-    def update_priorities(self, numbers, priorities):
-        for number, priority in zip(numbers, priorities, strict=True):
-            super().update_priorities(np.array([number]), np.array([priority]))
