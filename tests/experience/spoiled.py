@@ -117,8 +117,8 @@ def first_items(source, number=12):
 
 def same(ours, theirs):
     """Whether two lists of rows, tuples of rows or rollouts are equal."""
-    if isinstance(ours, (list, tuple)):
-        return len(ours) == len(theirs) and all(map(same, ours, theirs))
     if hasattr(ours, "returns"):
         return all(np.array_equal(a, b) for a, b in zip(ours, theirs, strict=True))
+    if isinstance(ours, (list, tuple)):
+        return len(ours) == len(theirs) and all(map(same, ours, theirs))
     return ours == theirs

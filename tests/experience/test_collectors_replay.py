@@ -1,4 +1,4 @@
-"""Warm-up, pace, priorities and β of the replay collector; uniform actions over every space."""
+"""Warm-up, pace, priorities and β of the replay collector; held-out states."""
 
 from itertools import islice
 
@@ -13,9 +13,18 @@ from ptan.experience import (
     ReplayCollector,
     Update,
 )
-from ptan.experience.collectors.replay import UniformPolicy
 
-from .envs import MODES, N_ACTIONS, Episode, PolicyOfPlace, ToyEnv, decode, drive, make_envs
+from .envs import (
+    MODES,
+    N_ACTIONS,
+    Episode,
+    PolicyOfPlace,
+    ToyEnv,
+    decode,
+    drive,
+    make_envs,
+    unbatch,
+)
 
 PLANS = [[Episode(3), Episode(5, "truncated")], [Episode(4)], [Episode(7)], [Episode(2)]]
 
@@ -156,45 +165,6 @@ def test_actions_are_stored_as_the_agent_numbers_them_and_played_as_environments
     assert played[:30] == [action + 2 for action in stored]
 
 
-SPACES = [
-    spaces.Discrete(5),
-    spaces.Discrete(3, start=-1),
-    spaces.MultiDiscrete([2, 5]),
-    spaces.MultiBinary(4),
-    spaces.Box(-2.0, 3.0, (2,), np.float32),
-    spaces.Box(-np.inf, np.inf, (3,), np.float64),
-    spaces.Box(np.array([0.0, -np.inf], np.float32), np.array([np.inf, 1.0], np.float32)),
-    spaces.Box(0, 255, (2, 2), np.uint8),
-    spaces.Dict(gas=spaces.Box(0, 1, (1,), np.float32), gear=spaces.Discrete(4)),
-    spaces.Tuple((spaces.Discrete(2), spaces.Box(-1, 1, (2,), np.float32))),
-]
-
-
-@pytest.mark.parametrize("space", SPACES, ids=lambda space: str(space)[:30])
-def test_actions_are_drawn_from_every_space_by_one_generator(space):
-    def drawn(seed, touched=False):
-        policy = UniformPolicy(PolicyOfPlace(), space, np.random.default_rng(seed))
-        if touched:
-            space.seed(3)
-            space.sample()
-        return [policy.step([None] * 3, [1, 2, 3]) for _ in range(40)]
-
-    steps = drawn(0)
-    assert all(step.states == [1, 2, 3] and step.actions is step.env_actions for step in steps)
-    actions = [action for step in steps for action in step.actions]
-    assert all(space.contains(action) for action in actions)
-    assert len({str(action) for action in actions}) > min(getattr(space, "n", 9), 9) - 2
-    assert str(drawn(0, touched=True)) == str(steps)
-    assert str(drawn(1)) != str(steps)
-
-
-def test_bounded_boxes_are_covered_evenly():
-    policy = UniformPolicy(None, spaces.Box(-1, 3, (1,), np.float32), np.random.default_rng(0))
-    actions = np.concatenate([policy.step(None, [None] * 8).actions for _ in range(500)])
-    counts, _ = np.histogram(actions, bins=4, range=(-1, 3))
-    assert np.abs(counts / len(actions) - 0.25).max() < 0.03
-
-
 def test_a_stateful_agent_takes_over_with_states_of_its_own():
     class Stateful(PolicyOfPlace):
         def initial_state(self):
@@ -247,6 +217,21 @@ def test_beta_moves_with_the_transitions_after_the_warm_up_and_is_told():
         collector.after(None)
 
 
+@pytest.mark.parametrize("fails_at", range(1, 9))
+def test_an_update_is_owed_for_steps_before_an_exception(fails_at):
+    class Faulty(PolicyOfPlace):
+        def __call__(self, observations, agent_states=None):
+            result = super().__call__(observations, agent_states)
+            if self.calls == fails_at:
+                raise KeyError("the agent broke")
+            return result
+
+    collector = collector_of(make_envs(PLANS), Faulty(), updates_per_step=1 / 12)
+    with pytest.raises(KeyError):
+        updates_and_steps(collector, 9)
+    assert updates_and_steps(collector, 4)[-1] == (collector.iteration, 12 * collector.iteration)
+
+
 def test_a_uniform_buffer_has_no_beta_and_takes_no_priorities():
     collector = collector_of(make_envs(PLANS))
     next(collector)
@@ -268,6 +253,16 @@ def test_held_out_states_are_of_different_rows_and_touch_no_generator():
     np.testing.assert_array_equal(states, again)
     assert len(one.held_out(1_000, np.random.default_rng(0))) == len(one.buffer)
     np.testing.assert_array_equal(next(one).indices, next(other).indices)
+
+
+@pytest.mark.parametrize("kind", ["dict", "tuple"])
+def test_held_out_states_are_nested_as_the_environment_has_them(kind):
+    collector = collector_of(make_envs([[Episode(9)]], kind=kind), warm_up=40, capacity=20)
+    next(collector)
+    states = collector.held_out(7, np.random.default_rng(0))
+    places = {decode(state) for state in unbatch(states)}
+    assert len(places) == 7
+    assert places <= {decode(row.state) for row in collector.buffer}
 
 
 @pytest.mark.parametrize(

@@ -189,16 +189,16 @@ def test_a_collector_without_held_out_states_is_not_asked() -> None:
     assert algorithm.seen == algorithm.shown == []
 
 
-def test_observations_that_are_no_arrays_are_a_list() -> None:
+def test_observations_may_be_nested() -> None:
     class Nested(Counting):
         def diagnostics(self, states):
-            return {"values": sum(state["a"] for state in states)}
+            return {"values": states["a"].sum()}
 
         def return_distributions(self, states):
-            assert states == [{"a": float(i)} for i in range(4)]
+            assert states["a"].tolist() == [0.0, 1.0, 2.0, 3.0]
             return torch.eye(4)[:, None], torch.arange(4.0)
 
-    rows = SimpleNamespace(held_out=lambda n, rng: [{"a": float(i)} for i in range(5)])
+    rows = SimpleNamespace(held_out=lambda n, rng: {"a": np.arange(5.0)})
     log = tracked(plain_records(10), Nested(), rows, diagnostics_every=1)
     assert log.points("values/values")[0] == (4, 10.0)
     assert len(log.images) == 4

@@ -128,7 +128,7 @@ class DQN:
 
     # Acting.
 
-    def collector(self, env: Any, *, env_seed: int | None = None) -> ReplayCollector[Batch]:
+    def collector(self, env: Any, *, env_seed: int | None = None) -> ReplayCollector:
         """What gathers this algorithm's experience, with a buffer and generators of its own.
 
         Made for an algorithm that went through its warm-up already, as after a resume, it fills the

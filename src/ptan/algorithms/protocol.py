@@ -5,7 +5,7 @@ from typing import Any, Protocol, TypeVar
 
 from ptan.actions.policy import Agent
 from ptan.algorithms.optimizer import OptimizerStep
-from ptan.experience.collectors import Collector, Update
+from ptan.collectors import Collector, Update
 
 __all__ = ["Algorithm"]
 

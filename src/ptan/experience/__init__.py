@@ -15,16 +15,11 @@ from typing import TYPE_CHECKING
 from ptan.common.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from ptan.experience.collectors.base import Collector, Update
-    from ptan.experience.collectors.on_policy import (
-        EpisodeCollector,
-        Episodes,
-        Rollout,
-        RolloutCollector,
-        TransitionCollector,
-    )
-    from ptan.experience.collectors.replay import ReplayCollector
+    from ptan.collectors.base import Collector, Update
+    from ptan.collectors.on_policy import EpisodeCollector, RolloutCollector, TransitionCollector
+    from ptan.collectors.replay import ReplayCollector
     from ptan.experience.episodes import ExperienceSourceBuffer
+    from ptan.experience.recorder import Episodes, Rollout
     from ptan.experience.rollouts import ExperienceSourceRollouts, Rollouts
     from ptan.experience.rows import Experience, ExperienceFirstLast
     from ptan.experience.sources import (
@@ -61,20 +56,19 @@ __all__ = [
     "unpack_batch",
 ]
 
-# The buffers live above this package and read it: they are imported when they are asked for.
+# Buffers and collectors live above this package: they are imported when they are asked for.
 __getattr__ = lazy_names(
     __name__,
     {
-        "ptan.experience.collectors.base": ["Collector", "Update"],
-        "ptan.experience.collectors.on_policy": [
+        "ptan.collectors.base": ["Collector", "Update"],
+        "ptan.collectors.on_policy": [
             "EpisodeCollector",
-            "Episodes",
-            "Rollout",
             "RolloutCollector",
             "TransitionCollector",
         ],
-        "ptan.experience.collectors.replay": ["ReplayCollector"],
+        "ptan.collectors.replay": ["ReplayCollector"],
         "ptan.experience.episodes": ["ExperienceSourceBuffer"],
+        "ptan.experience.recorder": ["Episodes", "Rollout"],
         "ptan.experience.rollouts": ["ExperienceSourceRollouts", "Rollouts"],
         "ptan.experience.rows": ["Experience", "ExperienceFirstLast"],
         "ptan.experience.sources": [

@@ -1,25 +1,23 @@
 """Rollouts of fixed length from many environments, as A3C learns from them."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ptan.actions.policy import PolicyStep
-from ptan.common.checks import checked_callable, unit_interval, whole_number
+from ptan.common.checks import checked_callable, unit_interval
 from ptan.experience.answers import checked_decision
-from ptan.experience.collectors.recorder import RecordedStep, joined, mapped, record
-from ptan.experience.flags import ENDED, NO_TRANSITION, TERMINATED
+from ptan.experience.flags import NO_TRANSITION
 from ptan.experience.layout import Array
-from ptan.experience.sources import EpisodeStatistics
+from ptan.experience.recorder import RecordedStep, Rollout, changed, joined, record, stacked
+from ptan.experience.sources import ExperienceSource
 from ptan.experience.state import plain
-from ptan.experience.stepping import Truncation, WindowSpec, make_stepper
-from ptan.experience.stream import Runs, SourceIterator, Stream
+from ptan.experience.stepping import Truncation, WindowSpec
+from ptan.experience.stream import Runs, SourceIterator
 
 
-@dataclass
-class Rollouts:
+class Rollouts(NamedTuple):
     """What each environment did for a fixed number of steps, env by env.
 
     states   (N·T, *obs)      observations before the actions
@@ -33,17 +31,8 @@ class Rollouts:
     returns: Array
     values: Array
 
-    def __iter__(self) -> Iterator[Any]:
-        return iter((self.states, self.actions, self.returns, self.values))
 
-    def __len__(self) -> int:
-        return 4
-
-    def __getitem__(self, index: int) -> Any:
-        return tuple(self)[index]
-
-
-class ExperienceSourceRollouts(EpisodeStatistics):
+class ExperienceSourceRollouts(ExperienceSource):
     """Endless rollouts of `steps_count` steps per environment (Mnih et al. 2016, A3C).
 
         R_t = r_t + γ·R_{t+1},  R after the rollout = V(s), 0 after a termination
@@ -58,9 +47,6 @@ class ExperienceSourceRollouts(EpisodeStatistics):
         gamma: discount per step, in [0, 1].
         steps_count: steps of each environment in a rollout.
         vectorized, env_seed, truncation, check_finite: see `ExperienceSource`.
-
-    Raises:
-        ValueError, TypeError: an argument that makes no sense, named in the text.
     """
 
     def __init__(
@@ -75,28 +61,21 @@ class ExperienceSourceRollouts(EpisodeStatistics):
         truncation: Truncation = "bootstrap",
         check_finite: bool = True,
     ) -> None:
-        self.env = env
-        self.gamma = unit_interval("gamma", gamma)
-        self.steps_count = whole_number("steps_count", steps_count)
-        self._stepper = make_stepper(
-            env,
-            _ValuesInStates(agent),
-            WindowSpec(gamma=self.gamma),
-            vectorized=vectorized,
-            env_seed=env_seed,
-            truncation=truncation,
-            check_finite=check_finite,
-        )
-        self._stream = Stream(self._stepper)
+        self.gamma: float = unit_interval("gamma", gamma)
+        modes: dict[str, Any] = {"truncation": truncation, "check_finite": check_finite}
+        super().__init__(env, _ValuesInStates(agent), steps_count, 1, vectorized, env_seed, **modes)
+        self._stepper = self._stream.stepper
+        self._runs = Runs(self._start)
         self._steps: list[RecordedStep] = []  # delivered places are flagged as no transition
         self._finished: list[tuple[float, int]] = []
-        self._runs = Runs(self._start)
+
+    def _spec(self) -> WindowSpec:
+        return WindowSpec(gamma=self.gamma)
 
     @property
     def agent(self) -> Any:
         """Who acts; another agent acts from the next step on."""
-        wrapped: _ValuesInStates = self._stepper.agent
-        return wrapped.agent
+        return self._stepper.agent.agent
 
     @agent.setter
     def agent(self, agent: Any) -> None:
@@ -109,27 +88,16 @@ class ExperienceSourceRollouts(EpisodeStatistics):
         finished, self._finished = self._finished, []
         return finished
 
-    def state_dict(self) -> dict[str, Any]:
-        """See `ExperienceSource.state_dict`."""
-        values = {"steps": self._steps, "finished": self._finished}
-        return {
-            "steps_count": self.steps_count,
-            "stream": self._stream.state_dict(),
-            "values": plain(values, "state"),
-        }
+    def state_dict(self) -> dict[str, Any]:  # noqa: D102
+        own = {"steps_count": self.steps_count, "steps": self._steps, "finished": self._finished}
+        return {"stream": super().state_dict(), **plain(own, "state")}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """See `ExperienceSource.load_state_dict`."""
-        try:
-            if state["steps_count"] != self.steps_count:
-                raise ValueError(f"state must be of a source with steps_count={self.steps_count}")
-            values, stream = plain(state["values"], "state"), state["stream"]
-            steps, finished = values["steps"], values["finished"]
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"state is no state of a source: {error!r}") from error
-        self._stream.load_state_dict(stream)
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:  # noqa: D102
+        if state.get("steps_count") != self.steps_count:
+            raise ValueError(f"state must be of rollouts with steps_count={self.steps_count}")
+        steps, finished = (plain(state[name], name) for name in ("steps", "finished"))
+        super().load_state_dict(state["stream"])
         self._steps, self._finished = steps, finished
-        self._runs.resume()
 
     def _start(self) -> None:
         self._stream.start()
@@ -139,7 +107,7 @@ class ExperienceSourceRollouts(EpisodeStatistics):
         """The oldest steps of each environment, as many as a rollout has."""
         # An episode is shown when the rollout after it is asked for.
         self._finished += self._stream.pop_rewards_steps()
-        while not self._steps or self._open().sum(axis=0).min() < self.steps_count:
+        while not self._steps or self._waiting().min() < self.steps_count:
             try:
                 self._stream.advance(1)
             finally:
@@ -147,42 +115,35 @@ class ExperienceSourceRollouts(EpisodeStatistics):
                     self._steps = []
             self._steps.append(record(self._stepper))
         try:
-            columns = joined(self._steps, self._stepper, self.gamma)
+            made = joined(self._steps, self._stepper, self.gamma)
         except ValueError:  # steps whose values are wrong must not come again
             self._start()
             raise
-        opened, envs = columns["valid"], np.arange(self._stepper.count)
-        chosen = np.argsort(~opened, axis=0, kind="stable")[: self.steps_count]  # (T, N)
-        rollouts = self._rollouts(columns, (chosen, envs))
-        opened[chosen, envs] = False
-        for step, left in zip(self._steps, opened, strict=True):
-            step["flags"][~left] |= NO_TRANSITION
-        spent = int(opened.any(axis=1).argmax()) if opened.any() else len(opened)
+        left = made.valid
+        steps = np.argsort(~left, axis=0, kind="stable")[: self.steps_count].T  # (N, T)
+        envs = np.arange(self._stepper.count)[:, None]
+        left[steps, envs] = False
+        for step, here in zip(self._steps, left, strict=True):
+            step["flags"][~here] |= NO_TRANSITION
+        spent = int(left.any(axis=1).argmax()) if left.any() else len(left)
         self._steps = self._steps[spent:]
-        return rollouts
+        return _rollouts(Rollout(**made.changed(lambda column: column[steps, envs])))
 
-    def _open(self) -> Array:
-        """(steps, N) bool: what was not delivered yet."""
-        opened: Array = np.stack([step["flags"] for step in self._steps]) & NO_TRANSITION == 0
-        return opened
+    def _waiting(self) -> Array:
+        """(N,) steps of each environment that were not delivered yet."""
+        waiting: Array = (stacked(self._steps, "flags") & NO_TRANSITION == 0).sum(axis=0)
+        return waiting
 
-    def _rollouts(self, columns: dict[str, Any], places: tuple[Array, Array]) -> Rollouts:
-        ended, terminated = (
-            np.stack([step["flags"] & bits != 0 for step in self._steps])[places]
-            for bits in (ENDED, TERMINATED)
-        )
-        rewards = np.stack([step["rewards"] for step in self._steps])[places]
-        next_values = np.where(terminated, 0.0, columns["next_values"][places])
-        returns = rewards + self.gamma * next_values
-        for t in range(len(returns) - 2, -1, -1):
-            going_on = rewards[t] + self.gamma * returns[t + 1]
-            returns[t] = np.where(ended[t], returns[t], going_on)
-        return Rollouts(
-            states=mapped(columns["states"], lambda part: _by_env(part[places])),
-            actions=_by_env(columns["actions"][places]),
-            returns=_by_env(returns).astype(np.float32),
-            values=_by_env(columns["values"][places]).astype(np.float32),
-        )
+
+def _rollouts(made: Rollout) -> Rollouts:
+    """What was made, as columns (N, T), with the discounted return of every step."""
+    ended = made.terminated | made.truncated
+    returns = made.rewards + made.discounts * made.next_values
+    for t in range(returns.shape[1] - 2, -1, -1):
+        going_on = made.rewards[:, t] + made.discounts[:, t] * returns[:, t + 1]
+        returns[:, t] = np.where(ended[:, t], returns[:, t], going_on)
+    parts = (made.states, made.actions, returns.astype(np.float32), made.values.astype(np.float32))
+    return Rollouts(*changed(parts, lambda column: column.reshape(-1, *column.shape[2:])))
 
 
 class _ValuesInStates:
@@ -209,8 +170,3 @@ class _ValuesInStates:
     def values(self, observations: Any, agent_states: Any) -> Array:
         values: Array = self.step(observations, agent_states).columns["values"]
         return values
-
-
-def _by_env(steps: Array) -> Array:
-    """(T, N, …) to (N·T, …), env by env."""
-    return np.ascontiguousarray(np.swapaxes(steps, 0, 1)).reshape(-1, *steps.shape[2:])

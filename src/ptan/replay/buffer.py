@@ -167,6 +167,11 @@ class ExperienceReplayBuffer(PublishedBuffer):
         uniforms = self.rng.random(batch_size)
         return table.batch(_kernels.draw_rows(uniforms, first, table.end - first))
 
+    @property
+    def first(self) -> int:
+        """Number of the oldest row: those of all rows are counted since the buffer began."""
+        return 0 if self._table is None else self._table.first
+
     def take(self, numbers: Array) -> Batch[Array]:
         """The batch of the given row numbers, which must all be there."""
         return self._filled(len(numbers)).batch(numbers)

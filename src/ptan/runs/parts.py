@@ -8,8 +8,8 @@ import torch
 from gymnasium.vector import VectorEnv
 
 from ptan.algorithms.protocol import Algorithm
+from ptan.collectors import Collector
 from ptan.envs.states import save_envs, within_budget
-from ptan.experience.collectors import Collector
 from ptan.runs.environments import (
     check_spaces,
     close,

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ptan.algorithms.protocol import Algorithm
-from ptan.experience.collectors import Collector
+from ptan.collectors import Collector
 from ptan.training.loop import Record
 
 __all__ = ["Callback", "Callbacks", "EvaluationResult", "Training"]

@@ -7,8 +7,8 @@ from zlib import crc32
 import numpy as np
 
 from ptan.common.checks import whole_number
-from ptan.experience.collectors.shares import FixedShares
 from ptan.experience.flags import NO_TRANSITION, RAW_REWARD, TRUNCATED
+from ptan.experience.shares import begin_shares, count_ended
 from ptan.experience.stepping import make_stepper
 from ptan.experience.windows import WindowSpec
 
@@ -67,12 +67,11 @@ def play_parallel(
     """
     n_episodes = whole_number("episodes", episodes)
     stepper = make_stepper(envs, agent, WindowSpec(), env_seed=seed, max_steps=max_steps)
-    shares = FixedShares(stepper, n_episodes)
     played: list[list[Played]] = [[] for _ in range(stepper.count)]
     rewards: list[list[float]] = [[] for _ in range(stepper.count)]
     newest = [deque[str](maxlen=_TRACED) for _ in range(stepper.count)]
-    shares.begin()
-    while shares.left.any():
+    left = begin_shares(stepper, n_episodes)
+    while left.any():
         stepper.advance(1)
         tape = stepper.tape
         flags, raw = tape.flags[tape.newest], tape.raw[tape.newest]
@@ -80,7 +79,7 @@ def play_parallel(
         for env in np.flatnonzero(flags & NO_TRANSITION == 0).tolist():
             rewards[env].append(shown[env])
             newest[env].append(f"{stepper.last.actions[env]} {shown[env]}")
-        for env in shares.settle().tolist():
+        for env in count_ended(stepper, left):
             trace = crc32("\n".join(newest[env]).encode())
             cut_off = bool(flags[env] & TRUNCATED)
             played[env].append(Played(sum(rewards[env]), trace, len(rewards[env]), cut_off))

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from torch import Tensor
 
 from ptan.algorithms.protocol import Algorithm
-from ptan.experience.collectors import Collector
+from ptan.collectors import Collector
 
 __all__ = ["Record", "process_function", "train"]
 

@@ -11,10 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ptan.agent.base import batch_size
 from ptan.algorithms.protocol import Algorithm
+from ptan.collectors import Collector
 from ptan.common.checks import check_entries, whole_number
 from ptan.common.generators import as_generator, check_generator_state, generator_state
-from ptan.experience.collectors import Collector
+from ptan.experience.recorder import changed
 from ptan.training.callbacks import Callback, EvaluationResult
 from ptan.training.images import draw_distributions
 from ptan.training.logs import Log
@@ -133,7 +135,8 @@ class Tracker(Callback):
         if values:
             self._write(record.env_steps, values)
         if look and self._distributions and self._due(before, self._images_every):
-            self._draw(record.env_steps, self._distributions(self._held_out()[:4]))
+            few = changed(self._held_out(), lambda part: part[:4])
+            self._draw(record.env_steps, self._distributions(few))
 
     def on_evaluation(self, env_steps: int, evaluation: EvaluationResult, /) -> None:
         """Write the mean return."""
@@ -199,7 +202,7 @@ class Tracker(Callback):
 
     def _held_out(self) -> Any:
         """The held-out states, drawn anew while they are too few."""
-        if self._states is None or len(self._states) < self._n_held_out:
+        if self._states is None or batch_size(self._states) < self._n_held_out:
             assert self._hold_out is not None
             self._states = self._hold_out(self._n_held_out, self._rng)
         return self._states

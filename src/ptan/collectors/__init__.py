@@ -8,8 +8,10 @@
     for data in collector:
         update = algorithm.update(data)
         collector.after(update)
+
+All of them are public in `ptan.experience`.
 """
 
-from ptan.experience.collectors.base import Collector, Update
+from ptan.collectors.base import Collector, Update
 
 __all__ = ["Collector", "Update"]

@@ -1,9 +1,19 @@
 """What all collectors share: they step environments, and yield one item at a time."""
 
 import copy
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, ClassVar, Generic, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
+from typing import (
+    Any,
+    ClassVar,
+    Literal,
+    NamedTuple,
+    Protocol,
+    TypeAlias,
+    TypedDict,
+    TypeVar,
+    Unpack,
+)
 
 from torch import Tensor
 
@@ -11,7 +21,6 @@ from ptan.actions.policy import Agent
 from ptan.common.checks import whole_number
 from ptan.experience.layout import Array
 from ptan.experience.stepping import Truncation, make_stepper
-from ptan.experience.stream import Stream
 from ptan.experience.transitions import Transitions
 from ptan.experience.windows import WindowSpec
 
@@ -38,23 +47,30 @@ class Collector(Protocol[D_co]):
 
     env_steps   transitions made so far; reset steps of a vector environment are none
     iteration   items yielded so far
-    phase       "warm-up" while transitions are gathered that no item comes from
-    metrics     what the collector itself varies, such as `beta`
     """
 
     env_steps: int
     iteration: int
 
     @property
-    def phase(self) -> Phase: ...
+    def phase(self) -> Phase:
+        """The warm-up gathers transitions that no item comes from."""
+        return "training"
+
     @property
-    def metrics(self) -> dict[str, float]: ...
+    def metrics(self) -> dict[str, float]:
+        """What the collector itself varies, such as `beta`."""
+        return {}
 
     def __iter__(self) -> Iterator[D_co]:
         """Itself: it always goes on, and never restarts by being iterated."""
+        return self
 
     def __next__(self) -> D_co:
         """The next item; RuntimeError unless `after` followed the one before."""
+        while (item := self.advance(_MANY_STEPS)) is None:
+            pass
+        return item
 
     def advance(self, max_steps: int) -> D_co | None:
         """The next item, or None after so many transitions: the next call goes on from there.
@@ -93,22 +109,45 @@ class Collector(Protocol[D_co]):
         """
 
 
-class SteppingCollector(ABC, Generic[D]):
+class StepperOptions(TypedDict, total=False):
+    """What `make_stepper` takes by name; see `Stepping`."""
+
+    env_seed: int | None
+    truncation: Truncation
+    check_finite: bool
+    max_steps: int | None
+
+
+class Stepping(StepperOptions, total=False):
+    """How a collector steps its environments.
+
+    env_seed      environment i gets the seed `env_seed + i` at its first reset
+    truncation    "bootstrap": a truncated episode has a future; "terminal": it has none
+    check_finite  NaN or infinite observations and rewards raise ValueError; True by default
+    max_steps     a longer episode is truncated; None for no limit
+    on_steps      called with the number of transitions made, before the agent acts again
+    env_steps     transitions made before, by another collector
+    """
+
+    on_steps: Callable[[int], None] | None
+    env_steps: int
+
+
+class SteppingCollector(Collector[D]):
     """A collector that steps environments of its own process.
+
+    A subclass says by `_item` when an item is ready. It may choose who acts, and for how long
+    (`_collect`), keep complete rows (`_keep`), and learn from an update (`_settle`).
 
     Args:
         env: One environment, a list of them, or a Gymnasium `VectorEnv`. It is never closed here.
         agent: Acts; may be changed at any time.
         spec: How windows are cut.
-        on_steps: Called with the number of transitions made, before the agent acts again.
-        env_steps: Transitions made before, by another collector.
-        env_seed: Environment i gets the seed `env_seed + i` at its first reset.
-        truncation: "bootstrap": a truncated episode has a future; "terminal": it has none.
-        check_finite: NaN or infinite observations and rewards raise ValueError.
-        max_steps: A longer episode is truncated; None for no limit.
+        on_steps, env_steps, **options: See `Stepping`.
     """
 
-    _saved: ClassVar[tuple[str, ...]] = ("env_steps", "iteration")  # attributes of plain values
+    # Part of the state: plain values, and what has a `state_dict` of its own.
+    _saved: ClassVar[tuple[str, ...]] = ("env_steps", "iteration", "_finished")
 
     def __init__(
         self,
@@ -118,36 +157,15 @@ class SteppingCollector(ABC, Generic[D]):
         *,
         on_steps: Callable[[int], None] | None = None,
         env_steps: int = 0,
-        env_seed: int | None = None,
-        truncation: Truncation = "bootstrap",
-        check_finite: bool = True,
-        max_steps: int | None = None,
+        **options: Unpack[StepperOptions],
     ) -> None:
-        self._stepper = make_stepper(
-            env,
-            agent,
-            spec,
-            env_seed=env_seed,
-            truncation=truncation,
-            check_finite=check_finite,
-            max_steps=max_steps,
-        )
-        self._stream = Stream(self._stepper)
+        self._stepper = make_stepper(env, agent, spec, **options)
         self.agent = agent
         self.env_steps = env_steps
         self.iteration = 0
         self._on_steps = on_steps
-        self._counted = 0  # of the stepper's transitions
+        self._finished: list[tuple[float, int]] = []
         self._open = False  # an item was yielded, and `after` did not follow yet
-
-    def __iter__(self) -> Iterator[D]:
-        return self
-
-    def __next__(self) -> D:
-        item = None
-        while item is None:
-            item = self.advance(_MANY_STEPS)
-        return item
 
     def advance(self, max_steps: int) -> D | None:
         self._require_closed("the next item")
@@ -155,6 +173,8 @@ class SteppingCollector(ABC, Generic[D]):
         while (item := self._item()) is None:
             if left == 0:
                 return None
+            if self._stepper.needs_reset:
+                self._stepper.begin()
             left -= self._collect(left)
         self.iteration += 1
         self._open = True
@@ -167,37 +187,38 @@ class SteppingCollector(ABC, Generic[D]):
         self._open = False
 
     def pop_rewards_steps(self) -> list[tuple[float, int]]:
-        return self._stream.pop_rewards_steps()
-
-    @property
-    def phase(self) -> Phase:
-        return "training"
-
-    @property
-    def metrics(self) -> dict[str, float]:
-        return {}
+        finished, self._finished = self._finished, []
+        return finished
 
     def restart(self, env_seed: int | None) -> None:
         self._require_closed("a restart")
-        self._stream.restart(env_seed)
+        self._stepper.restart(env_seed)
         self._drop()
 
     def state_dict(self, *, episodes: bool = True) -> dict[str, Any]:
         self._require_closed("state_dict()")
-        values = {name: copy.copy(getattr(self, name)) for name in self._saved}
-        return {"stream": self._stream.state_dict() if episodes else None, "values": values}
+        values = {name: getattr(self, name) for name in self._saved}
+        for name, value in values.items():
+            has_state = hasattr(value, "state_dict")
+            values[name] = value.state_dict() if has_state else copy.copy(value)
+        return {"stepper": self._stepper.state_dict() if episodes else None, "values": values}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self._require_closed("load_state_dict()")
         try:
-            stream, values = state["stream"], {name: state["values"][name] for name in self._saved}
+            stepper, values = (
+                state["stepper"],
+                {name: state["values"][name] for name in self._saved},
+            )
         except (KeyError, TypeError) as error:
             raise ValueError(f"state must be of a {type(self).__name__}: {error!r}") from error
-        if stream is not None:
-            self._stream.load_state_dict(stream)
+        if stepper is not None:
+            self._stepper.load_state_dict(stepper)
         for name, value in values.items():
-            setattr(self, name, copy.copy(value))
-        self._counted = self._stepper.transitions
+            if hasattr(part := getattr(self, name), "load_state_dict"):
+                part.load_state_dict(value)
+            else:
+                setattr(self, name, copy.copy(value))
 
     def _require_closed(self, what: str) -> None:
         if self._open:
@@ -206,32 +227,43 @@ class SteppingCollector(ABC, Generic[D]):
                 "after(None) if there was none"
             )
 
-    def _step(self, agent: Agent, steps: int = 1) -> Transitions | None:
+    def _step(self, agent: Agent, steps: int) -> None:
         """Some steps in every environment, each counted before the agent acts again."""
-        self._stepper.agent = agent
+        stepper = self._stepper
+        if stepper.agent is not agent:
+            stepper.agent = agent
         try:
-            return self._stream.advance(steps, self._count)
-        except BaseException:
-            if self._stepper.needs_reset:
+            for _ in range(steps):
+                before = stepper.transitions
+                stepper.advance(1)
+                self.env_steps += stepper.transitions - before
+                if self._on_steps is not None:
+                    self._on_steps(stepper.transitions - before)
+        finally:  # what was complete before an exception is kept
+            flaw = stepper.first_flaw()
+            rows, episodes = stepper.cut()
+            self._finished += [(total, int(steps)) for total, steps, _ in episodes.tolist()]
+            if rows is not None:
+                self._keep(rows)
+            if stepper.needs_reset:
                 self._drop()
-            raise
+            if flaw is not None:
+                raise ValueError(flaw)
 
-    def _count(self) -> None:
-        made = self._stepper.transitions - self._counted
-        self._counted += made
-        self.env_steps += made
-        if self._on_steps is not None:
-            self._on_steps(made)
+    # What kinds of collectors do in ways of their own.
 
     @abstractmethod
     def _item(self) -> D | None:
         """The next item, if the steps made so far are enough."""
 
-    @abstractmethod
-    def _collect(self, most: int) -> int:
-        """Steps in every environment, kept for the next item: how many, 1 … `most`."""
+    def _collect(self, most: int) -> int:  # noqa: ARG002 - one is always allowed
+        """Take steps in every environment towards the next item: how many, 1 … `most`."""
+        self._step(self.agent, 1)
+        return 1
 
-    @abstractmethod
+    def _keep(self, rows: Transitions) -> None:
+        """Take rows that are complete; they are valid until the next step."""
+
     def _drop(self) -> None:
         """Forget the item in progress: its episodes were cut off."""
 

@@ -1,0 +1,155 @@
+"""What the agent did as it is now: rollouts, whole episodes, small batches of rows."""
+
+from dataclasses import replace
+from typing import Any, Unpack
+
+import numpy as np
+
+from ptan.actions.policy import Agent
+from ptan.collectors.base import Stepping, SteppingCollector
+from ptan.common.checks import unit_interval, whole_number
+from ptan.experience.flags import EPISODE_OVER
+from ptan.experience.recorder import Episodes, RecordedStep, Rollout, joined, record, stacked
+from ptan.experience.shares import begin_shares, count_ended
+from ptan.experience.transitions import Transitions
+from ptan.experience.windows import WindowSpec
+from ptan.replay.batch import Batch
+from ptan.replay.buffer import ExperienceReplayBuffer
+
+
+class RolloutCollector(SteppingCollector[Rollout]):
+    """Yields `steps` steps of every environment; nothing is kept for the next rollout.
+
+    Args:
+        env: See `SteppingCollector`.
+        agent: One with a critic, such as `ActorCriticAgent`, gives values and log-probabilities.
+        gamma: Discount per step, in [0, 1].
+        steps: T.
+        **stepping: See `Stepping`.
+    """
+
+    _saved = (*SteppingCollector._saved, "_steps", "_agent_states")
+
+    def __init__(
+        self, env: Any, agent: Agent, *, gamma: float, steps: int, **stepping: Unpack[Stepping]
+    ) -> None:
+        self.gamma = unit_interval("gamma", gamma)
+        self.steps = whole_number("steps", steps)
+        super().__init__(env, agent, WindowSpec(gamma=gamma), **stepping)
+        self._steps: list[RecordedStep] = []
+        self._agent_states: list[Any] = []
+
+    def _collect(self, most: int) -> int:
+        if not self._steps:
+            self._agent_states = list(self._stepper.agent_states)
+        made = super()._collect(most)
+        self._steps.append(record(self._stepper))
+        return made
+
+    def _item(self) -> Rollout | None:
+        if len(self._steps) < self.steps:
+            return None
+        rollout = joined(self._steps, self._stepper, self.gamma)
+        self._steps = []
+        return replace(rollout, agent_states=self._agent_states)
+
+    def _drop(self) -> None:
+        self._steps = []
+
+
+class EpisodeCollector(SteppingCollector[Episodes]):
+    """Yields whole episodes, each environment its own share; one that is done waits.
+
+    Args:
+        env: See `SteppingCollector`.
+        agent: One with a critic, such as `ActorCriticAgent`, gives values.
+        gamma: Discount per step, in [0, 1].
+        episodes: How many in an item; of N environments each plays `episodes / N`, fixed
+            beforehand: the first to end would be short ones.
+        **stepping: See `Stepping`; `max_steps` is 27,000 unless it is given.
+    """
+
+    _saved = (*SteppingCollector._saved, "_steps", "_left")
+
+    def __init__(
+        self, env: Any, agent: Agent, *, gamma: float, episodes: int, **stepping: Unpack[Stepping]
+    ) -> None:
+        self.gamma = unit_interval("gamma", gamma)
+        self.episodes = whole_number("episodes", episodes)
+        stepping.setdefault("max_steps", 27_000)
+        super().__init__(env, agent, WindowSpec(gamma=gamma), **stepping)
+        self._steps: list[RecordedStep] = []
+        self._left = np.zeros(0)  # episodes that each environment has still to play
+
+    def _collect(self, most: int) -> int:
+        if not self._steps:
+            self._left = begin_shares(self._stepper, self.episodes)
+        made = super()._collect(most)
+        self._steps.append(record(self._stepper))
+        count_ended(self._stepper, self._left)
+        return made
+
+    def _item(self) -> Episodes | None:
+        if not self._steps or self._left.any():
+            return None
+        rollout = joined(self._steps, self._stepper, self.gamma)
+        envs, times = np.nonzero(rollout.valid.T)
+        over = stacked(self._steps, "flags")[times, envs] & EPISODE_OVER
+        lengths = np.diff(np.flatnonzero(over), prepend=-1)
+        self._steps = []
+        return Episodes(**rollout.changed(lambda part: part[times, envs]), lengths=lengths)
+
+    def _drop(self) -> None:
+        self._steps = []
+
+
+class TransitionCollector(SteppingCollector[Batch]):
+    """Yields batches of n-step rows, each row once, in the order in which they were made.
+
+    One step of many environments can make more rows than a batch takes: the rest waits, and is
+    learned from after the agent has changed. With 50 games, batches of 32 and four reward steps, as
+    the textbook has them, rows are at most two updates older than the agent.
+
+    Args:
+        env, agent: See `SteppingCollector`.
+        gamma: Discount per step, in [0, 1].
+        batch_size: Rows in a batch.
+        n_steps: Environment steps in a row.
+        **stepping: See `Stepping`.
+    """
+
+    _saved = (*SteppingCollector._saved, "_buffer", "_made", "_yielded")
+
+    def __init__(
+        self,
+        env: Any,
+        agent: Agent,
+        *,
+        gamma: float,
+        batch_size: int,
+        n_steps: int = 1,
+        **stepping: Unpack[Stepping],
+    ) -> None:
+        self.batch_size = whole_number("batch_size", batch_size)
+        n_steps = whole_number("n_steps", n_steps)
+        spec = WindowSpec(n_step=n_steps, gamma=unit_interval("gamma", gamma))
+        super().__init__(env, agent, spec, **stepping)
+        # A step may complete all windows of all environments.
+        self._buffer = ExperienceReplayBuffer(None, batch_size + self._stepper.count * n_steps)
+        self._made = 0
+        self._yielded = 0
+
+    def _keep(self, rows: Transitions) -> None:
+        self._buffer.insert(rows)
+        self._made += len(rows)
+
+    def _item(self) -> Batch | None:
+        end = self._yielded + self.batch_size
+        if self._made < end:
+            return None
+        batch = self._buffer.take(np.arange(self._yielded, end))
+        self._yielded = end
+        return batch
+
+    def _drop(self) -> None:
+        self._yielded = self._made
