@@ -20,9 +20,9 @@ ONE = Env()
 @table(
     ("truncation", {"truncation": "x"}, ValueError, "truncation", "'x'", "'bootstrap' or 'term"),
     ("truncation-none", {"truncation": None}, ValueError, "truncation", "None", "'bootstrap'"),
-    ("seed-negative", {"env_seed": -1}, ValueError, "env_seed", "got -1", ">= 0"),
-    ("seed-text", {"env_seed": "3"}, ValueError, "env_seed", "'3'", "an int"),
-    ("seed-half", {"env_seed": 1.5}, ValueError, "env_seed", "got 1.5", "an int"),
+    ("seed-negative", {"env_seed": -1}, ValueError, "env_seed", "got -1", "at least 0"),
+    ("seed-text", {"env_seed": "3"}, TypeError, "env_seed", "'3'", "an int"),
+    ("seed-half", {"env_seed": 1.5}, TypeError, "env_seed", "got 1.5", "an int"),
     ("no-vector", {"vectorized": True}, TypeError, "env", "got <", "VectorEnv"),
     ("no-vector-list", {"env": [ONE], "vectorized": True}, TypeError, "env", r"got \[",
      "VectorEnv"),

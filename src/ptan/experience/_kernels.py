@@ -60,19 +60,14 @@ def cut_windows(
 
     Args:
         span: (begin, end, ring): the steps [begin, end) to read, and the length of the ring.
-        cut: (n, delta, joined): length of a window, distance of window starts, and whether a
-            window becomes one row with a discounted reward or stays a sequence of steps.
+        cut: (n, delta, joined), see `WindowSpec`.
         powers: (n + 1,) float64 gamma**k for k = 0 … n.
         flags: (ring·N,) uint8 per step and environment.
         rewards: (ring·N, K) float64; raw: (ring·N,) float64, the game's own where flagged.
         progress: (3, N) int64 per environment: steps of windows still open, steps since its window
             origin (the last end), steps of the episode under way.
         returns: (N,) float64 reward of the episode under way.
-        out_refs: (rows, L, 2) int32 numbers of the observations before and after each step.
-        out_lengths: (rows,) int32 steps in the window.
-        out_rewards: (rows, K) joined rewards.
-        out_discounts: (rows,) gamma to the window's length, 0 after a termination.
-        out_flags: (rows,) how the window's last step ended.
+        out_…: columns of `Transitions`; rewards (rows, K) of joined windows only.
         episodes: (episodes, 3) float64: return, steps, rows cut up to the episode's last one.
 
     Returns:

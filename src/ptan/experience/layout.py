@@ -42,6 +42,11 @@ class Leaf:
         """True for values that are no arrays: kept as given, without columns of numbers."""
         return self.dtype.hasobject
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of one value."""
+        return self.dtype.itemsize * int(np.prod(self.shape))
+
     def convert(self, value: Any, name: str) -> Any:
         """`value` as this leaf stores it.
 
@@ -111,7 +116,7 @@ def as_array(value: Any) -> Array:
     return np.asarray(value)
 
 
-def reward_leaf(reward: Any) -> Leaf:
+def reward_leaf(reward: Any, name: str = "reward") -> Leaf:
     """The leaf of a reward: float64 for scalars, the array's own for vector rewards.
 
     Raises:
@@ -119,7 +124,7 @@ def reward_leaf(reward: Any) -> Leaf:
     """
     leaf = leaf_of(reward)
     if leaf.opaque or leaf.dtype.kind not in "biuf":
-        raise TypeError(f"reward must be a number or an array of numbers, got {reward!r}")
+        raise TypeError(f"{name} must be a number or an array of numbers, got {reward!r}")
     return SCALAR_REWARD if leaf.scalar else leaf
 
 

@@ -34,13 +34,9 @@ class Stepper(ABC):
     tape, windows the newest steps, and what is cut from them; there after the first `begin`
 
     Args:
-        agent: called as `agent(observations, agent_states)`; its own `step` where it has one.
-        count: number of environments.
-        spec: how windows are cut.
+        agent, spec, …: see `make_stepper`.
         seed: environment i gets `seed + i` at its first reset.
         terminal: True treats a truncation as a termination.
-        check_finite: True raises on NaN and infinite observations and rewards.
-        max_steps: episodes are truncated after so many steps; None for no limit.
     """
 
     kind: str
@@ -113,8 +109,8 @@ class Stepper(ABC):
         self.windows = WindowCutter(self.tape, self.spec)
         self._begun = True
         self.put_observations(0)
-        if self.check_finite:
-            self.windows.check_reset()
+        if self.check_finite and (flaw := self.windows.first_flaw(-1)):
+            raise ValueError(flaw)
         self.agent_states = [self._decider.initial_state() for _ in range(self.count)]
         self.needs_reset = False
 
@@ -211,10 +207,6 @@ class Stepper(ABC):
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the steps to come depend on, except the agent's weights and randomness.
-
-        Returns:
-            A state tree (nested dicts, lists and tuples of plain values and arrays) that shares no
-            memory with the stepper.
 
         Raises:
             CannotSave: an environment, named by its number, or an agent state cannot be saved.

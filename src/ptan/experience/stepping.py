@@ -10,7 +10,6 @@ rows, episodes = stepper.cut()    # what they complete
 from collections.abc import Sequence
 from typing import Any, Literal
 
-import numpy as np
 from gymnasium.vector import VectorEnv
 
 from ptan.common._caution import warn_user
@@ -53,7 +52,7 @@ def make_stepper(
         ValueError, TypeError: an argument that makes no sense, named in the text.
     """
     options: dict[str, Any] = {
-        "seed": checked_seed(env_seed),
+        "seed": None if env_seed is None else whole_number("env_seed", env_seed, 0),
         "terminal": checked_truncation(truncation) == "terminal",
         "check_finite": check_finite,
         "max_steps": None if max_steps is None else whole_number("max_steps", max_steps),
@@ -73,15 +72,6 @@ def checked_truncation(truncation: str) -> str:
     if truncation not in ("bootstrap", "terminal"):
         raise ValueError(f"truncation must be 'bootstrap' or 'terminal', got {truncation!r}")
     return truncation
-
-
-def checked_seed(env_seed: int | None) -> int | None:
-    """A seed of environments, if it is one."""
-    if env_seed is None:
-        return None
-    if isinstance(env_seed, bool) or not isinstance(env_seed, (int, np.integer)) or env_seed < 0:
-        raise ValueError(f"env_seed must be an int >= 0 or None, got {env_seed!r}")
-    return int(env_seed)
 
 
 def _listed(env: Any) -> Sequence[Any]:

@@ -1,6 +1,7 @@
 """The newest steps of some environments, as arrays."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -50,7 +51,7 @@ class Tape:
         self._space = space
         self._action_dtype = action_dtype
         # The longest stretch of steps between two cuts; the ring also keeps the open windows.
-        step_bytes = count * sum(_size(leaf) for leaf in leaves_of(layout))
+        step_bytes = count * sum(leaf.nbytes for leaf in leaves_of(layout))
         self.room = min(_MAX_ROOM, max(_MIN_ROOM, _CHUNK_BYTES // max(1, step_bytes)))
         self.ring = self.room + kept + 1
         size = self.ring * count
@@ -102,7 +103,7 @@ class Tape:
         self._array_shape = first.shape
         self._batch_shape = (self.count, *first.shape)
         # Several small arrays are written faster together than one by one.
-        self.small = one_array and 1 < self.count < self.count * _size(first) <= _SMALL_BYTES
+        self.small = one_array and 1 < self.count < self.count * first.nbytes <= _SMALL_BYTES
 
     def put(self, index: int, value: Any, what: str, env: int) -> None:
         """Write one observation.
@@ -131,16 +132,11 @@ class Tape:
             frames[index] = copied(part) if leaf.opaque else part
 
     def put_listed(self, index: int, observations: Sequence[Any]) -> None:
-        """Write the observations of all environments, given one by one.
-
-        Raises:
-            ValueError: see `put`.
-        """
-        try:
-            arrays = self.small and observations[0].__class__ is np.ndarray
-            block = np.array(observations) if arrays else _NO_BLOCK
-        except ValueError:  # of different shapes
-            block = _NO_BLOCK
+        """Write the observations of all environments, given one by one; see `put`."""
+        block = _NO_BLOCK
+        if self.small and observations[0].__class__ is np.ndarray:
+            with suppress(ValueError):  # of different shapes
+                block = np.array(observations)
         frames = self.frames[0]
         if block.dtype == frames.dtype and block.shape == self._batch_shape:
             frames[index : index + self.count] = block
@@ -198,12 +194,7 @@ class Tape:
             TypeError, ValueError: it is no number, or of another shape than the first one.
         """
         name = f"reward of environment {env} at step {self.t}"
-        try:
-            leaf = reward_leaf(reward)
-        except TypeError:
-            raise TypeError(
-                f"{name} must be a number or an array of numbers, got {reward!r}"
-            ) from None
+        leaf = reward_leaf(reward, name)
         if leaf.shape in ((), (1,)) and not leaf.scalar:
             reward, leaf = np.asarray(reward).item(), SCALAR_REWARD
         if leaf.shape != self.reward_leaf.shape:
@@ -218,8 +209,7 @@ class Tape:
             self.reward_leaf = replace(leaf, dtype=dtype)
             self._changed()
         self.rewards[index] = np.ravel(reward)
-        exact = isinstance(reward, (int, np.integer, np.bool_))
-        return INT_REWARD if exact else 0
+        return INT_REWARD if isinstance(reward, (int, np.integer, np.bool_)) else 0
 
     def set_action(self, leaf: Leaf) -> Leaf:
         """Fix the shape of actions, before the first step."""
@@ -273,10 +263,6 @@ class Tape:
             f"actions at step {self.t} must be {leaf} each, like the first one, "
             f"got {given!r} of dtype {array.dtype}"
         )
-
-
-def _size(leaf: Leaf) -> int:
-    return leaf.dtype.itemsize * int(np.prod(leaf.shape))
 
 
 def _converted(frames: Array, leaf: Leaf) -> Array:

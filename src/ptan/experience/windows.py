@@ -1,5 +1,6 @@
 """Windows of up to n steps, cut from a tape as soon as its steps complete them."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -18,7 +19,6 @@ _VALUE_LIMIT = float(np.finfo(np.float64).max)
 _NO_LENGTHS = np.empty(0, np.int32)
 
 _Parts: TypeAlias = tuple[Array, Array, Array, Array, Array, Array]  # as `Transitions` takes them
-_Flaw: TypeAlias = tuple[int, int, str, Array]  # step, environment, what it is, the bad value
 
 
 @dataclass(frozen=True)
@@ -154,33 +154,24 @@ class WindowCutter:
 
     # Finiteness.
 
-    def first_flaw(self) -> str | None:
+    def first_flaw(self, begin: int | None = None) -> str | None:
         """What is not finite in the steps since the last cut, or None.
 
         Steps from the flawed one on are forgotten, so that no window holds it.
+
+        Args:
+            begin: -1 looks at the observations after a reset, too.
         """
-        tape, begin, end = self.tape, self.cut_to, self.tape.t
-        if self._all_finite(begin, end):
+        tape, begin = self.tape, self.cut_to if begin is None else begin
+        if self._all_finite(begin, tape.t) or not (flaws := list(self._flaws(begin, tape.t))):
             return None
-        flaws = self._flaws(tape.rewards, "reward", begin, end, limit=_REWARD_LIMIT)
-        for frames in tape.float_frames:
-            found = self._flaws(frames, "observation", begin + 1, end + 1)
-            flaws += [(t - 1, e, what, got) for t, e, what, got in found]
-            flaws += self._flaws(frames, "final observation", begin, end, finals=True)
-        if not flaws:
-            return None
-        tape.t, e, what, got = min(flaws, key=lambda flaw: flaw[:2])
+        place, what, got = min(flaws, key=lambda flaw: flaw[0])
+        step, env = begin + place // tape.count, place % tape.count
+        tape.t = max(0, step)
+        where = "after its reset" if step < 0 else f"at step {step}"
         right = "finite, also in float32" if what == "reward" else "finite"
         value = got.item() if got.size == 1 else got
-        return f"{what} of environment {e} at step {tape.t} must be {right}, got {value}"
-
-    def check_reset(self) -> None:
-        """Raise ValueError if an observation that the first step acts on is not finite."""
-        for frames in self.tape.float_frames:
-            for _, e, _, got in self._flaws(frames, "observation", self.tape.t, self.tape.t + 1):
-                raise ValueError(
-                    f"observation of environment {e} after its reset must be finite, got {got}"
-                )
+        return f"{what} of environment {env} {where} must be {right}, got {value}"
 
     def _all_finite(self, begin: int, end: int) -> bool:
         """True if there is no flaw in the steps [begin, end): the usual case, at little cost."""
@@ -193,25 +184,18 @@ class WindowCutter:
                 return False
         return bool(finite(tape.rewards, tape.flags, begin, end, tape.ring, 0, _REWARD_LIMIT))
 
-    def _flaws(
-        self,
-        column: Array,
-        what: str,
-        begin: int,
-        end: int,
-        *,
-        finals: bool = False,
-        limit: float = np.inf,
-    ) -> list[_Flaw]:
-        """The first value in a column, or of the places after an end, that is not finite."""
+    def _flaws(self, begin: int, end: int) -> Iterator[tuple[int, str, Array]]:
+        """The first bad value of every kind: its place among these steps, what it is, the value."""
         tape = self.tape
-        steps = np.arange(begin, end)
-        slots = (steps % tape.ring)[:, None] * tape.count + np.arange(tape.count)
-        checked = tape.flags[slots] & ENDED != 0 if finals else np.ones(slots.shape, np.bool_)
-        values = column[slots[checked] + finals * tape.ring * tape.count]
-        fine = np.isfinite(values) & (np.abs(values) <= limit)
-        bad = np.flatnonzero(~fine.all(axis=tuple(range(1, values.ndim))))
-        if not len(bad):
-            return []
-        step, env = np.argwhere(checked)[bad[0]]
-        return [(begin + int(step), int(env), what, values[bad[0]])]
+        slots, following = tape.slots(begin, end), tape.slots(begin + 1, end + 1)
+        every, ended = np.arange(len(slots)), np.flatnonzero(tape.flags[slots] & ENDED)
+        looks = [("reward", tape.rewards, every, slots)]
+        for frames in tape.float_frames:
+            finals = slots[ended] + tape.ring * tape.count
+            looks.append(("observation", frames, every, following))
+            looks.append(("final observation", frames, ended, finals))
+        for what, column, places, rows in looks:
+            limit = _REWARD_LIMIT if what == "reward" else np.finfo(column.dtype).max
+            fine = np.abs(column[rows]) <= limit
+            for i in np.flatnonzero(~fine.all(axis=tuple(range(1, fine.ndim))))[:1]:
+                yield int(places[i]), what, column[rows[i]]
