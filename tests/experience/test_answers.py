@@ -229,7 +229,7 @@ VECTOR_STEP = r"\(observations, rewards, terminated, truncated, info\)"
      r"got array\(\[False\]\)", FLAGS),
     ("flags-three", lambda o, r, te, tr, i: (o, r, te, np.zeros(3, bool), i), TypeError,
      "truncated", "False, False, False", FLAGS),
-    ("rewards-text", lambda o, r, *rest: (o, np.array(["a", "b"]), *rest), TypeError, "rewards",
+    ("rewards-text", lambda o, r, *rest: (o, np.array(["a", "b"]), *rest), TypeError, "reward of env",
      "'a'", "numbers"),
     ("rewards-one", lambda o, r, *rest: (o, r[:1], *rest), ValueError, "rewards",
      r"got array\(\[1.\]\)", r"one per environment \(2\)"),

@@ -24,8 +24,7 @@ def wrong(what: str, right: str, got: Any) -> TypeError:
 def reset_parts(env: Any, number: int, result: Any) -> tuple[Any, dict[str, Any]]:
     """(observation, info) of a reset, also of an old-style one that gives the observation alone.
 
-    Raises:
-        TypeError: there is no observation, or one that is no array where the space is a `Box`.
+    TypeError if there is no observation, or one that is no array where the space is a `Box`.
     """
     observation, info = result, None
     if isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], dict | None):
@@ -45,11 +44,7 @@ def _is_no_array(value: Any) -> bool:
 
 
 def step_parts(result: Any, env: int, step: int) -> tuple[Any, Any, Any, Any, Any]:
-    """The five parts of a step, also of an old-style one that gives four.
-
-    Raises:
-        TypeError: it has another number of parts.
-    """
+    """The five parts of a step, also of an old-style one that gives four; else TypeError."""
     if isinstance(result, (tuple, list)) and len(result) == 5:
         return tuple(result)
     if isinstance(result, (tuple, list)) and len(result) == 4:
@@ -62,11 +57,7 @@ def step_parts(result: Any, env: int, step: int) -> tuple[Any, Any, Any, Any, An
 
 
 def flag_of(value: Any, name: str, env: int, step: int) -> bool:
-    """A flag as a Python bool; 0, 1 and arrays of one bool count.
-
-    Raises:
-        TypeError: it is something else.
-    """
+    """A flag as a Python bool; 0, 1 and arrays of one bool count; else TypeError."""
     bit = isinstance(value, (int, np.integer)) and value in (0, 1)
     if bit or (getattr(value, "shape", None) == () and value.dtype == np.bool_):
         return bool(value)
@@ -74,11 +65,7 @@ def flag_of(value: Any, name: str, env: int, step: int) -> bool:
 
 
 def flags_of(values: Any, name: str, count: int, step: int) -> Array:
-    """The flags of all environments of a vector; a tensor of them counts.
-
-    Raises:
-        TypeError: they are no array of `count` bools.
-    """
+    """The flags of all environments of a vector, also as a tensor; else TypeError."""
     if values.__class__ is not np.ndarray and isinstance(values, Tensor):
         values = values.numpy(force=True)
     if getattr(values, "dtype", None) != np.bool_ or values.shape != (count,):
@@ -111,11 +98,7 @@ NO_COLUMNS: Mapping[str, Array] = {}
 
 
 class Decider:
-    """Asks an agent, by its own `step` where it has one.
-
-    Args:
-        agent: called as `agent(observations, agent_states)`.
-    """
+    """Asks an agent, by its own `step` where it has one."""
 
     def __init__(self, agent: Any) -> None:
         self.agent = checked_callable("agent", agent)
@@ -129,11 +112,7 @@ class Decider:
         self._step = agent.step if names[:1] == ["step"] else None
 
     def decide(self, observations: Any, states: Any, count: int) -> Decision:
-        """The decision for `count` observations and agent states.
-
-        Raises:
-            TypeError, ValueError: it is something else than an action and a state for each.
-        """
+        """The decision for `count` observations and agent states, see `checked_decision`."""
         if self._step is None:
             actions, states = checked_decision(self.agent(observations, states), count)
             return actions, actions, states, NO_COLUMNS
@@ -153,10 +132,9 @@ class Decider:
 
 
 def checked_decision(result: Any, count: int) -> tuple[Any, Any]:
-    """Actions and new agent states of `count` environments, as an agent returned them.
+    """Actions and agent states of `count` environments from what an agent returned.
 
-    Raises:
-        TypeError, ValueError: it is something else.
+    TypeError or ValueError if it is something else.
     """
     try:
         actions, states = result
@@ -178,11 +156,7 @@ def checked_decision(result: Any, count: int) -> tuple[Any, Any]:
 
 
 def spread(decision: Decision, players: Array, agent_states: list[Any]) -> Decision:
-    """A decision of the environments `players`, for all: what those that wait get is void.
-
-    Args:
-        agent_states: of all environments, before the decision; waiting ones keep theirs.
-    """
+    """A decision of the environments `players`, for all: waiting ones keep their agent states."""
     places = np.zeros(len(agent_states), np.int64)
     places[players] = np.arange(len(players))
 

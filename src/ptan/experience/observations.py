@@ -58,12 +58,6 @@ def reconciled(layout: Layout, value: Any, space: Any, *, first: bool) -> tuple[
     Where the space has a dtype, the observation is cast to that of the layout, if both are of one
     kind. The first step may also change the layout to the dtype of the space: what a reset returns
     is often less exact. Where no space is known, arrays of varying shape are kept as objects.
-
-    Args:
-        layout: what observations looked like so far.
-        value: an observation that does not fit.
-        space: its space, None where it is not known.
-        first: True if no step was taken with this layout yet.
     """
     if isinstance(layout, Leaf):
         return _reconciled_leaf(layout, value, space, first)

@@ -111,11 +111,8 @@ class ExperienceSource(EpisodeStatistics):
     def state_dict(self) -> dict[str, Any]:
         """Everything that the items to come depend on, except the agent's weights and randomness.
 
-        Environments in the middle of their episodes are part of it, and episodes not popped yet.
-
-        Returns:
-            A state tree (nested dicts, lists and tuples of plain values and arrays) that shares no
-            memory with the source.
+        It is a state tree (nested dicts, lists and tuples of plain values and arrays) of its own
+        memory; environments in the middle of their episodes and episodes not popped are part of it.
 
         Raises:
             CannotSave: an environment, named by its number, or an agent state cannot be saved.

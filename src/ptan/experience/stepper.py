@@ -126,11 +126,7 @@ class Stepper(ABC):
     # Fixed shares of episodes.
 
     def wait(self, env: int) -> None:
-        """Let an environment whose episode ended wait: its steps are no transitions any more.
-
-        Raises:
-            ValueError: it is in the middle of an episode.
-        """
+        """Let an environment wait whose episode ended, else ValueError: it steps no more."""
         tape = self.tape
         flags = tape.flags[tape.newest][env] if tape.t else EPISODE_OVER
         if not flags & (EPISODE_OVER | NO_TRANSITION):
@@ -155,11 +151,7 @@ class Stepper(ABC):
     # Steps.
 
     def act(self) -> Any:
-        """Ask the agent, note its decision, and write the actions; returns those of environments.
-
-        Raises:
-            TypeError, ValueError: it returned something else than an action and a state for each.
-        """
+        """Ask the agent, note its decision and actions; returns those that environments take."""
         players = self._players
         if players is None:
             decision = self._decider.decide(self.observations, self.agent_states, self.count)
@@ -248,16 +240,10 @@ class Stepper(ABC):
 
     def _made(self) -> dict[str, Any]:
         """The arguments that must be equal for a state to fit."""
-        spec = self.spec
-        return {
-            "environments": self.kind,
-            "n_step": spec.n_step,
-            "delta": spec.delta,
-            "gamma": spec.gamma,
-            "rows": spec.row_class.__name__,
-            "truncation": "terminal" if self.terminal else "bootstrap",
-            "max_steps": self.max_steps,
-        }
+        spec = {**vars(self.spec), "row_class": self.spec.row_class.__name__}
+        truncation = "terminal" if self.terminal else "bootstrap"
+        limits = {"truncation": truncation, "max_steps": self.max_steps}
+        return {"environments": self.kind, **spec, **limits}
 
     # What lists and vector environments do in ways of their own.
 

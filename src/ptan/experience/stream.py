@@ -21,9 +21,6 @@ class Stream:
 
     After an exception it goes on: rows that were complete come first; if the exception left the
     environments half stepped, they are all reset.
-
-    Args:
-        stepper: the environments and the agent.
     """
 
     def __init__(self, stepper: Stepper) -> None:
@@ -91,7 +88,6 @@ class Stream:
             Their episodes are shown at once.
         """
         if self._rows is None:
-            self._begin()
             self._step(steps, after_each)
         rows = self._rows
         if rows is not None:
@@ -110,30 +106,31 @@ class Stream:
         if self._episodes:
             self._show(self._delivered)
         while self._rows is None:
-            self._begin()
-            # No more steps than are certain to be needed: each may complete one row per
-            # environment, and an end completes the windows that are open.
-            stepper = self.stepper
-            steps = -(-(wanted - stepper.windows.open_steps) // stepper.count)
-            self._step(max(1, min(steps, stepper.tape.room)))
+            self._step(0, wanted=wanted)
         return self._rows
 
-    def _begin(self) -> None:
-        if self.stepper.needs_reset:
-            self.stepper.begin()
-
-    def _step(self, steps: int, after_each: Callable[[], object] | None = None) -> None:
+    def _step(
+        self, steps: int, after_each: Callable[[], object] | None = None, *, wanted: int = 0
+    ) -> None:
         """Some steps, and the rows that they complete, also where an exception cut them off."""
+        stepper = self.stepper
+        if stepper.needs_reset:
+            stepper.begin()
+        if wanted:
+            # No more steps than are certain to be needed: each may complete one row per
+            # environment, and an end completes the windows that are open.
+            steps = -(-(wanted - stepper.windows.open_steps) // stepper.count)
+            steps = max(1, min(steps, stepper.tape.room))
         try:
             if after_each is None:
-                self.stepper.advance(steps)
+                stepper.advance(steps)
             else:
                 for _ in range(steps):
-                    self.stepper.advance(1)
+                    stepper.advance(1)
                     after_each()
         finally:
-            flaw = self.stepper.first_flaw()
-            self._rows, episodes = self.stepper.cut()
+            flaw = stepper.first_flaw()
+            self._rows, episodes = stepper.cut()
             for total, length, rows in episodes.tolist():
                 self._episodes.append((self._cut + int(rows), total, int(length)))
             if self._rows is not None:
@@ -162,11 +159,7 @@ class Stream:
     # State.
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that the rows to come depend on, except the agent's weights and randomness.
-
-        Raises:
-            CannotSave: see `Stepper.state_dict`.
-        """
+        """Everything that the rows to come depend on, see `Stepper.state_dict`."""
         rows, delivered = self._rows, self._delivered
         return {
             "stepper": self.stepper.state_dict(),
@@ -196,11 +189,7 @@ class Stream:
 
 
 class Runs:
-    """The iterators of one source, of which the one that began last is alive.
-
-    Args:
-        start: called when an iterator begins; what it gives starts afresh.
-    """
+    """The iterators of one source: one that begins calls `start`, and ends those before it."""
 
     def __init__(self, start: Callable[[], None]) -> None:
         self.newest: object = None
@@ -208,11 +197,7 @@ class Runs:
         self._resumed = False
 
     def enter(self, iterator: "SourceIterator[Any]") -> None:
-        """Let an iterator begin, or go on if none began after it.
-
-        Raises:
-            RuntimeError: a newer one began.
-        """
+        """Let an iterator begin, or go on; RuntimeError if another one began after it."""
         if self.newest is iterator:
             return
         if iterator.begun:

@@ -106,11 +106,7 @@ class Tape:
         self.small = one_array and 1 < self.count < self.count * first.nbytes <= _SMALL_BYTES
 
     def put(self, index: int, value: Any, what: str, env: int) -> None:
-        """Write one observation.
-
-        Raises:
-            ValueError: it differs from the first one in shape, dtype or nesting.
-        """
+        """Write one observation; ValueError if it differs from the first one in what it is."""
         if (
             value.__class__ is np.ndarray
             and value.dtype is self._array_dtype
@@ -145,13 +141,9 @@ class Tape:
             self.put(index + e, observation, "observation", e)
 
     def put_batch(self, index: int, batch: Any) -> bool:
-        """Write the observations of all environments, given as a batch.
+        """Write a batch of observations; False if its arrays must be put one by one.
 
-        Returns:
-            False if it is not made of arrays like the first ones: they must be put one by one.
-
-        Raises:
-            TypeError, KeyError, IndexError: it is not of N environments.
+        TypeError, KeyError or IndexError if it is not of N environments.
         """
         if (
             batch.__class__ is np.ndarray
@@ -186,12 +178,10 @@ class Tape:
         self._changed()
 
     def put_reward(self, index: int, reward: Any, env: int) -> int:
-        """Write a reward that is no Python float; returns its flag.
+        """Write a reward that is no Python float, and return its flag.
 
-        An array of one number counts as that number.
-
-        Raises:
-            TypeError, ValueError: it is no number, or of another shape than the first one.
+        An array of one number counts as that number. TypeError or ValueError for what is no number,
+        or of another shape than the first one.
         """
         name = f"reward of environment {env} at step {self.t}"
         leaf = reward_leaf(reward, name)
@@ -223,11 +213,7 @@ class Tape:
         return leaf
 
     def put_actions(self, actions: Any) -> None:
-        """Write the actions of all environments for the step that comes.
-
-        Raises:
-            ValueError: they differ from the first ones in shape or dtype.
-        """
+        """Write the actions of all environments; ValueError if they differ from the first ones."""
         leaf = self.action_leaf
         if leaf is None:
             leaf = self.set_action(leaf_of(actions[0]))

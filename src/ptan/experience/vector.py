@@ -163,15 +163,14 @@ class VectorStepper(Stepper):
     def _put_rewards(self, base: int, rewards: Array, info: dict[str, Any]) -> None:
         tape, count = self.tape, self.count
         part = slice(base, base + count)
-        if rewards.shape == (count,) and not tape.reward_leaf.shape:
-            if rewards.dtype.kind not in "biuf":
-                raise wrong(f"rewards at step {tape.t}", "be numbers", rewards)
-            tape.rewards[part, 0] = rewards
-            tape.flags[part] = INT_REWARD if rewards.dtype.kind in "biu" else 0
-        elif rewards.shape[:1] != (count,):
+        if rewards.shape[:1] != (count,):
             raise ValueError(
                 f"rewards at step {tape.t} must hold one per environment ({count}), got {rewards!r}"
             )
+        plain = rewards.ndim == 1 and rewards.dtype.kind in "biuf"
+        if plain and not tape.reward_leaf.shape:
+            tape.rewards[part, 0] = rewards
+            tape.flags[part] = INT_REWARD if rewards.dtype.kind in "biu" else 0
         else:
             for e in range(count):
                 tape.flags[base + e] = tape.put_reward(base + e, rewards[e], e)

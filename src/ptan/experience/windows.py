@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 
@@ -17,8 +16,6 @@ from ptan.experience.transitions import Schema, Transitions
 _REWARD_LIMIT = float(np.finfo(np.float32).max)
 _VALUE_LIMIT = float(np.finfo(np.float64).max)
 _NO_LENGTHS = np.empty(0, np.int32)
-
-_Parts: TypeAlias = tuple[Array, Array, Array, Array, Array, Array]  # as `Transitions` takes them
 
 
 @dataclass(frozen=True)
@@ -120,37 +117,26 @@ class WindowCutter:
         return (self._record(rows) if rows else None), self._episodes[:finished]
 
     def _record(self, rows: int) -> Transitions:
-        parts = self._joined(rows) if self.spec.joined else self._sequences(rows)
-        return Transitions(self.schema, *parts, {}, self._refs[:rows], self.tape.frames)
-
-    def _joined(self, rows: int) -> _Parts:
-        """The columns of rows that are a window each, as `Transitions` takes them."""
-        return (
-            self.tape.actions.take(self._refs[:rows, 0, 0], axis=0),
-            self._exact(self._rewards[:rows].reshape(rows, *self.tape.reward_leaf.shape)),
-            self._discounts[:rows],
-            self._lengths[:rows],
-            self._flags[:rows],
-            _NO_LENGTHS,
-        )
-
-    def _sequences(self, rows: int) -> _Parts:
-        """The columns of windows that stay sequences of steps, zero beyond their ends."""
-        tape, slots = self.tape, self._refs[:rows, :, 0]
-        beyond = slots < 0
-        actions = tape.actions.take(slots, axis=0)
-        rewards = tape.rewards.take(slots, axis=0).reshape(*slots.shape, *tape.reward_leaf.shape)
-        flags = tape.flags.take(slots) & (ENDED | INT_REWARD)
-        discounts = np.where(flags & TERMINATED, 0.0, np.nan)
-        for column in (actions, rewards, discounts, flags):
-            column[beyond] = 0
-        steps = (~beyond).astype(np.int32)
-        return actions, self._exact(rewards), discounts, steps, flags, self._lengths[:rows]
-
-    def _exact(self, rewards: Array) -> Array:
-        """Rewards in the dtype of the environment's own."""
-        dtype = self.schema.reward.dtype
-        return rewards if rewards.dtype == dtype else rewards.astype(dtype)
+        tape, reward = self.tape, self.schema.reward
+        refs, lengths = self._refs[:rows], self._lengths[:rows]
+        flags: Array
+        if self.spec.joined:
+            slots = refs[:, 0, 0]
+            actions, rewards = tape.actions.take(slots, axis=0), self._rewards[:rows]
+            discounts, flags = self._discounts[:rows], self._flags[:rows]
+            steps, lengths = lengths, _NO_LENGTHS
+        else:
+            slots = refs[:, :, 0]
+            beyond = slots < 0  # the end of a shorter window: all columns are zero there
+            actions, rewards = tape.actions.take(slots, axis=0), tape.rewards.take(slots, axis=0)
+            flags = tape.flags.take(slots) & (ENDED | INT_REWARD)
+            discounts = np.where(flags & TERMINATED, 0.0, np.nan)
+            for column in (actions, rewards, discounts, flags):
+                column[beyond] = 0
+            steps = (~beyond).astype(np.int32)
+        rewards = rewards.reshape(*slots.shape, *reward.shape).astype(reward.dtype, copy=False)
+        columns = (actions, rewards, discounts, steps, flags, lengths)
+        return Transitions(self.schema, *columns, {}, refs, tape.frames)
 
     # Finiteness.
 
