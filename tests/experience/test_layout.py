@@ -1,5 +1,6 @@
 """What values are stored as: native arrays, numbers, nests of them, or objects."""
 
+import json
 from typing import Any
 
 import gymnasium
@@ -15,7 +16,16 @@ from ptan.experience import (
     ExperienceReplayBuffer,
     ExperienceSourceFirstLast,
 )
-from ptan.experience.layout import OPAQUE, flatten, layout_of, leaf_of, leaves_of, unflatten
+from ptan.experience.layout import (
+    OPAQUE,
+    flatten,
+    layout_of,
+    layout_words,
+    layout_written,
+    leaf_of,
+    leaves_of,
+    unflatten,
+)
 
 
 class Foreign(gymnasium.Env):
@@ -148,3 +158,6 @@ def test_a_layout_is_taken_apart_and_put_together() -> None:
     assert back["a"][1] == 3
     assert back["c"] == {}
     assert leaf_of(np.float32(1.0)).scalar
+    written = layout_written(json.loads(json.dumps(layout_words(layout))))
+    assert written == layout
+    assert list(written) == ["a", "b", "c"]

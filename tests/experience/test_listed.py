@@ -21,10 +21,8 @@ from .envs import (
     DullAgent,
     Episode,
     NewToyEnv,
-    PolicyOfPlace,
     ScriptedEnv,
     ToyEnv,
-    decode,
     drive,
     make_envs,
 )
@@ -177,30 +175,6 @@ def bad_observation(value):
 
 
 class TestFiniteness:
-    NAMED = r"(?s)(?=.*env\w*\s*1)(?=.*step)"
-
-    @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-    @pytest.mark.parametrize("part", ["observation", "reward"])
-    def test_what_is_not_finite_raises_and_names_environment_and_step(self, value, part):
-        spoil = {
-            "observation": bad_observation(value),
-            "reward": lambda obs, reward, *rest: (obs, float(value), *rest),
-        }[part]
-        envs = [ScriptedEnv([Episode(9)], 1), SpoiledEnv(spoil, index=2)]
-        stream = iter(ExperienceSourceFirstLast(envs, PolicyOfPlace(), 0.9))
-        with pytest.raises((ValueError, ArithmeticError), match=self.NAMED + f"(?=.*{part})"):
-            list(islice(stream, 10))
-        # The stream goes on with fresh episodes.
-        rows = [row for row in islice(stream, 7) if decode(row.state)[1] == 2]
-        assert [decode(row.state) for row in rows[:2]] == [(1, 2, 0), (2, 2, 0)]
-
-    @pytest.mark.parametrize("cls", [ExperienceSource, ExperienceSourceFirstLast])
-    def test_reset_observations_are_checked(self, cls):
-        env = SpoiledEnv(bad_observation(np.nan), at_reset=True)
-        settings = {} if cls is ExperienceSource else {"gamma": 0.9}
-        with pytest.raises((ValueError, ArithmeticError), match="env"):
-            next(iter(cls(env, PolicyOfPlace(), **settings)))
-
     def test_nested_observations_are_checked(self):
         class Nested(ScriptedEnv):
             def observe(self):
@@ -250,58 +224,6 @@ class TestFiniteness:
 
 class TestContract:
     """Environments that break Gymnasium's contract get an error that names what is wrong."""
-
-    @pytest.mark.parametrize(
-        ("spoil", "named"),
-        [
-            (lambda obs, reward, *rest: (obs, reward, False), "must return"),
-            (lambda *answer: (*answer, 1), "must return"),
-            (lambda obs, reward, te, tr, info: [obs, reward], "must return"),
-            (lambda obs, reward, te, tr, info: (obs, reward, None, tr, info), "terminated"),
-            (lambda obs, reward, te, tr, info: (obs, reward, te, None, info), "truncated"),
-            (lambda obs, reward, *rest: (obs, None, *rest), "reward"),
-            (lambda obs, reward, *rest: (obs, "many", *rest), "reward"),
-        ],
-    )
-    @pytest.mark.parametrize("check_finite", [True, False])
-    def test_a_step_that_answers_nonsense_raises(self, spoil, named, check_finite):
-        envs = [ScriptedEnv([Episode(9)], 1), SpoiledEnv(spoil, index=2)]
-        source = ExperienceSourceFirstLast(envs, DullAgent(1), 0.9, check_finite=check_finite)
-        stream = iter(source)
-        with pytest.raises((ValueError, TypeError), match=rf"(?s)(?=.*env\w*\s*1)(?=.*({named}))"):
-            list(islice(stream, 10))
-        assert decode(list(islice(stream, 2))[-1].state)[1] == 2
-
-    @pytest.mark.parametrize(
-        ("cls", "arguments", "named"),
-        [
-            (ExperienceSource, {"steps_count": 0}, "steps_count"),
-            (ExperienceSource, {"steps_delta": 0}, "steps_delta"),
-            (ExperienceSource, {"steps_count": -2}, "steps_count"),
-            (ExperienceSource, {"truncation": "maybe"}, "truncation"),
-            (ExperienceSourceFirstLast, {"gamma": 0.9, "steps_count": 0}, "steps_count"),
-            (ExperienceSourceFirstLast, {"gamma": 0.9, "steps_delta": -1}, "steps_delta"),
-            (ExperienceSourceFirstLast, {"gamma": 1.1}, "gamma"),
-            (ExperienceSourceFirstLast, {"gamma": -0.1}, "gamma"),
-            (ExperienceSourceFirstLast, {"gamma": float("nan")}, "gamma"),
-            (ExperienceSourceFirstLast, {"gamma": 0.9, "truncation": "x"}, "truncation"),
-            (ExperienceSourceRollouts, {"gamma": 2.0}, "gamma"),
-            (ExperienceSourceRollouts, {"gamma": 0.9, "steps_count": 0}, "steps_count"),
-        ],
-    )
-    def test_impossible_settings_raise_and_are_named(self, cls, arguments, named):
-        with pytest.raises(ValueError, match=named):
-            cls([ToyEnv()], DullAgent(1), **arguments)
-
-    def test_no_environment_at_all_raises(self):
-        with pytest.raises(ValueError, match="env"):
-            ExperienceSource([], DullAgent(1))
-
-    def test_vectorized_wants_a_vector_environment(self):
-        with pytest.raises((TypeError, ValueError), match=r"(?i)vector"):
-            ExperienceSource(NewToyEnv(), DullAgent(1), vectorized=True)
-        with pytest.raises((TypeError, ValueError), match=r"(?i)vector"):
-            VectorExperienceSourceFirstLast(NewToyEnv(), DullAgent(1), 0.9)
 
     @pytest.mark.parametrize("name", ["truncation", "check_finite"])
     def test_the_new_settings_are_keyword_only(self, name):

@@ -221,11 +221,3 @@ def test_a_shape_that_the_space_contradicts_is_an_error():
     env = Given(lambda t: np.zeros(t + 1, np.float32), box(1))
     with pytest.raises(ValueError, match=r"at step 0 .*shape \(1,\).*got .*\(2,\)"):
         rows_of(env)
-
-
-@pytest.mark.parametrize("dtype", [">f4", ">i2", "<f8"])
-def test_foreign_byte_orders_are_stored_native(dtype):
-    rows = rows_of(Given(lambda t: np.full(2, t, dtype)), 4)
-    for t, row in enumerate(rows):
-        assert row.state.dtype.isnative
-        assert row.state.tolist() == [t, t]

@@ -89,17 +89,6 @@ class TestAgentCalls:
         rows = list(islice(ExperienceSourceFirstLast(envs, agent, 0.9), 20))
         assert [row.action for row in rows] == [2] * 20
 
-    @pytest.mark.parametrize("given_actions", [0, 1, 3])
-    def test_a_wrong_number_of_actions_raises(self, given_actions):
-        class Miscounting(DullAgent):
-            def __call__(self, observations, agent_states=None):
-                return [0] * given_actions, agent_states
-
-        envs = make_envs([[Episode(3)]] * 2)
-        with pytest.raises(ValueError, match=rf"{given_actions}.*2|2.*{given_actions}"):
-            next(iter(ExperienceSourceFirstLast(envs, Miscounting(0), 0.9)))
-        assert [env.steps_taken() for env in envs] == [0, 0]
-
     def test_continuous_actions_stay_arrays(self):
         class Pushing(DullAgent):
             def __call__(self, observations, agent_states=None):

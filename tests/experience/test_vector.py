@@ -349,17 +349,6 @@ class TestSteps:
         assert [row.action for row in rows] == [0, 0, 1, 1]
 
     @every_mode
-    def test_a_wrong_number_of_actions_raises(self, mode):
-        class Miscounting(DullAgent):
-            def __call__(self, observations, agent_states=None):
-                return [0, 0], agent_states
-
-        envs = make_envs(PLAN)
-        with pytest.raises(ValueError, match=r"2.*3|3.*2"):
-            next(iter(VectorExperienceSourceFirstLast(drive(mode, envs), Miscounting(0), 0.9)))
-        assert [env.steps_taken() for env in envs] == [0, 0, 0]
-
-    @every_mode
     def test_a_broken_step_restarts_the_stream(self, mode):
         class Faulty(VectorWrapper):
             steps = 0
