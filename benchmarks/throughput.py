@@ -40,7 +40,7 @@ from benchmarks.pong_dqn import (
 THREADS = (1, 2)
 SCOUTED, TIMED = 400, 2_000  # environment steps of one slice
 SCOUTS = 3  # rounds that choose each side's way
-PARTS = ("environments", "acting", "updating", "storing")
+PARTS = ("environments", "updating", "rest")
 PEERS_BOUND, SUM_BOUND = 2.0, 1.25
 
 # Every way to train is a contestant: a side, its variant and its threads.

@@ -33,11 +33,8 @@ def test_a_table_is_printed_and_written(ptan: Command, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("flags", "labels"),
     [
-        ("--leave-one-out", ["base", "all", "all without double", "all without noisy"]),
-        (
-            "--leave-one-out --single",
-            ["base", "double", "noisy", "all", "all without double", "all without noisy"],
-        ),
+        ("", ["base", "double", "noisy", "all"]),
+        ("--leave-one-out", ["base", "all without double", "all without noisy", "all"]),
     ],
 )
 def test_which_variants_are_made(ptan: Command, tmp_path: Path, flags: str, labels) -> None:
@@ -79,7 +76,7 @@ def test_bad_input_is_one_line(
 
 def test_the_help_names_every_flag(ptan: Command) -> None:
     text = "\n".join(ptan("ablate --help").out)
-    for flag in ("--switches", "--seeds", "--jobs", "--leave-one-out", "--single", "--out"):
+    for flag in ("--switches", "--seeds", "--jobs", "--leave-one-out", "--out"):
         assert flag in text
     for setting in ("--steps", "--num-envs", "--learning-rate", "--batch-size"):
         assert setting in text

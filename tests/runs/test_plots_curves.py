@@ -17,7 +17,6 @@ from ptan.runs.plots import (
     area_under,
     common_grid,
     group_labels,
-    mean_of_episodes,
     mean_of_steps,
     read_curve,
 )
@@ -25,12 +24,9 @@ from ptan.runs.settings import RunConfig, RunSettings
 
 
 def curve_of(episodes: list[tuple[int, float]], env_steps: int, **config) -> LearningCurve:
-    ends = np.array([end for end, _ in episodes], np.int64)
-    returns = np.array([value for _, value in episodes], np.float64)
-    none = np.array([], np.int64)
-    return LearningCurve(
-        Path("run"), config, env_steps, ends, returns, none, none.astype(np.float64)
-    )
+    ends_and_returns = np.array(episodes, np.float64).reshape(-1, 2)
+    none = np.empty((0, 2))
+    return LearningCurve(Path("run"), config, env_steps, ends_and_returns, none, none)
 
 
 EPISODES = st.lists(st.tuples(st.integers(0, 60), st.integers(-9, 9)), max_size=30).map(
@@ -41,20 +37,6 @@ GRID = st.lists(st.integers(0, 90), min_size=1, max_size=12)
 
 def same(found: np.ndarray, expected: list[float]) -> bool:
     return np.allclose(found, expected, atol=1e-12, equal_nan=True)
-
-
-@given(EPISODES, GRID, st.integers(1, 8), st.integers(60, 80))
-def test_the_mean_of_the_last_episodes(episodes, grid, window: int, env_steps: int) -> None:
-    expected = []
-    for step in grid:
-        ended = []
-        for end, value in episodes:
-            if end <= step:
-                ended.append(value)
-        newest = ended[-window:]
-        known = newest and step <= env_steps
-        expected.append(sum(newest) / len(newest) if known else math.nan)
-    assert same(mean_of_episodes(curve_of(episodes, env_steps), grid, window), expected)
 
 
 @given(EPISODES, GRID, st.integers(1, 40), st.integers(60, 80))
@@ -74,14 +56,6 @@ def test_the_mean_of_the_last_steps(episodes, grid, last: int, env_steps: int) -
     assert same(mean_of_steps(curve_of(episodes, env_steps), grid, last), expected)
 
 
-def test_nothing_leaks_from_the_future() -> None:
-    past, future = [(10, 1.0), (20, 3.0)], [(21, 100.0), (30, 100.0)]
-    grid = [5, 10, 19, 20]
-    for mean in (lambda c: mean_of_episodes(c, grid, 5), lambda c: mean_of_steps(c, grid, 50)):
-        assert same(mean(curve_of(past, 40)), mean(curve_of(past + future, 40)))
-        assert same(mean(curve_of(past, 40)), [math.nan, 1.0, 1.0, 2.0])
-
-
 def test_the_grid_ends_with_the_longest_run() -> None:
     grid = common_grid([curve_of([], 500), curve_of([], 1_000)], points=4)
     assert grid.tolist() == [250, 500, 750, 1_000]
@@ -92,12 +66,10 @@ def test_the_grid_ends_with_the_longest_run() -> None:
 
 
 def test_the_area_under_a_curve() -> None:
-    # Steps 1 to 10 in tenths: nothing at 1, then 4 from step 2, the mean of 4 and 8 at 6, and 8.
-    curve = curve_of([(2, 4.0), (6, 8.0)], 10)
-    grid = common_grid([curve], points=10)
-    assert area_under(curve, grid, last=1) == pytest.approx((4 * 4 + 5 * 8) / 9)
-    assert area_under(curve, grid, last=5) == pytest.approx((4 * 4 + 1 * 6 + 4 * 8) / 9)
-    assert math.isnan(area_under(curve_of([], 10), grid, last=5))
+    # 200 points, a twentieth of 200 steps looked back: nothing before 2, then 4, their mean at 40…
+    curve = curve_of([(2, 4.0), (40, 8.0)], 200)
+    assert area_under(curve, 200) == pytest.approx((38 * 4 + 161 * 8) / 199)
+    assert area_under(curve_of([], 10), 10) is None
 
 
 def folder_with(path: Path, lines: list[str], **settings) -> Path:
@@ -121,19 +93,17 @@ def test_a_run_folder_is_read(tmp_path: Path) -> None:
         line(20, episodes__reward=9.0, episodes__steps=20),
         line(30, train__fps=1000.0),
         line(40, episodes__reward=11.0),
-        line(40, episodes__reward=12),
+        line(40, episodes__reward=12, episodes__mean_reward=11.5),
         line(50, evaluation__reward=200.0),
         line(60, episodes__reward=None),
         '{"env_steps": 70, "episodes/rew',
     ]
     curve = read_curve(folder_with(tmp_path / "run", lines, double=True))
-    assert curve.ends.tolist() == [20, 40, 40]
-    assert curve.returns.tolist() == [9.0, 11.0, 12.0]
-    assert curve.evaluation_steps.tolist() == [50]
-    assert curve.evaluations.tolist() == [200.0]
+    assert curve.episodes.tolist() == [[20, 9], [40, 11], [40, 12]]
+    assert curve.means.tolist() == [[40, 11.5]]
+    assert curve.evaluations.tolist() == [[50, 200]]
     assert curve.env_steps == 60
     assert curve.config["config"]["double"] is True
-    assert mean_of_episodes(curve, [40], 2).tolist() == [11.5]
 
 
 def test_the_result_tells_where_a_run_ended(tmp_path: Path) -> None:
@@ -151,7 +121,6 @@ def test_runs_without_episodes_have_a_curve_without_values(tmp_path: Path) -> No
     for curve, env_steps in ((logged, 30), (read_curve(fresh), 0)):
         assert curve.env_steps == env_steps
         assert np.isnan(mean_of_steps(curve, [0, 10, 30], 20)).all()
-        assert np.isnan(mean_of_episodes(curve, [0, 10, 30], 20)).all()
 
 
 @pytest.mark.parametrize(
@@ -198,23 +167,3 @@ def test_labels_name_what_differs_and_leave_out_the_seed() -> None:
     ]
     assert labels_of(config_of(), config_of(env_id="Acrobot-v1")) == ["CartPole-v1", "Acrobot-v1"]
     assert labels_of(config_of(hidden=(8, 8)), config_of()) == ["hidden (8, 8)", "hidden None"]
-
-
-def test_labels_name_bundles() -> None:
-    rainbow = {**config_of(), "config": vars(DQNConfig.rainbow())}
-    assert labels_of(config_of(double=True), rainbow)[1] == "rainbow"
-
-
-@pytest.mark.parametrize(
-    ("call", "message"),
-    [
-        (lambda: common_grid([]), "curves"),
-        (lambda: common_grid([curve_of([], 9)], points=0), "points"),
-        (lambda: mean_of_episodes(curve_of([], 9), [1], 0), "episodes"),
-        (lambda: mean_of_steps(curve_of([], 9), [1], 0), "last"),
-        (lambda: mean_of_steps(curve_of([], 9), [1], math.nan), "last"),
-    ],
-)
-def test_what_makes_no_sense_is_refused(call, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        call()

@@ -28,7 +28,7 @@ def test_the_stretch_is_as_long_as_asked_and_its_parts_add_up(
     assert found.threads == 1
     assert 200 <= found.env_steps < 200 + num_envs
     assert abs(found.updates - found.env_steps / 2) <= num_envs
-    parts = (found.environments, found.acting, found.updating, found.storing)
+    parts = (found.environments, found.updating, found.rest)
     assert min(parts) > 0
     assert sum(parts) == pytest.approx(found.total)
     assert found.to_json()["steps_per_second"] == found.env_steps / found.total

@@ -41,14 +41,12 @@ def test_variants_are_base_singles_and_rainbow() -> None:
 
 
 def test_leave_one_out() -> None:
-    found = variants(base_of(), single=False, leave_one_out=True)
-    assert list(found) == ["base", "rainbow", *(f"rainbow without {name}" for name in SIX)]
+    found = variants(base_of(), leave_one_out=True)
+    assert list(found) == ["base", *(f"rainbow without {name}" for name in SIX), "rainbow"]
     assert found["rainbow without n_steps"] == {**found["rainbow"], "n_steps": 1}
     assert found["rainbow without noisy"] == {**found["rainbow"], "noisy": False}
-    both = variants(base_of(), ["double", "noisy"], leave_one_out=True)
-    assert list(both) == [
-        *("base", "double", "noisy", "all", "all without double", "all without noisy")
-    ]
+    two = variants(base_of(), ["double", "noisy"], leave_one_out=True)
+    assert list(two) == ["base", "all without double", "all without noisy", "all"]
 
 
 def test_any_setting_that_is_on_or_off_is_a_switch() -> None:
@@ -259,7 +257,9 @@ def test_a_failure_side_by_side_is_one_line(tmp_path: Path) -> None:
     gymnasium.register("OnlyHere-v0", "gymnasium.envs.classic_control:CartPoleEnv")
     ablation = Ablation(base_of(env_id="OnlyHere-v0"), tmp_path, switches=["double"], seeds=1)
     try:
-        with pytest.raises(RunError, match=r"base, seed 3 failed: env must be .*Only") as caught:
+        with pytest.raises(
+            RunError, match=r"(base|double), seed 3 failed: env must be .*Only"
+        ) as caught:
             ablation.train(jobs=2)
     finally:
         del gymnasium.registry["OnlyHere-v0"]
@@ -303,4 +303,3 @@ def test_the_table_of_known_results() -> None:
     cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if "|" in line]
     assert cells[2] == ["base", "4", *[f"25.00 [{low:.2f}, {high:.2f}]"] * 2]
     assert cells[3] == ["double", "1", "5.00", "–"]
-    assert len({len(line) for line in lines if "|" in line}) == 1

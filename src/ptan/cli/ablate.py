@@ -1,4 +1,4 @@
-"""`ptan ablate`: train with each switch alone, with all, and with all but one; compare them."""
+"""`ptan ablate`: train with each switch alone, or all but one, and compare them."""
 
 import re
 from collections.abc import Sequence
@@ -18,8 +18,7 @@ class _Flags:
     switches: str | None = None  # names with commas; none: those of the algorithm's first bundle
     seeds: int = 5  # runs per variant
     jobs: int = 1  # runs at a time
-    single: bool = False  # each switch alone (the default)
-    leave_one_out: bool = False  # all switches but one, instead of each alone; with --single both
+    leave_one_out: bool = False  # all switches but one, instead of each alone
     out: Path | None = None  # folder; none: runs/ablation-<env>
     quiet: bool = False  # print only the results
 
@@ -54,7 +53,6 @@ def run(words: Sequence[str]) -> int:
         options.out or Path("runs") / f"ablation-{env}",
         switches=switches,
         seeds=options.seeds,
-        single=options.single or not options.leave_one_out,
         leave_one_out=options.leave_one_out,
     )
     with interruption() as asked, watching(options.quiet, base.settings.steps) as watch:

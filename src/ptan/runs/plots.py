@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,26 +10,19 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ptan.common.checks import whole_number
-from ptan.runs.catalogue import CATALOGUE
 from ptan.runs.errors import RunError
 from ptan.runs.folder import RunFolder
 from ptan.runs.settings import CHANGEABLE
-from ptan.runs.statistics import bootstrap_band
+from ptan.runs.statistics import bootstrap_interval
 from ptan.training.logs import read_json_lines
 
 __all__ = ["LearningCurve", "compare_figure", "plot_runs", "read_curve", "run_figure"]
 
 Floats: TypeAlias = NDArray[np.float64]
-Steps: TypeAlias = NDArray[np.int64]
-
-GRID_POINTS = 200
-"""Points of a curve in comparisons."""
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F3C8D", "#666666")
 """Told apart by the colour-blind too (Okabe & Ito 2008), the pale yellow left out."""
 
-_MOST_POINTS = 1_000  # of a running mean: more than a picture has
 _NO_GROUP = CHANGEABLE | {"seed", "diagnostics_every"}  # in which runs of one group may differ
 
 
@@ -38,22 +30,24 @@ _NO_GROUP = CHANGEABLE | {"seed", "diagnostics_every"}  # in which runs of one g
 class LearningCurve:
     """What a run has achieved, by environment step.
 
-    folder             the run folder
-    config             what `config.json` holds
-    env_steps          how far the run has come
-    ends               (episodes,) environment steps at which episodes ended, rising
-    returns            (episodes,) undiscounted return of each
-    evaluation_steps   (evaluations,) environment steps of evaluations, rising
-    evaluations        (evaluations,) mean return of each
+    folder        the run folder
+    config        what `config.json` holds
+    env_steps     how far the run has come
+    episodes      (E, 2) where episodes ended, rising, and the undiscounted return of each
+    means         (E, 2) the same with the mean of the last 100 returns, as it was logged
+    evaluations   (V, 2) where the run was evaluated greedily, and the mean return
     """
 
     folder: Path
     config: Mapping[str, Any]
     env_steps: int
-    ends: Steps
-    returns: Floats
-    evaluation_steps: Steps
+    episodes: Floats
+    means: Floats
     evaluations: Floats
+
+    def setting(self, name: str) -> Any:
+        """One of the run's own settings; None where it is not known."""
+        return self.config.get("settings", {}).get(name)
 
 
 def read_curve(folder: Path | str) -> LearningCurve:
@@ -68,61 +62,33 @@ def read_curve(folder: Path | str) -> LearningCurve:
     try:
         config = json.loads(files.config.read_text(encoding="utf-8"))
         lines = read_json_lines(files.metrics) if files.metrics.exists() else []
-    except (OSError, ValueError) as error:
-        raise RunError(f"{folder} cannot be read: {error}") from None
-    steps: list[int] = []
-    for i, line in enumerate(lines, start=1):
-        step = line.get("env_steps") if isinstance(line, dict) else None
-        if not isinstance(step, int) or step < 0:
-            raise RunError(f"{files.metrics}, line {i}: env_steps must be a count, got {step!r}")
-        if steps and step < steps[-1]:
-            raise RunError(f"{files.metrics} is damaged: env_steps must not fall")
-        steps.append(step)
-    ended = (files.read_result() or {}).get("env_steps")
-    reached = max([ended if isinstance(ended, int) else 0, *steps[-1:]])
-    return LearningCurve(
-        files.path,
-        config,
-        reached,
-        *_column(lines, "episodes/reward"),
-        *_column(lines, "evaluation/reward"),
-    )
-
-
-def _column(lines: list[dict[str, Any]], tag: str) -> tuple[Steps, Floats]:
-    """Steps and values of the lines that have a number under a tag."""
-    found = [(x["env_steps"], x[tag]) for x in lines if isinstance(x.get(tag), int | float)]
-    columns = np.array(found, dtype=np.float64).reshape(-1, 2)
-    return columns[:, 0].astype(np.int64), columns[:, 1]
+        steps = [int(line["env_steps"]) for line in lines]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(f"{files.metrics} cannot be read: {error!r}") from None
+    if steps != sorted(steps):
+        raise RunError(f"{files.metrics} is damaged: env_steps must not fall")
+    ended = (files.read_result() or {}).get("env_steps", 0)
+    tags = ("episodes/reward", "episodes/mean_reward", "evaluation/reward")
+    columns = [
+        [(line["env_steps"], line[tag]) for line in lines if line.get(tag) is not None]
+        for tag in tags
+    ]
+    arrays = (np.array(column, np.float64).reshape(-1, 2) for column in columns)
+    return LearningCurve(files.path, config, max([ended, *steps[-1:]]), *arrays)
 
 
 # Averages.
 
 
-def common_grid(curves: Sequence[LearningCurve], points: int = GRID_POINTS) -> Floats:
+def common_grid(curves: Sequence[LearningCurve], points: int = 200) -> Floats:
     """Evenly spaced environment steps (points,), the last one the end of the longest run."""
-    if not curves:
-        raise ValueError("curves must hold at least one, got none")
-    n_points = whole_number("points", points)
     longest = max(curve.env_steps for curve in curves)
-    return np.linspace(longest / n_points, longest, n_points, dtype=np.float64)
+    return np.linspace(longest / points, longest, points, dtype=np.float64)
 
 
 def default_window(env_steps: float) -> int:
     """How many environment steps each point of a curve looks back: a twentieth of its length."""
     return max(1, round(env_steps / 20))
-
-
-def mean_of_episodes(curve: LearningCurve, at: ArrayLike, episodes: int = 100) -> Floats:
-    """The mean return of the last episodes that had ended by each step, as stop rules take it.
-
-    (points,) for environment steps (points,); NaN before the first episode ended and after the end
-    of the run.
-    """
-    window = whole_number("episodes", episodes)
-    steps = np.asarray(at, dtype=np.float64)
-    stops = np.searchsorted(curve.ends, steps, side="right")
-    return _means(curve, steps, np.maximum(stops - window, 0), stops)
 
 
 def mean_of_steps(curve: LearningCurve, at: ArrayLike, last: float) -> Floats:
@@ -131,45 +97,36 @@ def mean_of_steps(curve: LearningCurve, at: ArrayLike, last: float) -> Floats:
     Where none did, the value of the last episode goes on. In contrast to a number of episodes, a
     number of steps is the same time for good agents and bad ones, however long their episodes are.
 
-    (points,) for environment steps (points,), NaN as in `mean_of_episodes`: the value at s is of
-    the episodes that ended in (s − last, s], `last` above 0.
+    (points,) for environment steps (points,): the value at s is of the episodes that ended in
+    (s − last, s]. NaN before the first episode ended and after the end of the run.
     """
-    if not last > 0:
-        raise ValueError(f"last must be above 0, got {last}")
     steps = np.asarray(at, dtype=np.float64)
-    stops = np.searchsorted(curve.ends, steps, side="right")
-    starts = np.searchsorted(curve.ends, steps - last, side="right")
-    if len(curve.ends):
-        # All episodes that ended at the same step as the last one count as the last one.
-        latest = np.searchsorted(curve.ends, curve.ends[np.maximum(stops - 1, 0)], side="left")
-        starts = np.minimum(starts, latest)
-    return _means(curve, steps, starts, stops)
-
-
-def _means(curve: LearningCurve, steps: Floats, starts: Steps, stops: Steps) -> Floats:
-    """The mean return of a range of episodes at each step."""
+    ends, returns = curve.episodes.T
+    stops = np.searchsorted(ends, steps, side="right")
+    starts = np.searchsorted(ends, steps - last, side="right")
     values = np.full(len(steps), np.nan)
-    for point in np.flatnonzero((stops > starts) & (steps <= curve.env_steps)):
-        values[point] = curve.returns[starts[point] : stops[point]].mean()
+    for point in np.flatnonzero((stops > 0) & (steps <= curve.env_steps)):
+        stop = stops[point]
+        # All episodes that ended at the same step as the last one count as the last one.
+        start = min(starts[point], np.searchsorted(ends, ends[stop - 1], side="left"))
+        values[point] = returns[start:stop].mean()
     return values
 
 
-def area_under(curve: LearningCurve, at: ArrayLike, last: float) -> float:
-    """The mean of `mean_of_steps` over an evenly spaced grid, where known: how good a run was.
+def area_under(curve: LearningCurve, steps: int) -> float | None:
+    """The mean of a run's curve up to `steps`: its area divided by its length.
 
-    That is the area under the curve divided by its length; NaN for a run without episodes.
+    None for a run without episodes.
     """
-    values = mean_of_steps(curve, at, last)
-    known = values[~np.isnan(values)]
-    return float(known.mean()) if len(known) else math.nan
+    values = mean_of_steps(curve, np.linspace(steps / 200, steps, 200), default_window(steps))
+    return None if np.isnan(values).all() else float(np.nanmean(values))
 
 
 def group_labels(curves: Sequence[LearningCurve]) -> list[str]:
     """One label per curve: the settings in which not all agree, such as "double, gamma 0.9".
 
-    A bundle such as "rainbow" goes by its name, "base" are switches that are all off, and the
-    algorithm's name stands where all agree. What does not change learning, such as the device or
-    the seed, is not looked at.
+    "base" are switches that are all off, and the algorithm's name stands where all agree. What does
+    not change learning, such as the device or the seed, is not looked at.
     """
     settings: list[dict[str, Any]] = []
     for curve in curves:
@@ -181,26 +138,20 @@ def group_labels(curves: Sequence[LearningCurve]) -> list[str]:
         name for name in names if any(each.get(name) != settings[0].get(name) for each in settings)
     ]
     if not differing:
-        return [str(each.get("algorithm", "run")) for each in settings]
-    return [_label({name: each.get(name) for name in differing}, each) for each in settings]
+        return [str(each["algorithm"]) for each in settings]
+    return [", ".join(_words(each, differing)) or "base" for each in settings]
 
 
-def _label(differing: dict[str, Any], settings: dict[str, Any]) -> str:
-    """The differing settings of a run in words; those of a bundle by its name."""
-    entry = CATALOGUE.get(settings["algorithm"])
+def _words(settings: Mapping[str, Any], names: Sequence[str]) -> list[str]:
+    """Some settings in words; switches that are off need none."""
     words = []
-    for bundle, parts in entry.bundles.items() if entry else ():
-        if parts.items() <= settings.items() and parts.keys() & differing.keys():
-            words.append(bundle)
-            differing = {k: v for k, v in differing.items() if k not in parts}
-    for name, value in differing.items():
+    for name in names:
+        value = settings.get(name)
         if isinstance(value, bool):
             words += [name] if value else []
-        elif name in ("algorithm", "env_id"):
-            words.append(str(value))
         else:
-            words.append(f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}")
-    return ", ".join(words) or "base"
+            words.append(str(value) if name in ("algorithm", "env_id") else f"{name} {value}")
+    return words
 
 
 # Pictures.
@@ -215,8 +166,6 @@ def plot_runs(folders: Sequence[Path | str], path: Path | str) -> None:
         RunError: no run folder, a damaged one, or the picture cannot be written.
         ImportError: Matplotlib is not installed.
     """
-    if not folders:
-        raise ValueError("folders must hold at least one run folder, got none")
     curves = [read_curve(folder) for folder in folders]
     if len(curves) == 1:
         save_figure(run_figure(curves[0]), path)
@@ -230,28 +179,21 @@ def plot_runs(folders: Sequence[Path | str], path: Path | str) -> None:
 def run_figure(curve: LearningCurve) -> Any:
     """The learning curve of one run, as a `matplotlib.figure.Figure`.
 
-    Every episode is a dot, where it ended. The line is the mean that decides when to stop, over the
-    last `stop_episodes` episodes (100, where that is a single one); diamonds are greedy
-    evaluations, the dashed line is the reward to stop at.
+    Every episode is a dot, where it ended. The line is the mean of the last 100, diamonds are
+    greedy evaluations, the dashed line is the reward to stop at.
     """
-    settings, config = curve.config.get("settings", {}), curve.config
-    stop_episodes = settings.get("stop_episodes", 100)
-    window = stop_episodes if stop_episodes > 1 else 100
+    config = curve.config
     what = config.get("preset") or config.get("algorithm") or curve.folder.name
     figure, axes = _axes(
-        curve.env_steps, f"{_environments([curve])}: {what}, seed {config.get('seed')}"
+        curve.env_steps, f"{curve.setting('env_id')}: {what}, seed {config.get('seed')}"
     )
-    size, alpha = (9, 0.5) if len(curve.ends) <= _MOST_POINTS else (3, 0.2)
-    dots = axes.scatter(curve.ends, curve.returns, s=size, alpha=alpha, color="#7f8c9b")
+    size, alpha = (9, 0.5) if len(curve.episodes) <= 1_000 else (3, 0.2)
+    dots = axes.scatter(*curve.episodes.T, s=size, alpha=alpha, color="#7f8c9b")
     dots.set(label="episode", linewidths=0, rasterized=True)
-    at = np.unique(np.concatenate([curve.ends, [curve.env_steps]]))
-    if len(at) > _MOST_POINTS:
-        at = at[np.linspace(0, len(at) - 1, _MOST_POINTS).astype(np.int64)]
-    mean = mean_of_episodes(curve, at, window)
-    label = f"mean of the last {window} episodes"
-    axes.plot(at, mean, color=COLOURS[0], linewidth=2, drawstyle="steps-post", label=label)
+    label = "mean of the last 100 episodes"
+    axes.plot(*curve.means.T, color=COLOURS[0], linewidth=2, drawstyle="steps-post", label=label)
     if len(curve.evaluations):
-        marks = axes.scatter(curve.evaluation_steps, curve.evaluations, s=40, marker="D")
+        marks = axes.scatter(*curve.evaluations.T, s=40, marker="D")
         marks.set(label="greedy evaluation", facecolor=COLOURS[1], edgecolor="white", zorder=5)
         marks.set_clip_on(False)  # the last one stands on the edge of the axes
     _finish(figure, axes, [curve], loc="outside lower left", ncols=4)
@@ -259,42 +201,37 @@ def run_figure(curve: LearningCurve) -> Any:
 
 
 def compare_figure(
-    groups: Mapping[str, Sequence[LearningCurve]],
-    *,
-    window: int | None = None,
-    title: str | None = None,
-    seed: int = 0,
+    groups: Mapping[str, Sequence[LearningCurve]], *, title: str | None = None
 ) -> Any:
     """Learning curves of groups of runs: interquartile mean, its 95 % band, and every run thin.
 
     A group's curve is drawn from where all of its runs have finished an episode to where the first
     of them ends: beyond that it would be the curve of those that happen to be there. Runs in which
-    no episode has ended are left out, and the legend says so. Each point looks `window` steps back;
-    None takes a twentieth of the longest run. Returns a `matplotlib.figure.Figure`.
+    no episode has ended are left out, and the legend says so. Returns a `matplotlib.figure.Figure`.
     """
     curves = [curve for group in groups.values() for curve in group]
     grid = common_grid(curves)
-    last = default_window(grid[-1]) if window is None else window
-    figure, axes = _axes(grid[-1], _environments(curves) if title is None else title)
+    last = default_window(grid[-1])
+    names = ", ".join(dict.fromkeys(str(curve.setting("env_id")) for curve in curves))
+    figure, axes = _axes(grid[-1], title or names)
     styles = itertools.cycle(itertools.product(("solid", "dashed", "dotted"), COLOURS))
     alpha = 0.3 if len(groups) <= 4 else 0.15
     for (label, group), (dash, colour) in zip(groups.items(), styles, strict=False):
-        rows = [mean_of_steps(curve, grid, last) for curve in group]
-        known = [row for row in rows if not np.isnan(row).all()]
-        count = f"{len(known)} of {len(rows)}" if len(known) < len(rows) else f"{len(rows)}"
-        legend = f"{label} ({count} {'run' if len(rows) == 1 else 'runs'})"
-        centre = known[0] if known else np.full(len(grid), np.nan)
-        if len(known) > 1:
-            for row in known:
-                axes.plot(grid, row, color=colour, linewidth=0.8, alpha=alpha, label="_run")
-            band = bootstrap_band(known, rng=seed)
-            axes.fill_between(grid, band.low, band.high, color=colour, alpha=alpha / 2, linewidth=0)
-            centre = band.estimate
+        rows = [mean_of_steps(curve, grid, last) for curve in group if len(curve.episodes)]
+        count = f"{len(rows)} of {len(group)}" if len(rows) < len(group) else f"{len(rows)}"
+        legend = f"{label} ({count} {'run' if len(group) == 1 else 'runs'})"
+        centre = np.full(len(grid), np.nan)
+        if rows:
+            centre, low, high = bootstrap_interval(rows, rng=0, resamples=1_000)
+            axes.fill_between(grid, low, high, color=colour, alpha=alpha / 2, linewidth=0)
+        for row in rows if len(rows) > 1 else ():
+            axes.plot(grid, row, color=colour, linewidth=0.8, alpha=alpha, label="_run")
         axes.plot(grid, centre, color=colour, linestyle=dash, linewidth=2.2, label=legend, zorder=3)
     _finish(figure, axes, curves, loc="outside right upper")
-    several = max(map(len, groups.values())) > 1
-    explained = "line: interquartile mean, band: its 95 % bootstrap interval; " if several else ""
-    note = f"{explained}training episodes that ended within the last {last:,} steps"
+    note = (
+        "line: interquartile mean over runs, band: its 95 % bootstrap interval; "
+        f"training episodes that ended within the last {last:,} steps"
+    )
     figure.supxlabel(note, fontsize="small", color="#555555", x=0.01, ha="left")
     return figure
 
@@ -341,18 +278,13 @@ def _axes(env_steps: float, title: str) -> tuple[Any, Any]:
 
 def _finish(figure: Any, axes: Any, curves: Sequence[LearningCurve], **place: Any) -> None:
     """Draw a common reward to stop at, and the legend outside the axes: it covers no curve."""
-    stops = {curve.config.get("settings", {}).get("stop_reward") for curve in curves}
+    stops = {curve.setting("stop_reward") for curve in curves}
     if len(stops) == 1 and (stop := stops.pop()) is not None:
         label = f"reward to stop at: {stop:g}"
         axes.axhline(stop, color="#333333", linestyle="--", linewidth=1, label=label)
-    if not any(len(curve.ends) for curve in curves):
+    if not any(len(curve.episodes) for curve in curves):
         where = {"transform": axes.transAxes, "ha": "center", "color": "#555555"}
         axes.text(0.5, 0.5, "no episode has ended yet", **where)
     legend = figure.legend(*axes.get_legend_handles_labels(), frameon=False, **place)
     for handle in legend.legend_handles:
         handle.set_alpha(1.0)
-
-
-def _environments(curves: Sequence[LearningCurve]) -> str:
-    names = (str(curve.config.get("settings", {}).get("env_id", "")) for curve in curves)
-    return ", ".join(dict.fromkeys(names))

@@ -1,26 +1,29 @@
 """Which switch does what: an algorithm trained with each alone, all, and all but one."""
 
-import math
 import multiprocessing
 import os
 import re
 import shutil
 import signal
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
-
-import numpy as np
 
 from ptan.common.checks import whole_number
 from ptan.common.memory import keep_freed_memory
 from ptan.runs.errors import RunError, nearest
 from ptan.runs.folder import RunFolder, write_json
-from ptan.runs.plots import area_under, compare_figure, default_window, read_curve, save_figure
+from ptan.runs.plots import (
+    LearningCurve,
+    area_under,
+    compare_figure,
+    default_window,
+    read_curve,
+    save_figure,
+)
 from ptan.runs.progress import Silent, Watcher
 from ptan.runs.run import Run
 from ptan.runs.settings import RunConfig
@@ -50,21 +53,14 @@ class Job(NamedTuple):
 
 
 def variants(
-    base: RunConfig,
-    switches: Sequence[str] | None = None,
-    *,
-    single: bool = True,
-    leave_one_out: bool = False,
+    base: RunConfig, switches: Sequence[str] | None = None, *, leave_one_out: bool = False
 ) -> dict[str, dict[str, Any]]:
-    """The settings of each variant of an ablation.
+    """The settings of each variant of an ablation: the value of every switch, by label.
 
-    A switch is a setting that is on or off, or part of one of the algorithm's bundles, such as
-    `n_steps`, whose value in the bundle is "on". None are those of the first bundle.
-
-    Returns:
-        The value of every switch by label: "base" (all off), with `single` each one alone, all
-        together ("rainbow", or "all" where they are no bundle), and with `leave_one_out`
-        "rainbow without …".
+    "base" has all switches off, and "rainbow" all on, or "all" where they are no bundle of the
+    algorithm. Between them each is on alone; with `leave_one_out` each is off alone instead,
+    "rainbow without …". A switch is a setting that is on or off, or part of a bundle, such as
+    `n_steps`, whose value there is "on". None are those of the first bundle.
     """
     bundles = base.entry.bundles
     bundled = {k: v for bundle in bundles.values() for k, v in bundle.items()}
@@ -82,9 +78,11 @@ def variants(
     whole = next((k for k, bundle in bundles.items() if on == dict(bundle)), "all")
     if len(names) == 1:
         return {"base": off, names[0]: on}
-    alone = {name: {**off, name: on[name]} for name in names if single}
-    without = {f"{whole} without {name}": {**on, name: off[name]} for name in names}
-    return {"base": off, **alone, whole: on, **(without if leave_one_out else {})}
+    if leave_one_out:
+        each = {f"{whole} without {name}": {**on, name: off[name]} for name in names}
+    else:
+        each = {name: {**off, name: on[name]} for name in names}
+    return {"base": off, **each, whole: on}
 
 
 class Ablation:
@@ -98,7 +96,7 @@ class Ablation:
     Args:
         base: Settings of all runs, but for the switches; its seed is the first one.
         folder: Where everything is written.
-        switches, single, leave_one_out: As for `variants`.
+        switches, leave_one_out: As for `variants`.
         seeds: How many runs each variant has.
 
     Raises RunError for impossible settings, and where the folder holds runs of others.
@@ -111,7 +109,6 @@ class Ablation:
         *,
         switches: Sequence[str] | None = None,
         seeds: int = 5,
-        single: bool = True,
         leave_one_out: bool = False,
     ) -> None:
         n_seeds = whole_number("seeds", seeds)
@@ -120,7 +117,7 @@ class Ablation:
         self.base = replace(base, settings=replace(base.settings, stop_reward=None))
         self.folder = Path(folder)
         self.variants: Mapping[str, dict[str, Any]] = variants(
-            base, switches, single=single, leave_one_out=leave_one_out
+            base, switches, leave_one_out=leave_one_out
         )
         self.seeds = [base.seed + i for i in range(n_seeds)]
         # Seed by seed: an ablation that is stopped early has something of every variant.
@@ -189,14 +186,12 @@ class Ablation:
         over = [job for job in self.jobs if job.over]
         if not over:
             return None
-        steps = self.base.settings.steps
-        found = {}
+        steps, found = self.base.settings.steps, {}
         for label, switches in self.variants.items():
-            runs = [_scores(self.folder, job, steps) for job in over if job.label == label]
+            runs = [self._scores(job) for job in over if job.label == label]
             if runs:
-                final = _interval([run["final"] for run in runs])
-                area = _interval([run["area"] for run in runs if run["area"] is not None])
-                found[label] = {"switches": switches, "final": final, "area": area, "runs": runs}
+                scores = {name: _interval([run[name] for run in runs]) for name in _SCORES}
+                found[label] = {"switches": switches, **scores, "runs": runs}
         # Each evaluation has a seed of its own.
         protocol = str(_evaluation(over[0]).get("protocol", "")).partition(", seed ")[0]
         return {
@@ -212,6 +207,18 @@ class Ablation:
             "variants": found,
         }
 
+    def _scores(self, job: Job) -> dict[str, Any]:
+        """What one finished run says."""
+        curve = read_curve(job.path)
+        return {
+            "seed": job.config.seed,
+            "folder": job.path.relative_to(self.folder).as_posix(),
+            "final": _evaluation(job)["mean"],
+            "area": area_under(curve, self.base.settings.steps),
+            "env_steps": curve.env_steps,
+            "resumed": len(curve.config["resumed"]),
+        }
+
     def write(self) -> None:
         """Write `results.json` and `results.md` of the runs that are over; nothing if none is."""
         if (found := self.results()) is None:
@@ -223,48 +230,42 @@ class Ablation:
             raise RunError(f"{self.folder} cannot be written: {error.strerror or error}") from None
 
     def _draw(self, watch: Watcher) -> None:
-        over = [job for job in self.jobs if job.over]
-        groups = {
-            label: [read_curve(job.path) for job in over if job.label == label]
-            for label in dict.fromkeys(job.label for job in over)
-        }
+        groups: dict[str, list[LearningCurve]] = {}
+        for job in self.jobs:
+            if job.over:
+                groups.setdefault(job.label, []).append(read_curve(job.path))
         if not groups:
             return
-        title = (
-            f"{self.base.settings.env_id}: ablation of {self.base.preset or self.base.algorithm}"
-        )
+        what = self.base.preset or self.base.algorithm
+        title = f"{self.base.settings.env_id}: ablation of {what}"
         try:
-            figure = compare_figure(groups, title=title)
-            save_figure(figure, self.folder / "curves.png")
+            save_figure(compare_figure(groups, title=title), self.folder / "curves.png")
         except ImportError as missing:
             watch.say(f"no picture: {missing}")
 
 
+_SCORES = {"final": "final network, greedy", "area": "on the way"}
+
+
 def table(found: dict[str, Any]) -> str:
     """The results of `Ablation.results` as a table in Markdown: a row per variant."""
-    seeds = found["seeds"]
-    rows = [("variant", "runs", "final network, greedy", "on the way")]
+    seeds, missing = found["seeds"], found["runs"] - found["runs_over"]
+    width = max(map(len, found["variants"]))
+    lines = [f"| {'variant':{width}} | runs | {' | '.join(_SCORES.values())} |"]
+    lines.append(f"|-{'-' * width}-|{'---|' * 3}")
     for label, variant in found["variants"].items():
-        n_runs = str(len(variant["runs"]))
-        rows.append((label, n_runs, _written(variant["final"]), _written(variant["area"])))
-    widths = [max(len(row[i]) for row in rows) for i in range(4)]
-    lines = [
-        f"| {' | '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))} |"
-        for row in rows
-    ]
-    lines.insert(1, f"|{'|'.join('-' * (width + 2) for width in widths)}|")
-    missing = found["runs"] - found["runs_over"]
+        scores = " | ".join(_written(variant[name]) for name in _SCORES)
+        lines.append(f"| {label:{width}} | {len(variant['runs']):4} | {scores} |")
     unfinished = f" {missing} of {found['runs']} runs are not over yet." if missing else ""
     numbers = f"seeds {seeds[0]} to {seeds[-1]}" if len(seeds) > 1 else f"seed {seeds[0]}"
     return (
         f"# {found['env_id']}: ablation of {found['preset'] or found['algorithm']}\n\n"
         f"{found['steps']:,} environment steps per run, {numbers}.{unfinished}\n\n"
         + "\n".join(lines)
-        + "\n\nInterquartile mean over runs [95 % stratified bootstrap interval]. *Final network*: "
-        f"mean return of an evaluation ({found['evaluation']}). *On the way*: mean of the learning "
-        "curve, which is the area under it divided by its length, in units of return, exploration "
-        f"included; each point averages the last {found['window']:,} steps. Below 10 runs such "
-        "intervals are too narrow rather than too wide.\n\n![Learning curves](curves.png)\n"
+        + "\n\nInterquartile mean over runs [95 % bootstrap interval; below 10 runs too narrow rather "
+        f"than too wide]. *Final network*: mean return of an evaluation ({found['evaluation']}). "
+        "*On the way*: mean of the learning curve, in units of return, exploration included; each "
+        f"point averages the last {found['window']:,} steps.\n\n![Learning curves](curves.png)\n"
     )
 
 
@@ -275,24 +276,12 @@ def _written(interval: dict[str, float | None]) -> str:
     return f"{iqm:.2f}" if low is None else f"{iqm:.2f} [{low:.2f}, {high:.2f}]"
 
 
-def _interval(scores: list[float]) -> dict[str, float | None]:
-    found = bootstrap_interval(scores, rng=0, resamples=10_000) if scores else (math.nan,) * 3
-    named = zip(("iqm", "low", "high"), found, strict=True)
-    return {name: None if math.isnan(value) else value for name, value in named}
-
-
-def _scores(folder: Path, job: Job, steps: int) -> dict[str, Any]:
-    """What one finished run says."""
-    curve = read_curve(job.path)
-    area = area_under(curve, np.linspace(steps / 200, steps, 200), default_window(steps))
-    return {
-        "seed": job.config.seed,
-        "folder": job.path.relative_to(folder).as_posix(),
-        "final": _evaluation(job)["mean"],
-        "area": None if math.isnan(area) else area,
-        "env_steps": curve.env_steps,
-        "resumed": len(curve.config.get("resumed", [])),
-    }
+def _interval(scores: list[float | None]) -> dict[str, float | None]:
+    names, known = ("iqm", "low", "high"), [score for score in scores if score is not None]
+    if not known:
+        return dict.fromkeys(names)
+    found = map(float, bootstrap_interval(known, rng=0, resamples=10_000))
+    return {name: v if v == v else None for name, v in zip(names, found, strict=True)}
 
 
 def _evaluation(job: Job) -> dict[str, Any]:
@@ -343,33 +332,28 @@ def _side_by_side(
     """
     spawn = multiprocessing.get_context("spawn")
     stop = spawn.Event()
-    pool = ProcessPoolExecutor(count, spawn, _begin_process, (stop, os.getpid()))
     waiting, running = list(jobs), dict[Future[bool], Job]()
-    failure, stopped = None, False
-    with pool:
+    failure: RunError | None = None
+    with ProcessPoolExecutor(count, spawn, _begin_process, (stop, os.getpid())) as pool:
         try:
-            while waiting or running:
-                if not stopped and (failure is not None or interrupted()):
-                    stopped = True
-                    stop.set()
-                    waiting.clear()
-                while waiting and len(running) < count:
+            while running or (waiting and not stop.is_set()):
+                while waiting and len(running) < count and not stop.is_set():
                     job = waiting.pop(0)
                     watch.say(f"{len(jobs) - len(waiting)} of {len(jobs)}: {job}")
                     running[pool.submit(_train_in_process, _alone(job))] = job
-                for future in [one for one in running if one.done()]:
+                for future in wait(running, 0.1, FIRST_COMPLETED).done:
                     job = running.pop(future)
-                    error = future.exception()
-                    if error is None and future.result():
+                    if (error := future.exception()) is not None:
+                        failure = failure or RunError(f"{job} failed: {error}")
+                    elif future.result():
                         done()
-                    elif error is not None and failure is None:
-                        failure = RunError(f"{job} failed: {error}")
-                time.sleep(0.05)
+                if failure is not None or interrupted():
+                    stop.set()
         finally:
             stop.set()  # also after a second Ctrl-C: the pool waits for its processes
     if failure is not None:
         raise failure
-    return not stopped
+    return not waiting and all(job.over for job in jobs)
 
 
 _process: list[Any] = []  # of a process that makes runs: the event to stop, and its parent
