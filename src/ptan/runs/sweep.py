@@ -263,7 +263,8 @@ def table(found: dict[str, Any]) -> str:
         f"{found['steps']:,} environment steps per run, {numbers}.{unfinished}\n\n"
         + "\n".join(lines)
         + "\n\nInterquartile mean over runs [95 % bootstrap interval; below 10 runs too narrow "
-        f"rather than too wide]. *Final network*: mean return of an evaluation ({found['evaluation']}). "
+        "rather than too wide]. *Final network*: mean return of an evaluation "
+        f"({found['evaluation']}). "
         "*On the way*: mean of the learning curve, in units of return, exploration included; each "
         f"point averages the last {found['window']:,} steps.\n\n![Learning curves](curves.png)\n"
     )
