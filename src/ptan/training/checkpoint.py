@@ -141,8 +141,7 @@ class Checkpoints:
         The newest is the one that was saved last, even if its environment steps are fewer.
 
         Raises:
-            TypeError, ValueError: an argument makes no sense, or cannot be saved. Nothing is
-                written.
+            TypeError, ValueError: an argument cannot be saved. Nothing is written.
             OSError: it cannot be written; names the path. What was saved before is still there.
         """
         step = whole_number("step", step, least=0)

@@ -5,12 +5,8 @@ from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["BAR", "GREEDY_BAR", "MEAN", "draw_distributions"]
 
-BAR, GREEDY_BAR = (112, 146, 190), (226, 113, 22)
-"""Colours of bars, as red, green, blue."""
-MEAN = (30, 30, 30)
-"""Colour of the line at an action's value."""
-
-_TEXT = (60, 60, 60)
+BAR, GREEDY_BAR, MEAN, _TEXT = (112, 146, 190), (226, 113, 22), (30, 30, 30), (60, 60, 60)
+"""Colours as red, green, blue."""
 _PLOT_WIDTH, _LEFT, _RIGHT, _TOP, _BOTTOM, _GAP = 408, 40, 100, 10, 30, 10  # pixels
 
 

@@ -35,14 +35,12 @@ class JsonLinesLog:
     and hands it to the operating system at once. NaN and the infinities, which JSON does not know,
     are written as null. `clock` tells seconds from any point in time.
 
-    A run that is resumed at `truncate_after` environment steps goes on with a file that exists,
-    without its lines of later steps and without a torn last line, and with its `seconds`. None
-    begins a new file.
+    A run that is resumed at `truncate_after` environment steps goes on with the file, without its
+    lines of later steps and a torn last one; None begins a new file.
 
     Raises:
         FileExistsError: the file exists, and truncate_after is None.
-        ValueError: truncate_after is negative, or the file has a line of something else. It is left
-            as it is.
+        ValueError: the file has a line of something else. It is left as it is.
     """
 
     def __init__(
@@ -63,8 +61,7 @@ class JsonLinesLog:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._file = self.path.open("xb" if truncate_after is None else "ab")
         self._file.truncate(end)
-        self._clock = clock
-        self._start = clock() - seconds
+        self._clock, self._start = clock, clock() - seconds
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
         """Add one line: environment steps so far, seconds, and numbers by tag."""

@@ -20,8 +20,7 @@ class Record:
 
     env_steps   environment steps so far
     updates     updates so far
-    metrics     of algorithm and collector: floats, and scalar tensors on the device, not waited
-                for; empty without an update
+    metrics     floats, and scalar tensors on the device, not waited for; empty without an update
     episodes    (return, steps) of the episodes finished since the last record
     updated     whether there was an update
     """
@@ -45,13 +44,8 @@ def train(
                 break
 
     Between two records nothing is in progress: the loop may be left there, and taken up again by
-    another call.
-
-    Args:
-        algorithm: Learns.
-        collector: Steps the environments; its `phase` says whether updates are due yet.
-        look_every: Environment steps after which a record comes even if no update was due, as in a
-            warm-up; None waits for the update.
+    another call. With `look_every`, a record comes after so many environment steps at the latest,
+    even if no update was due, as in a warm-up.
     """
     while True:
         data = next(collector) if look_every is None else collector.advance(look_every)

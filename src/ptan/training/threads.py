@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from statistics import fmean
 
 import torch
 from torch import Tensor
@@ -53,8 +54,7 @@ class ThreadTuner(Callback):
     begun; twice as many now and then, as it may have ended. A trial that goes badly is given up at
     once; all of them together lose some 5 % of the time at most. `report` is told each change.
 
-    Sums of floats depend on the number of threads: a run that is to be repeated to the bit needs a
-    fixed number (`torch_threads`). Networks that are `is_small` need one.
+    Sums of floats depend on the number: runs that are to be repeated to the bit need a fixed one.
     """
 
     def __init__(
@@ -135,5 +135,4 @@ class ThreadTuner(Callback):
 
 def _typical(seconds: Iterable[float]) -> float:
     """The mean of all but the longest, which may be that of a log or a reset."""
-    shorter = sorted(seconds)[:-1]
-    return sum(shorter) / len(shorter)
+    return fmean(sorted(seconds)[:-1])

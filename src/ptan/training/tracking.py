@@ -156,9 +156,6 @@ class Tracker(Callback):
         """Take over what `state_dict` returned, to write on as if never stopped, but for the speed.
 
         The logs are to be cut to the steps of the checkpoint, by their `truncate_after`.
-
-        Raises:
-            ValueError: the state is not of a tracker, or of one with another kind of generator.
         """
         check_entries(state, self.state_dict())
         check_generator_state(self._rng, state["rng"], "state['rng']")
