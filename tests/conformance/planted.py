@@ -91,14 +91,6 @@ class LostTails(PlainSource):
             steps.clear()
 
 
-class FullDiscount(PlainSource):
-    """Discounts shortened windows as if they were full."""
-
-    def row(self, steps, after, terminated, truncated):
-        right = super().row(steps, after, terminated, truncated)
-        return right._replace(discount=0.0 if terminated else self.gamma**self.n)
-
-
 class TruncatedIsTerminated(PlainSource):
     """Knows one kind of end."""
 

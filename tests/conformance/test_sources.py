@@ -22,7 +22,12 @@ def assert_found(findings, *parts):
         (planted.DoneOfFirstStep, 3, "step 2 of environment 0 (episode 1)", "last_state is"),
         (planted.LeakyRewards, 3, "step 3 of environment 0 (episode 1)", "reward is"),
         (planted.LostTails, 3, "step 3 of environment 0 (episode 1)", "no row starts here (2 step"),
-        (planted.FullDiscount, 3, "(episode 2)", "discount is 0.729"),
+        (
+            planted.spoiled(discount=lambda row: row.discount and 0.9**3),
+            3,
+            "(episode 2)",
+            "discount is 0.729",
+        ),
         (planted.TruncatedIsTerminated, 1, "the episode was truncated at 2", "terminated is True"),
         (planted.StaleFinalState, 1, "was truncated at 2", "final_state is the observation of st"),
         (

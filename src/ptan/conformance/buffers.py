@@ -19,6 +19,7 @@ from ptan.experience import ExperienceFirstLast
 Make = Callable[[], Any]
 FULL = 8  # capacity of the buffers
 DRAWS = 2_500
+ENTRANCES = ("add", "_add", "append")
 PRIORITIES = (0.5, 4.0, 1.0, 2.0, 0.7, 3.0, 1.5, 2.5)
 COLUMNS = ("states", "actions", "rewards", "dones", "discounts", "steps", "last_states")
 FIELDS = ("state", "action", "reward", "terminated", "discount", "steps", "final_state")
@@ -37,7 +38,7 @@ def check_buffer(make_buffer: Callable[[Any, int], Any]) -> list[str]:
         make_buffer: called as `make_buffer(source, capacity)`, returns an empty buffer; `source`
             is None, or an iterable of rows to populate from.
     """
-    return report(guarded("making the buffer", _check_uniform(make_buffer)))
+    return report(guarded("making or filling the buffer", _check_uniform(make_buffer)))
 
 
 def check_prioritized(
@@ -55,22 +56,14 @@ def check_prioritized(
         alpha: how much priorities matter, above 0.
     """
     found = check_buffer(lambda source, capacity: make_buffer(source, capacity, alpha))
-    new = partial(make_buffer, None, FULL, alpha)
-
-    def checks() -> Iterator[str]:
-        if not hasattr(new(), "update_priorities"):
-            yield "the buffer has no update_priorities(indices, priorities)"
-            return
-        for check in (_check_draws(new, alpha), _check_beta(new, alpha), _check_updates(new)):
-            yield from guarded("the prioritized buffer", check)
-
-    return found + report(guarded("making the buffer", checks()))
+    return found + report(guarded("making the buffer", _check_priorities(make_buffer, alpha)))
 
 
 def _check_uniform(make_buffer: Callable[[Any, int], Any]) -> Iterator[str]:
     """What `check_buffer` looks for."""
     new = partial(make_buffer, None, FULL)
-    if not hasattr(empty := new(), "sample"):
+    empty = new()
+    if not (hasattr(empty, "sample") and any(hasattr(empty, name) for name in ENTRANCES)):
         yield "the buffer needs sample(n), and add(row), _add(row) or append(row)"
         return
     yield from different("the length of a new buffer", len(empty), 0)
@@ -79,7 +72,7 @@ def _check_uniform(make_buffer: Callable[[Any, int], Any]) -> Iterator[str]:
     for rows in (1, 2, FULL - 1, FULL, FULL + 3, 2 * FULL):
         what = f"after {rows} row{'s' * (rows > 1)} in a buffer of {FULL}"
         yield from guarded(what, _check_holds(_filled(new, rows), _even(rows), what))
-    for check in (_check_snapshots(new), _check_populate(make_buffer), _check_shapes(new)):
+    for check in (_check_snapshots(new), _check_entrances(make_buffer, new)):
         yield from guarded("the buffer", check)
 
 
@@ -109,8 +102,7 @@ def _row_number(row: Any) -> int:
 
 def _add_rows(buffer: Any, rows: int, after: int = 0) -> Any:
     """The buffer after so many more rows."""
-    methods = (getattr(buffer, name, None) for name in ("add", "_add", "append"))
-    enter = next(filter(callable, methods))
+    enter = next(getattr(buffer, name) for name in ENTRANCES if hasattr(buffer, name))
     for number in range(after + 1, after + rows + 1):
         enter(_make_row(number))
     return buffer
@@ -215,17 +207,13 @@ def _check_snapshots(new: Make) -> Iterator[str]:
                 yield f"{other} and {name} share memory"
 
 
-def _check_populate(make_buffer: Callable[[Any, int], Any]) -> Iterator[str]:
-    """`populate(n)` takes exactly n rows, in order."""
+def _check_entrances(make_buffer: Callable[[Any, int], Any], new: Make) -> Iterator[str]:
+    """`populate(n)` takes exactly n rows; a row of another shape, if refused, changes nothing."""
     buffer, total = make_buffer(map(_make_row, count(1)), FULL), 0
     for number in (0, 1, 3, 2, FULL) if hasattr(buffer, "populate") else ():
         buffer.populate(number)
         total += number
         yield from _check_holds(buffer, _even(total), f"after populate({number})")
-
-
-def _check_shapes(new: Make) -> Iterator[str]:
-    """Where a row of another shape is refused, nothing changes."""
     odd = _make_row(9)._replace(state=np.zeros((2, 2), np.float32))
     for name, rows in (("add", odd), ("extend", [_make_row(6), odd])):
         buffer = _filled(new, 5)
@@ -254,6 +242,15 @@ def _prioritized(new: Make) -> Any:
     priorities = [PRIORITIES[number - 1] for number in indices]
     buffer.update_priorities(np.array(list(indices.values())), np.array(priorities))
     return buffer
+
+
+def _check_priorities(make_buffer: Callable[..., Any], alpha: float) -> Iterator[str]:
+    new = partial(make_buffer, None, FULL, alpha)
+    if not hasattr(new(), "update_priorities"):
+        yield "the buffer has no update_priorities(indices, priorities)"
+        return
+    for check in (_check_draws(new, alpha), _check_beta(new, alpha), _check_updates(new)):
+        yield from guarded("the prioritized buffer", check)
 
 
 def _check_draws(new: Make, alpha: float) -> Iterator[str]:
