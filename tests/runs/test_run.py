@@ -172,22 +172,6 @@ def test_a_run_that_is_over_stays_over_and_writes_nothing_again(tmp_path: Path) 
     assert not any("new episodes" in line for line in listener.lines)
 
 
-def test_a_run_that_is_over_is_evaluated_on_more_episodes_if_asked_to(tmp_path: Path) -> None:
-    Run.create(config(steps=100, eval_episodes=2), tmp_path / "run").train()
-    result = Run.resume(tmp_path / "run", {"eval_episodes": 3}).train()
-    assert result is not None
-    assert (result["env_steps"], len(result["evaluation"]["returns"])) == (100, 3)
-
-
-def test_a_run_that_ended_in_its_warm_up_keeps_its_steps_when_evaluated_again(
-    tmp_path: Path,
-) -> None:
-    Run.create(config(steps=40, eval_episodes=2), tmp_path / "run").train()
-    result = Run.resume(tmp_path / "run", {"eval_episodes": 3}).train()
-    assert result is not None
-    assert (result["env_steps"], len(result["evaluation"]["returns"])) == (40, 3)
-
-
 def test_a_run_that_goes_on_has_no_result_until_it_is_over_again(tmp_path: Path) -> None:
     Run.create(config(steps=150), tmp_path / "run").train()
     run = Run.resume(tmp_path / "run", {"steps": 300})

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ptan.cli.output import tell
-from ptan.runs.progress import Progress, Silent, Watcher
+from ptan.runs.progress import Progress, Watcher
 
 __all__ = ["Lines", "described", "interruption", "watching"]
 
@@ -48,7 +48,7 @@ def watching(quiet: bool, steps: int) -> Iterator[Watcher]:
         steps: Where the bar ends.
     """
     if quiet:
-        yield Silent()
+        yield Watcher()
         return
     try:
         from rich.console import Console
@@ -89,35 +89,35 @@ def described(progress: Progress) -> str:
     return "  ".join(parts)
 
 
-class Lines:
+class Lines(Watcher):
     """Prints a line every few seconds, for files and pipes."""
 
     def __init__(self, seconds: float = 5.0) -> None:
         self._seconds = seconds
         self._shown = -seconds
 
-    def progress(self, progress: Progress) -> None:
+    def progress(self, progress: Progress, /) -> None:
         """Print where the run stands, if the last time is long enough ago."""
         now = time.monotonic()
         if now - self._shown >= self._seconds:
             self._shown = now
             tell(f"{progress.env_steps:,}/{progress.steps:,} steps  {described(progress)}")
 
-    def say(self, line: str) -> None:
+    def say(self, line: str, /) -> None:
         """Print the line."""
         tell(line)
 
 
-class _Bar:
+class _Bar(Watcher):
     """A progress bar at the foot of the terminal; lines go above it."""
 
     def __init__(self, bar: Any, steps: int) -> None:
         self._bar = bar
         self._task = bar.add_task("starting", total=steps)
 
-    def progress(self, progress: Progress) -> None:
+    def progress(self, progress: Progress, /) -> None:
         done, total = progress.env_steps, progress.steps
         self._bar.update(self._task, completed=done, total=total, description=described(progress))
 
-    def say(self, line: str) -> None:
+    def say(self, line: str, /) -> None:
         self._bar.console.print(line, highlight=False, markup=False, soft_wrap=True)

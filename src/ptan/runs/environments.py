@@ -44,14 +44,8 @@ REPEATED = 10_000
 def training_environments(settings: RunSettings, seed: int = 0, probe: Probe | None = None) -> Any:
     """What a run's collector steps: one environment, a list of them, or a vector environment.
 
-    Args:
-        settings: The run's.
-        seed: Of environments that repeat their episodes.
-        probe: What `probe_environments` has found: environments can then be saved, or equal one
-            another from a seeded reset on. None makes them as they are.
-
-    Raises:
-        RunError: there is no such environment, or it cannot be made here.
+    With what `probe_environments` has found, they can be saved in mid-episode, or equal
+    one another from a seeded reset on. Raises RunError where they cannot be made.
     """
     count, atari = settings.num_envs, _atari(settings)
     with _one_line(settings.env_id):

@@ -7,25 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from ptan.envs.make import is_atari
-from ptan.runs.environments import (
-    close,
-    evaluation_environments,
-    evaluation_protocol,
-    has_chance,
-)
+from ptan.runs.environments import close, evaluation_environments, evaluation_protocol, has_chance
 from ptan.runs.errors import EnvironmentFailure, RunError
 from ptan.runs.settings import RunSettings
 from ptan.runs.statistics import mean_interval
 from ptan.training.evaluate import Played, play_parallel
 
-__all__ = [
-    "Evaluation",
-    "Interrupted",
-    "described_mean",
-    "evaluate_greedily",
-    "evaluation_distance",
-]
+__all__ = ["Evaluation", "Interrupted", "described_mean", "evaluate_greedily"]
 
 _SIDE_BY_SIDE = 20
 
@@ -39,12 +27,7 @@ class Evaluation:
     """Greedy episodes, and what they say.
 
     In a game without chance a greedy agent plays most beginnings in one of a few ways: episodes
-    that have become equal are one observation, and the interval counts them once.
-
-    played     the episodes; returns are undiscounted, of the raw game
-    protocol   how they were obtained, in words
-    seed       of the environments
-    chance     whether equal episodes are no repetitions, as the environment draws
+    that have become equal are one observation, and the interval counts them once (`chance` False).
     """
 
     played: list[Played]
@@ -54,13 +37,8 @@ class Evaluation:
 
     @property
     def returns(self) -> list[float]:
-        """The return of each episode."""
+        """The undiscounted return of each episode, of the raw game."""
         return [episode.total for episode in self.played]
-
-    @property
-    def different(self) -> list[float]:
-        """The returns without those of repetitions."""
-        return [e.total for e in (self.played if self.chance else dict.fromkeys(self.played))]
 
     @property
     def mean(self) -> float:
@@ -71,16 +49,16 @@ class Evaluation:
         """Mean, spread and every return, with the protocol.
 
         `std` is the standard deviation of the episodes (n − 1), `ci95` half the width of the 95 %
-        interval of the mean (Student's t) from `different` episodes; both None for a single one.
-        `truncated` counts the episodes that were cut off.
+        interval of the mean (Student's t) from episodes that differ; both None for a single one.
         """
-        interval = mean_interval(self.different)
+        different = [e.total for e in (self.played if self.chance else dict.fromkeys(self.played))]
+        interval = mean_interval(different)
         return {
             "mean": self.mean,
             "std": float(np.std(self.returns, ddof=1)) if len(self.returns) > 1 else None,
             "ci95": None if math.isnan(interval.low) else interval.estimate - interval.low,
             "episodes": len(self.returns),
-            "different": len(self.different),
+            "different": len(different),
             "truncated": sum(episode.truncated for episode in self.played),
             "returns": self.returns,
             "protocol": self.protocol,
@@ -105,13 +83,6 @@ def described_mean(evaluation: Mapping[str, Any]) -> str:
     return f"{mean:.2f} ± {ci95:.2f} (95 %, Student's t, {count})"
 
 
-def evaluation_distance(settings: RunSettings) -> int:
-    """Environment steps from an evaluation to the next; evaluating Atari games is slow."""
-    if settings.eval_every is not None:
-        return settings.eval_every
-    return 20_000 if is_atari(settings.env_id) else 2_000
-
-
 def evaluate_greedily(
     settings: RunSettings,
     agent: Any,
@@ -119,20 +90,10 @@ def evaluate_greedily(
     seed: int,
     interrupted: Callable[[], bool] = lambda: False,
 ) -> Evaluation:
-    """Play whole episodes with the network as it is, side by side.
-
-    Args:
-        settings: The run's; its environments are made anew, without what only training needs.
-        agent: From the algorithm's `greedy_agent`.
-        episodes: How many.
-        seed: Of the environments.
-        interrupted: Asked at every step.
-
-    Returns:
-        The returns and how they were obtained.
+    """Play whole episodes side by side, in environments without what only training needs.
 
     Raises:
-        Interrupted: `interrupted` said so.
+        Interrupted: `interrupted`, asked at every step, said so.
         RunError: the environment cannot be made; `EnvironmentFailure`: it failed.
     """
     environments = evaluation_environments(settings, min(episodes, _SIDE_BY_SIDE))

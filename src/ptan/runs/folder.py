@@ -42,51 +42,40 @@ class RunFolder:
 
     @classmethod
     def create(cls, path: Path | str, config: RunConfig, command: Sequence[str] = ()) -> Self:
-        """Make a folder for a new run, and those above it, and write its settings.
-
-        Args:
-            path: Where.
-            config: What is written to `config.json`.
-            command: The command line that began the run.
+        """Make a folder for a new run, and those above it, and write `config.json`.
 
         Raises:
             RunError: there is something of that name already, or it cannot be written.
         """
         folder = cls(path)
+        content = {
+            "format": FORMAT,
+            "env_id": config.settings.env_id,
+            **config.to_json(),
+            "seed": config.seed,
+            "command": list(command),
+            "resumed": [],
+            "started": _now(),
+            "versions": _versions(),
+        }
+        made = False
         try:
             folder.path.parent.mkdir(parents=True, exist_ok=True)
             folder.path.mkdir()
-        except FileExistsError:
-            if folder.unfinished and any(folder.path.iterdir()):
+            made = True
+            write_json(folder.config, content)
+        except OSError as error:
+            if made:
+                shutil.rmtree(path, ignore_errors=True)
+            elif folder.unfinished and any(folder.path.iterdir()):
                 raise RunError(
                     f"{path} was left by a run that was stopped while it began: remove the folder"
                 ) from None
-            if folder.path.exists():
+            elif folder.path.exists():
                 raise RunError(
                     f"{path} is there already: choose another --name, or go on with --resume {path}"
                 ) from None
-            raise RunError(f"{path} cannot be made: its parent is no folder") from None
-        except OSError as error:
             raise RunError(f"{path} cannot be made: {error.strerror or error}") from None
-        try:
-            write_json(
-                folder.config,
-                {
-                    "format": FORMAT,
-                    "env_id": config.settings.env_id,
-                    **config.to_json(),
-                    "seed": config.seed,
-                    "command": list(command),
-                    "resumed": [],
-                    "started": _now(),
-                    "versions": _versions(),
-                },
-            )
-        except BaseException as error:
-            shutil.rmtree(folder.path, ignore_errors=True)
-            if isinstance(error, OSError):
-                raise RunError(f"{path} cannot be written: {error.strerror or error}") from None
-            raise
         return folder
 
     @classmethod

@@ -14,13 +14,7 @@ __all__ = ["LoadedAgent", "load_agent"]
 
 
 class LoadedAgent(NamedTuple):
-    """A greedy agent with what it comes from.
-
-    config      settings of its run
-    agent       acts without exploration
-    env_steps   of training, up to the checkpoint
-    warnings    about checkpoints that were damaged
-    """
+    """A greedy agent, the settings and steps of its run, and lines about damaged checkpoints."""
 
     config: RunConfig
     agent: Any
@@ -29,11 +23,7 @@ class LoadedAgent(NamedTuple):
 
 
 def load_agent(path: Path | str, device: str | None = None) -> LoadedAgent:
-    """Load the greedy agent of a run's newest intact checkpoint.
-
-    Args:
-        path: The run's folder.
-        device: Where the network shall live; None takes the run's.
+    """Load the greedy agent of a run's newest intact checkpoint, onto `device`, or the run's.
 
     Raises:
         RunError: no run folder, no intact checkpoint, or no such device or environment here.

@@ -20,26 +20,22 @@ from ptan.runs.environments import (
 )
 from ptan.runs.errors import RunError
 from ptan.runs.folder import RunFolder
-from ptan.runs.progress import Clock, Silent, Watcher
+from ptan.runs.progress import Clock, Watcher
 from ptan.runs.seeds import NEW_EPISODES, TRACKING, derived_seed
 from ptan.runs.settings import RunConfig
 from ptan.runs.state import RunState, Saved
 from ptan.training.callbacks import Callbacks
-from ptan.training.checkpoint import CheckpointError, Checkpoints
+from ptan.training.checkpoint import Checkpoints
 from ptan.training.logs import Log
 from ptan.training.tracking import EpisodeStatistics, Tracker
 
-__all__ = ["RunParts", "choose_device", "make_algorithm"]
+__all__ = ["RunParts", "make_algorithm"]
 
 _INTERVAL = 50_000  # of checkpoints of exact runs, where the settings give none
 
 
 def make_algorithm(config: RunConfig, observations: Any, actions: Any) -> Algorithm[Any]:
-    """The algorithm of a run for the spaces of its environment.
-
-    Raises:
-        RunError: an unfit space, setting or device.
-    """
+    """The algorithm of a run for the spaces of its environment; RunError if they do not fit."""
     device = choose_device(config.settings.device)
     env_id = config.settings.env_id
     check_spaces(config.algorithm, config.entry, env_id, actions)
@@ -62,11 +58,7 @@ def differences(algorithm: Any) -> list[str]:
 
 
 def choose_device(name: str) -> torch.device:
-    """The device of a name; "auto" is the first CUDA device, or else the CPU.
-
-    Raises:
-        RunError: there is no such device.
-    """
+    """The device of a name; "auto" is the first CUDA device, or else the CPU."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -79,22 +71,15 @@ def choose_device(name: str) -> torch.device:
 
 
 class RunParts:
-    """What a run is made of, how it is saved, and how it goes on from a checkpoint.
+    """What a run is made of, how it is saved, and how it goes on from the checkpoint `saved`.
 
-    config, settings       all settings; those of the run among them
-    folder                 where everything is written
     env                    one environment, a list of them, or a vector environment
     algorithm, collector   what is trained, and what it learns from
     state                  where the run stands beside these
     callbacks              what follows training: tracker, recent returns, those of the user
     notes, warnings        lines about how it was resumed, and about its environments
 
-    Args:
-        config: All settings.
-        folder: Where everything is written.
-        saved: The checkpoint that it goes on from; None begins anew.
-        more: Whether a run that was over is to go on.
-        checkpoints: What has loaded `saved`, which knows those that are damaged.
+    `more`: a run that was over is to go on. `checkpoints`: knows which of them are damaged.
     """
 
     def __init__(
@@ -117,7 +102,7 @@ class RunParts:
         self.checkpoints = checkpoints or Checkpoints(folder.checkpoints)
         self._seconds_before = self.state.seconds
         self._goes_on_at: int | None = None  # environment steps of the checkpoint
-        self._watch: Watcher = Silent()
+        self._watch: Watcher = Watcher()
         self.tracker: Tracker
         self.callbacks = Callbacks([])
         if self.settings.exact and saved is None:
@@ -176,9 +161,6 @@ class RunParts:
 
         What could not be saved is begun anew, and `notes` says so. Experience of a warm-up without
         updates that was not saved has taught nothing: such a run begins at 0 again.
-
-        Raises:
-            RunError: the checkpoint does not fit the settings.
         """
         self._saved_tracker: Mapping[str, Any] | None = None
         if saved is None:
@@ -246,12 +228,7 @@ class RunParts:
         )
 
     def _write(self, episodes: bool) -> None:
-        """Write a checkpoint.
-
-        Raises:
-            RunError: another process has written to the folder.
-            OSError: it cannot be written.
-        """
+        """Write a checkpoint."""
         algorithm, state = self.algorithm, self.state
         state.saved_at, state.seconds = algorithm.env_steps, self.seconds
         collector = self.collector.state_dict(episodes=episodes) if self.settings.exact else None
@@ -263,10 +240,7 @@ class RunParts:
             "episodes": episodes,
             "run": state.to_tree(),
         }
-        try:
-            path = self.checkpoints.save(parts, algorithm.env_steps)
-        except CheckpointError as error:
-            raise RunError(str(error)) from error
+        path = self.checkpoints.save(parts, algorithm.env_steps)
         self.callbacks.on_checkpoint(algorithm.env_steps, path)
 
     @property

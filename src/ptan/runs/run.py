@@ -7,14 +7,15 @@ from typing import Any, Self
 
 import torch
 
+from ptan.envs.make import is_atari
 from ptan.runs import state as states
 from ptan.runs.environments import close
 from ptan.runs.errors import EnvironmentFailure, RunError
-from ptan.runs.evaluation import Evaluation, Interrupted, evaluate_greedily, evaluation_distance
+from ptan.runs.evaluation import Evaluation, Interrupted, evaluate_greedily
 from ptan.runs.folder import RunFolder, write_json
 from ptan.runs.means import chosen_threads, opened_logs
 from ptan.runs.parts import RunParts
-from ptan.runs.progress import Display, Silent, Watcher
+from ptan.runs.progress import Display, Watcher
 from ptan.runs.seeds import EVALUATION, FINAL, derived_seed
 from ptan.runs.settings import RunConfig
 from ptan.training.callbacks import Callbacks
@@ -29,15 +30,15 @@ _STEPS = 500  # environment steps between two looks at requests to stop
 class Run(RunParts):
     """An algorithm in training, its folder, and the rules for when it stops.
 
-    Made by `Run.create` or `Run.resume`; `train` does everything else. Training stops at
-    `steps` environment steps; or when the mean return of the last `stop_episodes` training episodes
-    is above `stop_reward` and the network as it is, evaluated greedily in environments of its own,
-    reaches it too. The final network is always evaluated, on episodes that decided nothing.
+    Made by `Run.create` or `Run.resume`; `train` does everything else. Training stops at `steps`;
+    or when the mean return of the last `stop_episodes` training episodes is above `stop_reward` and
+    the network as it is, evaluated greedily in environments of its own, reaches it too. The final
+    network is always evaluated, on episodes that decided nothing.
     """
 
     def __init__(self, config: RunConfig, folder: RunFolder, **parts: Any) -> None:
         super().__init__(config, folder, **parts)
-        self._display = Display(Silent(), self.settings.steps, self.recent)
+        self._display = Display(Watcher(), self.settings.steps, self.recent)
         self._interrupted: Callable[[], bool] = lambda: False
         self._stop: str | None = None
         self._metrics: dict[str, Any] = {}
@@ -47,9 +48,7 @@ class Run(RunParts):
     def create(cls, config: RunConfig, path: Path | str, command: Sequence[str] = ()) -> Self:
         """Begin a run in a folder that is not there yet, noting the command line in it.
 
-        Raises:
-            RunError: an unknown or unfit environment, setting, device or folder. Nothing is
-                written.
+        Raises RunError for what is unknown or does not fit; nothing is written then.
         """
         with ExitStack() as held:
             run = cls(config, RunFolder(path))
@@ -99,21 +98,17 @@ class Run(RunParts):
                 ends; `Run.resume` goes on from there.
             callbacks: Objects with any of the methods of `ptan.training.callbacks.Callback`.
 
-        Returns:
-            The content of `result.json`; None if interrupted.
-
-        Raises:
-            EnvironmentFailure: an environment raised, or answered with what nothing can be learned
-                from. A checkpoint of everything up to there was saved.
+        Returns the content of `result.json`; None if interrupted. Raises EnvironmentFailure if an
+        environment failed; a checkpoint of everything up to there was saved.
         """
-        self._watch = watch or Silent()
+        self._watch = watch or Watcher()
         self._display = Display(self._watch, self.settings.steps, self.recent)
         self._interrupted = interrupted
         with self._held:
             for note in self.notes:
                 self._watch.say(note)
-            earlier = self._earlier_result()
-            if earlier is not None:
+            if self.state.stopped is not None and (earlier := self.folder.read_result()):
+                self._watch.say("the run is over already; more --steps would go on with it")
                 return earlier
             threads = chosen_threads(self.settings, self.state, self.algorithm, self._watch.say)
             logs = opened_logs(self.folder, self._goes_on_at, self._watch.say)
@@ -124,15 +119,6 @@ class Run(RunParts):
                 self.callbacks = Callbacks([self.tracker, self.recent, *tuner, *callbacks])
                 self.callbacks.on_start(self)
                 return self._train()
-
-    def _earlier_result(self) -> dict[str, Any] | None:
-        """How a run ended that was over before, if that still answers what is asked."""
-        result = None if self.state.stopped is None else self.folder.read_result()
-        evaluated = ((result or {}).get("evaluation") or {}).get("episodes", 0)
-        if result is None or evaluated != self.settings.eval_episodes:
-            return None
-        self._watch.say("the run is over already; more --steps would go on with it")
-        return result
 
     # Training.
 
@@ -174,7 +160,9 @@ class Run(RunParts):
                     if self._interrupted():
                         self.save()
                         return "interrupted"
-                    self._save_if_due()
+                    every = self._interval
+                    if every and algorithm.env_steps // every > self.state.saved_at // every:
+                        self.save(at_interval=True)
         except Interrupted:
             self.save()
             return "interrupted"
@@ -183,11 +171,7 @@ class Run(RunParts):
         return "steps"
 
     def _next_record(self) -> Record:
-        """Train up to the next record, at most to the next checkpoint or the end.
-
-        Raises:
-            EnvironmentFailure: see `train`.
-        """
+        """Train up to the next record, at most to the next checkpoint or the end."""
         steps = min(_STEPS, self.settings.steps - self.algorithm.env_steps)
         if self._interval:
             steps = min(steps, self._interval - self.algorithm.env_steps % self._interval)
@@ -199,15 +183,8 @@ class Run(RunParts):
                 raise  # an item had come: no environment has failed
             self.state.beginnings += 1
             self._write(episodes=False)
-            what = f"{self.settings.env_id} failed in training"
-            failure = EnvironmentFailure.of(error, what)
-            failure.args = (f"{failure}; what was learned up to there is saved",)
-            raise failure from error
-
-    def _save_if_due(self) -> None:
-        every = self._interval
-        if every and self.algorithm.env_steps // every > self.state.saved_at // every:
-            self.save(at_interval=True)
+            failure = EnvironmentFailure.of(error, f"{self.settings.env_id} failed in training")
+            raise EnvironmentFailure(f"{failure}; what was learned so far is saved") from error
 
     def _solved(self) -> bool:
         """True if training and the greedy network both reach the reward to stop at."""
@@ -226,7 +203,8 @@ class Run(RunParts):
         evaluation = self._evaluate(seed)
         state.evaluation_cut_off = False
         state.evaluations += 1
-        state.next_evaluation = env_steps + evaluation_distance(settings)
+        usual = 20_000 if is_atari(settings.env_id) else 2_000  # evaluating games is slow
+        state.next_evaluation = env_steps + (settings.eval_every or usual)
         reached = evaluation.mean >= settings.stop_reward
         self._watch.say(
             f"{env_steps:,} steps: the last {settings.stop_episodes} episodes have {mean:.2f}, "
@@ -240,19 +218,18 @@ class Run(RunParts):
         with self.clock.pause():
             agent, episodes = self.algorithm.greedy_agent(), self.settings.eval_episodes
             evaluation = evaluate_greedily(self.settings, agent, episodes, seed, self._interrupted)
-        self._display.speed.forget()
+        self._display.forget_speed()
         self.callbacks.on_evaluation(self.algorithm.env_steps, evaluation)
         return evaluation
 
     def _finish(self, reason: str) -> dict[str, Any]:
         """Evaluate the final network, and write the result and the curve."""
         settings, algorithm = self.settings, self.algorithm
-        evaluation = None
+        evaluation = solved = None
         if settings.eval_episodes:
             evaluation = self._evaluate(derived_seed(self.config.seed, FINAL))
-        solved = None
-        if settings.stop_reward is not None and evaluation is not None:
-            solved = evaluation.mean >= settings.stop_reward
+            if settings.stop_reward is not None:
+                solved = evaluation.mean >= settings.stop_reward
         result = {
             "stopped_because": reason,
             "stop_reward": settings.stop_reward,

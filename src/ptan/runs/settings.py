@@ -28,13 +28,7 @@ CHANGEABLE = frozenset(
 
 @dataclass(frozen=True, kw_only=True)
 class RunSettings:
-    """Where, how long and with what means an algorithm is trained.
-
-    `list_settings(RunSettings)` gives name, default, meaning and unit of each.
-
-    Raises:
-        TypeError, ValueError: a setting of the wrong kind or outside its range, by name.
-    """
+    """Where, how long and with what means an algorithm is trained."""
 
     env_id: str = setting("", "Gymnasium's name of the environment; Atari games are preprocessed")
     steps: int = setting(1_000_000, "Where training ends at the latest", _ENV_STEPS, least=1)
@@ -98,12 +92,7 @@ class RunSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class RunConfig:
-    """Everything that a run is made of.
-
-    algorithm   its name in `CATALOGUE`
-    settings    those of the run
-    config      those of the algorithm
-    preset      name of the preset that they began with, None without
+    """Everything that a run is made of: an algorithm of `CATALOGUE`, its settings and the run's.
 
     Raises:
         RunError: no such algorithm, or another algorithm's settings.
@@ -125,7 +114,7 @@ class RunConfig:
 
     @property
     def entry(self) -> Entry:
-        """The algorithm's entry in the catalogue."""
+        """Of the algorithm in the catalogue."""
         return CATALOGUE[self.algorithm]
 
     @property
@@ -158,12 +147,10 @@ class RunConfig:
         """
         try:
             algorithm, preset = content["algorithm"], content.get("preset")
-            if algorithm not in CATALOGUE:
-                raise RunError(f"unknown algorithm {algorithm!r}")
             settings = _read(RunSettings, content["settings"])
             config = _read(CATALOGUE[algorithm].config, content["config"])
         except KeyError as missing:
-            raise RunError(f"there is no entry {missing}") from None
+            raise RunError(f"there is no {missing}") from None
         except (TypeError, ValueError, AttributeError) as error:
             raise RunError(str(error)) from None
         return cls(algorithm=algorithm, settings=settings, config=config, preset=preset)
@@ -176,12 +163,7 @@ def settings_of_preset(preset: Preset) -> dict[str, Any]:
 
 
 def _read(kind: type[Any], content: Mapping[str, Any]) -> Any:
-    """Settings from their JSON form: lists become tuples again.
-
-    Raises:
-        RunError: an unknown name.
-        TypeError, ValueError: an impossible value.
-    """
+    """Settings from their JSON form: lists become tuples again."""
     known = {known.name for known in list_settings(kind)}
     for name in content:
         if name not in known:

@@ -58,11 +58,7 @@ class RunState:
 
     @classmethod
     def from_tree(cls, tree: Mapping[str, Any]) -> Self:
-        """What `to_tree` gave.
-
-        Raises:
-            TypeError, ValueError: other entries, or one of another type.
-        """
+        """What `to_tree` gave; TypeError or ValueError for anything else."""
         kinds = {field.name: type(field.default) for field in fields(cls)} | {"stopped": str}
         if not isinstance(tree, Mapping) or tree.keys() != kinds.keys():
             raise ValueError(f"its run must have the entries {sorted(kinds)}, got {tree!r}")
@@ -73,13 +69,11 @@ class RunState:
 
 
 class Saved(NamedTuple):
-    """A checkpoint, as it was read.
+    """A checkpoint, as it was read; warnings are about newer ones that are damaged.
 
-    parts      state of `algorithm`, `tracker`, `recent`, and `collector` or None; and `episodes`:
-               whether those in progress are part of the collector's
-    run        the run's own
-    path       of the checkpoint
-    warnings   about newer checkpoints that are damaged
+    parts   state of `algorithm`, `tracker`, `recent`, and `collector` or None; and `episodes`:
+            whether those in progress are part of the collector's
+    run     the run's own
     """
 
     parts: dict[str, Any]
@@ -92,14 +86,9 @@ PARTS = {"algorithm", "tracker", "recent", "collector", "episodes"}
 
 
 def load(folder: RunFolder, checkpoints: Checkpoints | None = None) -> Saved:
-    """The newest intact checkpoint of a run.
+    """The newest intact checkpoint of a run; RunError if there is none.
 
-    Args:
-        folder: The run's.
-        checkpoints: Those of the folder, if they will be saved to: they remember what is damaged.
-
-    Raises:
-        RunError: there is none.
+    `checkpoints` are those of the folder that will be saved to: they remember what is damaged.
     """
     try:
         loaded = (checkpoints or Checkpoints(folder.checkpoints)).load()
@@ -120,15 +109,7 @@ def load(folder: RunFolder, checkpoints: Checkpoints | None = None) -> Saved:
 
 
 def changed(config: RunConfig, changes: Mapping[str, Any]) -> RunConfig:
-    """A run's settings with those that may change while it rests.
-
-    Args:
-        config: As it began.
-        changes: New values of settings in `CHANGEABLE`.
-
-    Raises:
-        RunError: another setting, or an impossible value.
-    """
+    """A run's settings with new values of those in `CHANGEABLE`; RunError for others."""
     kept = {"checkpoint_every", "threads"} if config.settings.exact else set()
     for name, value in changes.items():
         if name not in CHANGEABLE - kept and value != getattr(config.settings, name, None):

@@ -24,7 +24,7 @@ from ptan.runs.plots import (
     read_curve,
     save_figure,
 )
-from ptan.runs.progress import Silent, Watcher
+from ptan.runs.progress import Watcher
 from ptan.runs.run import Run
 from ptan.runs.settings import RunConfig
 from ptan.runs.statistics import bootstrap_interval
@@ -159,7 +159,7 @@ class Ablation:
             RunError: a run failed. The results of those that are over are written.
         """
         count = whole_number("jobs", jobs)
-        watch = watch or Silent()
+        watch = watch or Watcher()
         missing = [job for job in self.jobs if not job.over]
         if len(missing) < len(self.jobs):
             watch.say(f"{len(self.jobs) - len(missing)} of {len(self.jobs)} runs are over already")

@@ -9,10 +9,9 @@ import numpy as np
 
 from ptan.runs.errors import RunError
 
-__all__ = ["CODECS", "check_video", "video_file"]
+__all__ = ["check_video", "video_file"]
 
 CODECS = {".mp4": "mp4v", ".webm": "VP80", ".avi": "MJPG"}
-"""How each kind of file is encoded."""
 
 
 def check_video(path: Path) -> None:
