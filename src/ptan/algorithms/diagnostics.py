@@ -30,19 +30,13 @@ def value_diagnostics(
         `val` is the mean over all actions, and `adv` what the best one adds to it.
         Of a noisy one `snr_1`, `snr_2` …: RMS(μ) / RMS(σ) of each noisy layer.
     """
-    names, ask = ["values"], partial(_best, net)
-    if parts:
-        heads = net.dueling and not net.distributional
-        names, ask = ["values", "adv", "val"], partial(_of_heads if heads else _of_actions, net)
-    result = dict(zip(names, mean_over_states(states, ask, device), strict=True))
+    names = ["values", "adv", "val"] if parts else ["values"]
+    of_heads = parts and net.dueling and not net.distributional
+    ask = partial(_of_heads if of_heads else _of_actions, net)
+    result = dict(zip(names, mean_over_states(states, ask, device), strict=False))
     for i, ratio in enumerate(net.noisy_layers_sigma_snr(), start=1):
         result[f"snr_{i}"] = ratio
     return result
-
-
-def _best(net: QNetwork, states: Any) -> Tensor:
-    """Value of the best action, (B, 1)."""
-    return net.qvals(states).amax(1, keepdim=True)
 
 
 def _of_actions(net: QNetwork, states: Any) -> Tensor:

@@ -21,22 +21,15 @@ from ptan.algorithms.dqn_config import DQNConfig
 from ptan.algorithms.optimizer import OptimizerStep
 from ptan.algorithms.schedules import decaying, linear
 from ptan.algorithms.seeds import seeded_layers, torch_generator
+from ptan.collectors import Update
+from ptan.collectors.replay import ReplayCollector
 from ptan.common.bfloat16 import computes_in_bfloat16
 from ptan.common.checks import whole_number
-from ptan.experience import (
-    Batch,
-    ExperienceReplayBuffer,
-    PrioritizedReplayBuffer,
-    ReplayCollector,
-    Update,
-)
 from ptan.losses import Loss, categorical_loss, dqn_loss
-from ptan.nn import (
-    NoisyFactorizedLinear,
-    NoisyLinear,
-    QNetwork,
-    resample_noise,
-)
+from ptan.nn import NoisyFactorizedLinear, NoisyLinear, QNetwork, resample_noise
+from ptan.replay.batch import Batch
+from ptan.replay.buffer import ExperienceReplayBuffer
+from ptan.replay.prioritized import PrioritizedReplayBuffer
 
 __all__ = ["DQN"]
 
@@ -139,18 +132,12 @@ class DQN:
         self._collectors += 1
         seeds = np.random.SeedSequence(config.seed, spawn_key=key).spawn(2)
         replay_rng, warm_up_rng = map(np.random.default_rng, seeds)
-        buffer: ExperienceReplayBuffer
-        if config.prioritized:
-            buffer = PrioritizedReplayBuffer(
-                None,
-                config.replay_size,
-                config.alpha,
-                config.beta_start,
-                config.beta_steps,
-                rng=replay_rng,
-            )
-        else:
-            buffer = ExperienceReplayBuffer(None, config.replay_size, rng=replay_rng)
+        size, betas = config.replay_size, (config.beta_start, config.beta_steps)
+        buffer = (
+            PrioritizedReplayBuffer(None, size, config.alpha, *betas, rng=replay_rng)
+            if config.prioritized
+            else ExperienceReplayBuffer(None, size, rng=replay_rng)
+        )
         return ReplayCollector(
             env,
             self.agent,
@@ -280,10 +267,8 @@ class DQN:
         config, step = self.config, max(0, self.env_steps - self.config.warm_up)
         if self._explore is not None:
             self._explore.epsilon = self._epsilons(step)
-        if config.learning_rate_final is not None:
-            rates = linear(
-                config.learning_rate, config.learning_rate_final, config.learning_rate_steps
-            )
+        if (final := config.learning_rate_final) is not None:
+            rates = linear(config.learning_rate, final, config.learning_rate_steps)
             self.optimizers["q"].learning_rate = rates(step)
 
     def _agent(self, values: Any, selector: Any) -> DQNAgent:
@@ -316,15 +301,9 @@ class _OffsetAgent(DQNAgent):
         super().__init__(values, selector, device)
         self._first = first
 
-    def __call__(self, observations: Any, agent_states: Any = None) -> tuple[Any, Any]:
-        """The actions as the environment takes them."""
-        _, env_actions, states, _ = self.step(observations, agent_states)
-        return env_actions, states
-
-    def step(self, observations: Any, agent_states: Any = None) -> PolicyStep:
-        """The actions as both number them."""
-        actions, states = super().__call__(observations, agent_states)
-        return PolicyStep(actions, actions + self._first, states, {})
+    def _decide(self, observations: Any, agent_states: Any) -> PolicyStep:
+        decision = super()._decide(observations, agent_states)
+        return decision._replace(env_actions=decision.actions + self._first)
 
 
 def _make_network(

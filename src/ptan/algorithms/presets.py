@@ -34,22 +34,10 @@ class Preset:
 
 
 _PONG = DQNConfig()  # the defaults are the textbook's
+_LONG = replace(_PONG, eps_steps=1_000_000, eps_final=0.1)
+_BREAKOUT_SMALL = replace(_LONG, replay_size=300_000, warm_up=20_000, batch_size=64)
 _ATARI = replace(
-    _PONG,
-    replay_size=1_000_000,
-    warm_up=50_000,
-    sync_every=10_000,
-    eps_steps=1_000_000,
-    eps_final=0.1,
-    learning_rate=2.5e-4,
-)
-_BREAKOUT_SMALL = replace(
-    _PONG,
-    replay_size=300_000,
-    warm_up=20_000,
-    eps_steps=1_000_000,
-    eps_final=0.1,
-    batch_size=64,
+    _LONG, replay_size=1_000_000, warm_up=50_000, sync_every=10_000, learning_rate=2.5e-4
 )
 _PONG_FAST = DQNConfig(
     n_steps=4,
@@ -80,8 +68,8 @@ _CARTPOLE = DQNConfig(
     learning_rate=1e-3,
     batch_size=16,
 )
-_PONG_ID = "PongNoFrameskip-v4"
-_BREAKOUT_ID = "BreakoutNoFrameskip-v4"
+_RAINBOW_PONG = DQNConfig.rainbow(double=False, distributional=False)
+_PONG_ID, _BREAKOUT_ID = "PongNoFrameskip-v4", "BreakoutNoFrameskip-v4"
 
 PRESETS: Mapping[str, Preset] = MappingProxyType(
     {
@@ -98,22 +86,8 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
         "breakout-small": Preset(_BREAKOUT_ID, _BREAKOUT_SMALL, 500.0),
         "breakout": Preset(_BREAKOUT_ID, _ATARI, 500.0),
         "invaders": Preset("SpaceInvadersNoFrameskip-v4", _ATARI, 500.0),
-        "rainbow-pong": Preset(
-            _PONG_ID, replace(_PONG, dueling=True, noisy=True, prioritized=True, n_steps=4), 18.0
-        ),
-        "rainbow-full": Preset(
-            _PONG_ID,
-            replace(
-                _PONG,
-                dueling=True,
-                noisy=True,
-                prioritized=True,
-                n_steps=4,
-                double=True,
-                distributional=True,
-            ),
-            18.0,
-        ),
+        "rainbow-pong": Preset(_PONG_ID, _RAINBOW_PONG, 18.0),
+        "rainbow-full": Preset(_PONG_ID, DQNConfig.rainbow(), 18.0),
         "cartpole-textbook": Preset("CartPole-v1", _CARTPOLE, 150.0, stop_episodes=1),
     }
 )

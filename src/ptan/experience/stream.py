@@ -72,23 +72,20 @@ class Stream:
             pass
         return decode(rows)
 
-    def advance(
-        self, steps: int, after_each: Callable[[], object] | None = None
-    ) -> Transitions | None:
+    def advance(self, steps: int) -> Transitions | None:
         """Take exactly so many steps in every environment.
 
         Rows that an exception left behind come alone, before any step is taken.
 
         Args:
             steps: at most `stepper.tape.room`, which is at least 16.
-            after_each: called after every step, before the agent acts again.
 
         Returns:
             The rows that are complete now, valid until the next call; None where there are none.
             Their episodes are shown at once.
         """
         if self._rows is None:
-            self._step(steps, after_each)
+            self._step(steps)
         rows = self._rows
         if rows is not None:
             rows = rows[self._next :]
@@ -109,9 +106,7 @@ class Stream:
             self._step(0, wanted=wanted)
         return self._rows
 
-    def _step(
-        self, steps: int, after_each: Callable[[], object] | None = None, *, wanted: int = 0
-    ) -> None:
+    def _step(self, steps: int, *, wanted: int = 0) -> None:
         """Some steps, and the rows that they complete, also where an exception cut them off."""
         stepper = self.stepper
         if stepper.needs_reset:
@@ -122,12 +117,7 @@ class Stream:
             steps = -(-(wanted - stepper.windows.open_steps) // stepper.count)
             steps = max(1, min(steps, stepper.tape.room))
         try:
-            if after_each is None:
-                stepper.advance(steps)
-            else:
-                for _ in range(steps):
-                    stepper.advance(1)
-                    after_each()
+            stepper.advance(steps)
         finally:
             flaw = stepper.first_flaw()
             self._rows, episodes = stepper.cut()
