@@ -96,6 +96,21 @@ def expected_windows(
     return sorted(found, key=lambda window: window[:2])
 
 
+def steps_of(env: ScriptedEnv, number: int) -> list[tuple[Any, ...]]:
+    """All (state, action, reward, (terminated, truncated), true next state) of one environment."""
+    return [
+        (
+            segment.observations[i],
+            segment.actions[i],
+            segment.rewards[i],
+            segment.flags[i],
+            segment.observations[i + 1],
+        )
+        for segment in segments_of(env.log, number)
+        for i in range(len(segment))
+    ]
+
+
 def games_of(envs: Sequence[ScriptedEnv], *, next_step: bool = False) -> list[Game]:
     """All finished games in the order in which they finished."""
     found = []

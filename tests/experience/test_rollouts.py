@@ -20,30 +20,15 @@ from .envs import (
     unbatch,
     value_of,
 )
-from .oracles import games_of, rollout_returns, same, segments_of
+from .oracles import games_of, rollout_returns, same, steps_of
 from .strategies import GAMMAS, PROPERTY, TRUNCATIONS, plans
 
 ROLLOUTS = 6
 
 
-def transitions(env, number):
-    """All (state, action, reward, flags, true next observation) of one environment."""
-    return [
-        (
-            segment.observations[step],
-            segment.actions[step],
-            segment.rewards[step],
-            segment.flags[step],
-            segment.observations[step + 1],
-        )
-        for segment in segments_of(env.log, number)
-        for step in range(len(segment))
-    ]
-
-
 def check_rollouts(rollouts, envs, steps_count, gamma, truncation):
     """Rollout k holds steps k·S … of every environment, env by env."""
-    all_steps = [transitions(env, number) for number, env in enumerate(envs)]
+    all_steps = [steps_of(env, number) for number, env in enumerate(envs)]
     for count, rollout in enumerate(rollouts):
         states, actions, returns, values = rollout
         wanted = []

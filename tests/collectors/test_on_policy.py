@@ -8,32 +8,25 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.collectors.agents import CriticOfPlace, log_prob_of
+from tests.experience.envs import (
+    MODES,
+    Episode,
+    PolicyOfPlace,
+    decode,
+    drive,
+    make_envs,
+    unbatch,
+    value_of,
+)
+from tests.experience.oracles import check_first_last, ends, expected_windows, same, steps_of
+from tests.experience.strategies import GAMMAS, PROPERTY, TRUNCATIONS, plans
 
 from ptan.experience import EpisodeCollector, RolloutCollector, TransitionCollector
 from ptan.losses import generalized_advantages, policy_gradient_loss
 
-from .agents import CriticOfPlace, log_prob_of
-from .envs import MODES, Episode, PolicyOfPlace, decode, drive, make_envs, unbatch, value_of
-from .oracles import check_first_last, ends, expected_windows, same, segments_of
-from .strategies import GAMMAS, PROPERTY, TRUNCATIONS, plans
-
 DRIVERS = st.sampled_from(["list", *sorted(MODES)])
 ITEMS = 4
-
-
-def steps_of(env, number):
-    """All (state, action, reward, (terminated, truncated), true next state) of one environment."""
-    return [
-        (
-            segment.observations[i],
-            segment.actions[i],
-            segment.rewards[i],
-            segment.flags[i],
-            segment.observations[i + 1],
-        )
-        for segment in segments_of(env.log, number)
-        for i in range(len(segment))
-    ]
 
 
 def items(collector, count):

@@ -6,15 +6,7 @@ import numpy as np
 import pytest
 import torch
 from gymnasium import spaces
-
-from ptan.experience import (
-    ExperienceReplayBuffer,
-    PrioritizedReplayBuffer,
-    ReplayCollector,
-    Update,
-)
-
-from .envs import (
+from tests.experience.envs import (
     MODES,
     N_ACTIONS,
     Episode,
@@ -24,6 +16,13 @@ from .envs import (
     drive,
     make_envs,
     unbatch,
+)
+
+from ptan.experience import (
+    ExperienceReplayBuffer,
+    PrioritizedReplayBuffer,
+    ReplayCollector,
+    Update,
 )
 
 PLANS = [[Episode(3), Episode(5, "truncated")], [Episode(4)], [Episode(7)], [Episode(2)]]

@@ -1,10 +1,9 @@
 """Agents with a critic, for what on-policy collectors gather."""
 
 import numpy as np
+from tests.experience.envs import PolicyOfPlace, decode, unbatch, value_of
 
 from ptan.actions.policy import PolicyStep
-
-from .envs import PolicyOfPlace, decode, unbatch, value_of
 
 
 class CriticOfPlace(PolicyOfPlace):

@@ -5,6 +5,9 @@ from itertools import islice
 import numpy as np
 import pytest
 import torch
+from tests.collectors.agents import CriticOfPlace
+from tests.experience.envs import MODES, Episode, ScriptedEnv, decode, drive, make_envs, unbatch
+from tests.experience.oracles import games_of
 
 from ptan.envs import RepeatEpisodes
 from ptan.experience import (
@@ -16,10 +19,6 @@ from ptan.experience import (
     TransitionCollector,
     Update,
 )
-
-from .agents import CriticOfPlace
-from .envs import MODES, Episode, ScriptedEnv, decode, drive, make_envs, unbatch
-from .oracles import games_of
 
 PLANS = [[Episode(3), Episode(5, "truncated")], [Episode(4), Episode(1)], [Episode(7)]]
 DRIVERS = ["list", *sorted(MODES)]
