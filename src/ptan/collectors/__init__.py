@@ -3,15 +3,15 @@
 * `ReplayCollector`: batches sampled from a replay buffer
 * `RolloutCollector`, `EpisodeCollector`, `TransitionCollector`: what the agent did as it is now, in
   (T, N) columns, whole episodes, or small batches of n-step rows
-* `Collector`, `Update`: what a loop needs of them
+* `Collector`, `Update`: what a loop needs of them; `Stepping`: options that all of them take
 
     for data in collector:
         update = algorithm.update(data)
         collector.after(update)
 
-All of them are public in `ptan.experience`.
+Collectors are public in `ptan.experience`.
 """
 
-from ptan.collectors.base import Collector, Update
+from ptan.collectors.base import Collector, Stepping, Update
 
-__all__ = ["Collector", "Update"]
+__all__ = ["Collector", "Stepping", "Update"]

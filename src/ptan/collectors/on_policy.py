@@ -25,7 +25,7 @@ class RolloutCollector(SteppingCollector[Rollout]):
         agent: One with a critic, such as `ActorCriticAgent`, gives values and log-probabilities.
         gamma: Discount per step, in [0, 1].
         steps: T.
-        **stepping: See `Stepping`.
+        **stepping: env_seed, truncation, … of every collector: see `ptan.collectors.Stepping`.
     """
 
     _saved = (*SteppingCollector._saved, "_steps", "_agent_states")
@@ -66,7 +66,7 @@ class EpisodeCollector(SteppingCollector[Episodes]):
         gamma: Discount per step, in [0, 1].
         episodes: How many in an item; of N environments each plays `episodes / N`, fixed
             beforehand: the first to end would be short ones.
-        **stepping: See `Stepping`; `max_steps` is 27,000 unless it is given.
+        **stepping: As for `RolloutCollector`; `max_steps` is 27,000 where it is not given.
     """
 
     _saved = (*SteppingCollector._saved, "_steps", "_left")
@@ -115,7 +115,7 @@ class TransitionCollector(SteppingCollector[Batch]):
         gamma: Discount per step, in [0, 1].
         batch_size: Rows in a batch.
         n_steps: Environment steps in a row.
-        **stepping: See `Stepping`.
+        **stepping: env_seed, truncation, … of every collector: see `ptan.collectors.Stepping`.
     """
 
     _saved = (*SteppingCollector._saved, "_buffer", "_made", "_yielded")

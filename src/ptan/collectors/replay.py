@@ -45,7 +45,7 @@ class ReplayCollector(SteppingCollector[Batch]):
         action_space: Of the agent's actions; None takes the environment's.
         env_actions: Turns the agent's actions into the environment's; None: they are equal.
         rng: A generator or seed of the warm-up's actions.
-        **stepping: See `Stepping`.
+        **stepping: env_seed, truncation, … of every collector: see `ptan.collectors.Stepping`.
 
     Raises:
         ValueError, TypeError: an argument that makes no sense, named in the text.
