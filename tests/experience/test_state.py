@@ -16,7 +16,6 @@ from ptan.envs.states import CannotSave
 from ptan.experience import (
     ExperienceReplayBuffer,
     ExperienceSource,
-    ExperienceSourceBuffer,
     ExperienceSourceFirstLast,
     ExperienceSourceRollouts,
 )
@@ -277,18 +276,6 @@ def test_an_episode_that_cannot_be_repeated_is_refused() -> None:
     with pytest.raises(NotRepeated, match=r"does not repeat the . steps of its episode 0"):
         other.load_state_dict(source.state_dict())
     assert len([row for row, _ in zip(other, range(9), strict=False)]) == 9  # it begins afresh
-
-
-def test_draws_from_stored_episodes_go_on() -> None:
-    rows = [list(next(iter(ExperienceSource(cart_pole(), Agent(), STEPS)))) for _ in range(3)]
-    source, other = (ExperienceSourceBuffer(rows, 2, rng=seed) for seed in (1, 2))
-    stream = iter(source)
-    next(stream)
-    other.load_state_dict(source.state_dict())
-    fresh = iter(other)
-    assert repr([next(fresh) for _ in range(9)]) == repr([next(stream) for _ in range(9)])
-    with pytest.raises(ValueError, match="steps_count"):
-        ExperienceSourceBuffer(rows, 1).load_state_dict(source.state_dict())
 
 
 def test_modes_are_part_of_the_kind() -> None:

@@ -19,9 +19,8 @@ def steps_finite(
     Args:
         values: (ring·N, K) rewards, or (2·ring·N, K) observations.
         flags: (ring·N,) uint8 per step and environment.
-        begin, end, ring: the steps, and the length of the ring.
-        after: 0 reads the values of the steps themselves; 1 those that follow, and those beyond
-            the ring where an episode ended: the observations that a step led to.
+        after: 0 for the values of the steps themselves; 1 for the observations that they led to:
+            those that follow, and those beyond the ring where an episode ended.
         limit: finite; NaN lies outside of any limits.
     """
     envs = flags.shape[0] // ring

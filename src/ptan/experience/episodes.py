@@ -1,13 +1,12 @@
 """Sub-trajectories from episodes that were stored before."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from ptan.common.checks import whole_number
-from ptan.common.generators import as_generator, check_generator_state, generator_state
+from ptan.common.generators import as_generator
 from ptan.experience.layout import flatten, layout_of
 from ptan.experience.rows import Experience
 from ptan.experience.sources import EpisodeStatistics
@@ -25,7 +24,7 @@ class ExperienceSourceBuffer(EpisodeStatistics):
         steps_count: steps of a sub-trajectory.
         truncation: "terminal" makes truncated steps terminated ones.
         check_finite: NaN or infinite rewards and observations raise ValueError.
-        rng: a generator or seed.
+        rng: a generator or seed; all that the draws depend on beside the episodes.
 
     Raises:
         ValueError: no episode is long enough, or something in one is not finite.
@@ -78,21 +77,6 @@ class ExperienceSourceBuffer(EpisodeStatistics):
     def pop_rewards_steps(self) -> list[tuple[float, int]]:
         """Nothing: no episode is played here."""
         return []
-
-    def state_dict(self) -> dict[str, Any]:
-        """What the draws to come depend on beside the episodes: the state of the generator."""
-        return {"steps_count": self.steps_count, "rng": generator_state(self.rng)}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Draw from now on as the source whose state it is, from equal episodes.
-
-        Raises:
-            ValueError, TypeError: it is of a source of other steps, or of another generator.
-        """
-        if state.get("steps_count") != self.steps_count:
-            raise ValueError(f"state must be of a source with steps_count={self.steps_count}")
-        check_generator_state(self.rng, state.get("rng"), "state['rng']")
-        self.rng.bit_generator.state = state["rng"]
 
     def _draw(self) -> tuple[Experience, ...]:
         episode = self._usable[self.rng.integers(len(self._usable))]

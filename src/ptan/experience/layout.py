@@ -15,12 +15,14 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 import torch
+from gymnasium import spaces
 from torch import Tensor
 
 Array: TypeAlias = npt.NDArray[Any]
 
 _SCALAR_DTYPES = {"b": np.dtype(np.bool_), "i": np.dtype(np.int64), "u": np.dtype(np.int64)}
 _PYTHON_TYPES = {"b": bool, "i": int, "f": float}
+_SHAPELESS = (spaces.Text, spaces.Graph, spaces.Sequence, spaces.OneOf)
 _PLAIN_KINDS = frozenset("biufc")
 
 
@@ -128,13 +130,29 @@ def reward_leaf(reward: Any, name: str = "reward") -> Leaf:
     return SCALAR_REWARD if leaf.scalar else leaf
 
 
-def layout_of(value: Any) -> Layout:
-    """The layout of a value, nested dicts and tuples included; named tuples are objects."""
+def layout_of(value: Any, space: Any = None) -> Layout:
+    """The layout of a value, nested dicts and tuples included; named tuples are objects.
+
+    Args:
+        value: of which columns are to be made.
+        space: the Gymnasium space that it is of, where there is one. In some, values have no fixed
+            shape: they are objects.
+    """
+    if isinstance(space, _SHAPELESS):
+        return OPAQUE
     if isinstance(value, dict):
-        return {key: layout_of(part) for key, part in value.items()}
+        return {key: layout_of(part, space_of(space, key)) for key, part in value.items()}
     if type(value) is tuple:
-        return tuple(layout_of(part) for part in value)
+        return tuple(layout_of(part, space_of(space, i)) for i, part in enumerate(value))
     return OPAQUE if isinstance(value, tuple) else leaf_of(value)
+
+
+def space_of(space: Any, key: Any) -> Any:
+    """The space of one part of a nested space; None where it is not known."""
+    try:
+        return space.spaces[key]
+    except (AttributeError, KeyError, IndexError, TypeError):
+        return None
 
 
 def leaves_of(layout: Layout) -> list[Leaf]:

@@ -1,6 +1,5 @@
 """Observations as environments give them, on their way to the tape.
 
-* `layout_in`: their layout, as their space and the first of them say
 * `copied`: those that are kept as objects, with memory of their own
 * `reconciled`: layout and observation brought together where they disagree on a dtype
 * `one_of`, `some_of`: parts of a batch of them
@@ -13,10 +12,7 @@ import numpy as np
 from gymnasium import spaces
 from torch import Tensor
 
-from ptan.experience.layout import OPAQUE, Array, Layout, Leaf, layout_of, leaf_of
-
-# Observations of these spaces have no fixed shape: they are kept as given, as single objects.
-_SHAPELESS = (spaces.Text, spaces.Graph, spaces.Sequence, spaces.OneOf)
+from ptan.experience.layout import OPAQUE, Array, Layout, Leaf, leaf_of, space_of
 
 
 def copied(value: Any) -> Any:
@@ -33,25 +29,6 @@ def copied(value: Any) -> Any:
     return [copied(part) for part in value] if isinstance(value, list) else value
 
 
-def layout_in(space: Any, value: Any) -> Layout:
-    """The layout of observations of a space (None: not known) the first of which is `value`."""
-    if isinstance(space, _SHAPELESS) or isinstance(value, spaces.GraphInstance):
-        return OPAQUE
-    if isinstance(value, dict):
-        return {key: layout_in(_part(space, key), part) for key, part in value.items()}
-    if isinstance(value, tuple):
-        return tuple(layout_in(_part(space, i), part) for i, part in enumerate(value))
-    return layout_of(value)
-
-
-def _part(space: Any, key: Any) -> Any:
-    """The space of one part of a nested space; None where it is not known."""
-    try:
-        return space.spaces[key]
-    except (AttributeError, KeyError, IndexError, TypeError):
-        return None
-
-
 def reconciled(layout: Layout, value: Any, space: Any, *, first: bool) -> tuple[Layout, Any]:
     """Layout and observation, brought together where they disagree on a dtype or a shape.
 
@@ -64,14 +41,14 @@ def reconciled(layout: Layout, value: Any, space: Any, *, first: bool) -> tuple[
     if isinstance(layout, dict):
         if isinstance(value, dict) and value.keys() == layout.keys():
             both = {
-                k: reconciled(layout[k], value[k], _part(space, k), first=first) for k in layout
+                k: reconciled(layout[k], value[k], space_of(space, k), first=first) for k in layout
             }
             return {k: pair[0] for k, pair in both.items()}, {
                 k: pair[1] for k, pair in both.items()
             }
     elif isinstance(value, tuple) and len(value) == len(layout):
         pairs = [
-            reconciled(part, value[i], _part(space, i), first=first)
+            reconciled(part, value[i], space_of(space, i), first=first)
             for i, part in enumerate(layout)
         ]
         return tuple(pair[0] for pair in pairs), tuple(pair[1] for pair in pairs)
@@ -115,10 +92,10 @@ def some_of(batch: Any, envs: Array, space: Any) -> Any:
 
 def _map(take: Any, batch: Any, space: Any) -> Any:
     if isinstance(batch, dict):
-        return {key: _map(take, part, _part(space, key)) for key, part in batch.items()}
+        return {key: _map(take, part, space_of(space, key)) for key, part in batch.items()}
     # A tuple is a batch of objects, such as text, unless the space is one of parts.
     if isinstance(batch, tuple) and (space is None or isinstance(space, spaces.Tuple)):
-        return tuple(_map(take, part, _part(space, i)) for i, part in enumerate(batch))
+        return tuple(_map(take, part, space_of(space, i)) for i, part in enumerate(batch))
     return take(batch)
 
 

@@ -11,8 +11,7 @@ from ptan.actions.policy import PolicyStep
 from ptan.envs.states import load_envs, save_envs
 from ptan.experience.answers import NO_COLUMNS, Decider, Decision, spread
 from ptan.experience.flags import EPISODE_OVER, NO_TRANSITION, TERMINATED, TRUNCATED
-from ptan.experience.layout import Array, Layout
-from ptan.experience.observations import layout_in
+from ptan.experience.layout import Array, Layout, layout_of
 from ptan.experience.state import plain, restored_tape, tape_state
 from ptan.experience.tape import Tape
 from ptan.experience.transitions import Transitions
@@ -105,7 +104,7 @@ class Stepper(ABC):
         self.waiting[:], self._players = False, None
         self._lengths[:] = 0
         self.observations = self.reset()
-        self.tape = self._new_tape(layout_in(self.space("observation"), self.one_observation(0)))
+        self.tape = self._new_tape(layout_of(self.one_observation(0), self.space("observation")))
         self.windows = WindowCutter(self.tape, self.spec)
         self._begun = True
         self.put_observations(0)

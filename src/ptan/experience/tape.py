@@ -19,6 +19,7 @@ from ptan.experience.layout import (
     reward_leaf,
 )
 from ptan.experience.observations import batch_parts, copied, reconciled
+from ptan.experience.transitions import Schema
 
 _CHUNK_BYTES = 2**20
 _MAX_ROOM = 2048
@@ -48,6 +49,7 @@ class Tape:
         self, layout: Layout, count: int, kept: int, space: Any = None, action_dtype: Any = None
     ) -> None:
         self.count = count
+        self.schema: Schema | None = None  # of rows; it is made anew after shapes or dtypes changed
         self._space = space
         self._action_dtype = action_dtype
         # The longest stretch of steps between two cuts; the ring also keeps the open windows.
@@ -77,10 +79,6 @@ class Tape:
         """Where the steps [begin, end) of all environments lie in the columns."""
         steps = np.arange(begin, end) % self.ring * self.count
         return (steps[:, None] + np.arange(self.count)).ravel()
-
-    def _changed(self) -> None:
-        # A new object whenever shapes or dtypes change: what was derived from the old one is stale.
-        self.leaves_of_steps = (self.layout, self.action_leaf, self.reward_leaf)
 
     # Observations. Errors name environment e and step t.
 
@@ -123,7 +121,7 @@ class Tape:
             parts = flatten(layout, value, name)
             if layout != self.layout:
                 self._set_layout(layout)
-                self._changed()
+                self.schema = None
         for frames, leaf, part in zip(self.frames, self.leaves, parts, strict=True):
             frames[index] = copied(part) if leaf.opaque else part
 
@@ -175,7 +173,7 @@ class Tape:
         self.reward_leaf = leaf
         self.rewards = np.zeros((self.ring * self.count, int(np.prod(leaf.shape))))
         self.reward_view: Any = memoryview(self.rewards.reshape(-1).data)
-        self._changed()
+        self.schema = None
 
     def put_reward(self, index: int, reward: Any, env: int) -> int:
         """Write a reward that is no Python float, and return its flag.
@@ -197,7 +195,7 @@ class Tape:
             # A row that does not fit the first one's dtype widens all that come with and after it.
             dtype = np.result_type(leaf.dtype, self.reward_leaf.dtype)
             self.reward_leaf = replace(leaf, dtype=dtype)
-            self._changed()
+            self.schema = None
         self.rewards[index] = np.ravel(reward)
         return INT_REWARD if isinstance(reward, (int, np.integer, np.bool_)) else 0
 
@@ -209,7 +207,7 @@ class Tape:
         self._action_view: Any = None
         if leaf.scalar and leaf.dtype == np.int64 and self.count <= _FEW:
             self._action_view = memoryview(self.actions.data)
-        self._changed()
+        self.schema = None
         return leaf
 
     def put_actions(self, actions: Any) -> None:

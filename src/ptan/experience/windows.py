@@ -57,8 +57,6 @@ class WindowCutter:
         self._episodes = np.empty((tape.room * tape.count, 3))
         gamma = 1.0 if spec.gamma is None else spec.gamma
         self._powers = np.array([gamma**k for k in range(spec.n_step + 1)])
-        self._schema: Schema | None = None
-        self._schema_leaves: object = None
         self.cut_to = tape.t
         # Per environment: steps of open windows, steps since the last end, steps of the episode.
         self.progress = np.zeros((3, tape.count), np.int64)
@@ -72,20 +70,16 @@ class WindowCutter:
     @property
     def schema(self) -> Schema:
         """What the rows that are cut look like; known after the first step."""
-        schema, leaves = self._schema, self.tape.leaves_of_steps
-        if schema is None or self._schema_leaves is not leaves:
-            schema = self._schema = self._make_schema()
-            self._schema_leaves = leaves
-        return schema
-
-    def _make_schema(self) -> Schema:
         tape, spec = self.tape, self.spec
-        if tape.action_leaf is None:
-            raise RuntimeError("no step was taken yet")
-        reward = tape.reward_leaf
-        if spec.joined and spec.n_step > 1 and reward.dtype.kind != "f":
-            reward = Leaf(reward.shape, np.dtype(np.float64))
-        return Schema(spec.row_class, not spec.joined, tape.layout, tape.action_leaf, reward)
+        if tape.schema is None:
+            if tape.action_leaf is None:
+                raise RuntimeError("no step was taken yet")
+            reward = tape.reward_leaf
+            if spec.joined and spec.n_step > 1 and reward.dtype.kind != "f":
+                reward = Leaf(reward.shape, np.dtype(np.float64))
+            parts = (tape.layout, tape.action_leaf, reward)
+            tape.schema = Schema(spec.row_class, not spec.joined, *parts)
+        return tape.schema
 
     def cut(self) -> tuple[Transitions | None, Array]:
         """The rows that the steps since the last cut complete, and the episodes they finish.
