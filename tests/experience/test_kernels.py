@@ -13,9 +13,10 @@ from ptan.experience import (
     ExperienceSourceFirstLast,
     PrioritizedReplayBuffer,
 )
-from ptan.replay import _kernels
+from ptan.experience import _kernels as experience_kernels
+from ptan.replay import _kernels as replay_kernels
 
-KERNELS = [name for name, kernel in vars(_kernels).items() if hasattr(kernel, "py_func")]
+MODULES = (experience_kernels, replay_kernels)
 # Called by other kernels alone, where nothing can step between.
 INNER = {"_fingerprint", "_same", "release_row"}
 
@@ -45,9 +46,12 @@ def _as_tuple(result: Any) -> tuple[Any, ...]:
 
 @pytest.fixture
 def twins(monkeypatch: pytest.MonkeyPatch) -> dict[str, Twin]:
-    found = {name: Twin(getattr(_kernels, name)) for name in KERNELS if name not in INNER}
-    for name, twin in found.items():
-        monkeypatch.setattr(_kernels, name, twin)
+    found = {}
+    for module in MODULES:
+        kernels = {name: k for name, k in vars(module).items() if hasattr(k, "py_func")}
+        for name in kernels.keys() - INNER:
+            found[name] = Twin(kernels[name])
+            monkeypatch.setattr(module, name, found[name])
     return found
 
 

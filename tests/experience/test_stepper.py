@@ -53,8 +53,7 @@ def play_shares(stepper: Stepper, shares: list[int]) -> list[list[list[tuple[int
     while not stepper.waiting.all():
         before, playing = places(stepper), ~stepper.waiting
         stepper.advance(1)
-        assert stepper.first_flaw() is None
-        stepper.cut()
+        assert stepper.cut()[2] is None
         made = stepper.tape.flags[stepper.tape.newest] & NO_TRANSITION == 0
         assert not (made & ~playing).any()
         for e in np.flatnonzero(made).tolist():
@@ -164,7 +163,7 @@ class TestLimits:
         seen: list[list[Any]] = [[], [], []]
         for _ in range(30):
             stepper.advance(1)
-            rows, _ = stepper.cut()
+            rows, *_ = stepper.cut()
             if rows is None:
                 continue
             before, after = (rows.frames[0][rows.refs[:, 0, i]] for i in (0, 1))
@@ -209,7 +208,7 @@ class TestRestart:
         asked = [[e.kwargs["seed"] for e in env.log if e.kwargs.get("seed")] for env in envs]
         assert asked == [[3, 70], [4, 71]]
         stepper.advance(2)
-        rows, _ = stepper.cut()
+        rows, *_ = stepper.cut()
         assert len(rows) == 2
         assert {decode(state)[1] for state in rows.frames[0][rows.refs[:, 0, 0]]} == {2}
         stepper.restart(None)

@@ -240,8 +240,7 @@ class SteppingCollector(Collector[D]):
                 if self._on_steps is not None:
                     self._on_steps(stepper.transitions - before)
         finally:  # what was complete before an exception is kept
-            flaw = stepper.first_flaw()
-            rows, episodes = stepper.cut()
+            rows, episodes, flaw = stepper.cut()
             self._finished += [(total, int(steps)) for total, steps, _ in episodes.tolist()]
             if rows is not None:
                 self._keep(rows)

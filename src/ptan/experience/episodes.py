@@ -9,12 +9,11 @@ from ptan.common.checks import whole_number
 from ptan.common.generators import as_generator
 from ptan.experience.layout import flatten, layout_of
 from ptan.experience.rows import Experience
-from ptan.experience.sources import EpisodeStatistics
+from ptan.experience.sources import Source, SourceIterator
 from ptan.experience.stepping import Truncation, checked_truncation
-from ptan.experience.stream import Runs, SourceIterator
 
 
-class ExperienceSourceBuffer(EpisodeStatistics):
+class ExperienceSourceBuffer(Source):
     """Endless random sub-trajectories of stored episodes.
 
     An episode is drawn uniformly from those that are long enough, then a start in it.
@@ -44,7 +43,6 @@ class ExperienceSourceBuffer(EpisodeStatistics):
         self.truncation = checked_truncation(truncation)
         self.check_finite = check_finite
         self.rng = as_generator(rng)
-        self._runs = Runs(lambda: None)
         self.update_buffer(buffer)
 
     def update_buffer(self, buffer: Sequence[Sequence[Experience]]) -> None:
@@ -72,7 +70,7 @@ class ExperienceSourceBuffer(EpisodeStatistics):
         self.buffer, self._usable = buffer, usable
 
     def __iter__(self) -> Iterator[tuple[Experience, ...]]:
-        return SourceIterator(self._runs, self._draw)
+        return SourceIterator(self, self._draw)
 
     def pop_rewards_steps(self) -> list[tuple[float, int]]:
         """Nothing: no episode is played here."""

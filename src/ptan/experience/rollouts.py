@@ -11,10 +11,9 @@ from ptan.experience.answers import checked_decision
 from ptan.experience.flags import NO_TRANSITION
 from ptan.experience.layout import Array
 from ptan.experience.recorder import RecordedStep, Rollout, changed, joined, record, stacked
-from ptan.experience.sources import ExperienceSource
+from ptan.experience.sources import ExperienceSource, SourceIterator
 from ptan.experience.state import plain
 from ptan.experience.stepping import Truncation, WindowSpec
-from ptan.experience.stream import Runs, SourceIterator
 
 
 class Rollouts(NamedTuple):
@@ -65,7 +64,6 @@ class ExperienceSourceRollouts(ExperienceSource):
         modes: dict[str, Any] = {"truncation": truncation, "check_finite": check_finite}
         super().__init__(env, _ValuesInStates(agent), steps_count, 1, vectorized, env_seed, **modes)
         self._stepper = self._stream.stepper
-        self._runs = Runs(self._start)
         self._steps: list[RecordedStep] = []  # delivered places are flagged as no transition
         self._finished: list[tuple[float, int]] = []
 
@@ -82,7 +80,7 @@ class ExperienceSourceRollouts(ExperienceSource):
         self._stepper.agent = _ValuesInStates(agent)
 
     def __iter__(self) -> Iterator[Rollouts]:
-        return SourceIterator(self._runs, self._next)
+        return SourceIterator(self, self._next)
 
     def pop_rewards_steps(self) -> list[tuple[float, int]]:  # noqa: D102
         finished, self._finished = self._finished, []
@@ -100,7 +98,7 @@ class ExperienceSourceRollouts(ExperienceSource):
         self._steps, self._finished = steps, finished
 
     def _start(self) -> None:
-        self._stream.start()
+        super()._start()
         self._steps = []
 
     def _next(self) -> Rollouts:
@@ -109,7 +107,7 @@ class ExperienceSourceRollouts(ExperienceSource):
         self._finished += self._stream.pop_rewards_steps()
         while not self._steps or self._waiting().min() < self.steps_count:
             try:
-                self._stream.advance(1)
+                self._stream.advance()
             finally:
                 if self._stepper.needs_reset:
                     self._steps = []

@@ -6,19 +6,28 @@
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Generic, TypeVar
 
 from gymnasium.vector import VectorEnv
 
 from ptan.common.checks import unit_interval, whole_number
 from ptan.experience.rows import Experience
 from ptan.experience.stepping import Truncation, WindowSpec, make_stepper
-from ptan.experience.stream import RowIterator, Runs, SourceIterator, Stream
+from ptan.experience.stream import Stream
+from ptan.experience.transitions import Transitions, TransitionStream
+
+T = TypeVar("T")
 
 
-class EpisodeStatistics(ABC):
-    """What all sources tell about finished episodes."""
+class Source(ABC):
+    """What all sources share: finished episodes, and iterators of which the newest is alive."""
+
+    _newest: "SourceIterator[Any] | None" = None
+    _resumed = False  # by a state that was loaded: the first iterator goes on from there
+
+    def _start(self) -> None:  # noqa: B027 - some have nothing to start
+        """Start everything afresh, for an iterator that begins."""
 
     def pop_total_rewards(self) -> list[float]:
         """Undiscounted returns of the episodes finished since the last call.
@@ -37,7 +46,48 @@ class EpisodeStatistics(ABC):
         """
 
 
-class ExperienceSource(EpisodeStatistics):
+class SourceIterator(Iterator[T], Generic[T]):
+    """An iterator of a source, of which `next_item` gives the items."""
+
+    def __init__(self, source: Source, next_item: Callable[[], T]) -> None:
+        self._source = source
+        self._next_item = next_item
+        self._begun = False
+
+    def __next__(self) -> T:
+        if self._source._newest is not self:
+            self._enter()
+        return self._next_item()
+
+    def _enter(self) -> None:
+        """Begin; RuntimeError if another iterator began after this one."""
+        if self._begun:
+            raise RuntimeError(
+                "this iterator is out of date: its source was iterated anew, which starts "
+                "everything afresh"
+            )
+        source, self._begun = self._source, True
+        source._newest = self
+        if not source._resumed:
+            source._start()
+        source._resumed = False
+
+
+class RowIterator(SourceIterator[Any], TransitionStream):
+    """An iterator over the rows of a stream, which also gives them as columns."""
+
+    def __init__(self, source: Source, stream: Stream) -> None:
+        super().__init__(source, stream.next_row)
+        self._stream = stream
+
+    def take(self, count: int) -> Transitions:
+        """At least one and at most `count` rows, valid until the next call."""
+        if self._source._newest is not self:
+            self._enter()
+        return self._stream.take(count)
+
+
+class ExperienceSource(Source):
     """Endless sub-trajectories: tuples of up to `steps_count` `Experience` rows.
 
     They start at steps 0, d, 2d … of every episode; at its end the shorter tails follow. Ended
@@ -88,7 +138,9 @@ class ExperienceSource(EpisodeStatistics):
             check_finite=check_finite,
         )
         self._stream = Stream(stepper)
-        self._runs = Runs(self._stream.start)
+
+    def _start(self) -> None:
+        self._stream.start()
 
     def _spec(self) -> WindowSpec:
         return WindowSpec(self.steps_count, self.steps_delta, row_class=Experience, joined=False)
@@ -103,7 +155,7 @@ class ExperienceSource(EpisodeStatistics):
         self._stream.stepper.agent = agent
 
     def __iter__(self) -> Iterator[Any]:
-        return RowIterator(self._runs, self._stream)
+        return RowIterator(self, self._stream)
 
     def pop_rewards_steps(self) -> list[tuple[float, int]]:  # noqa: D102
         return self._stream.pop_rewards_steps()
@@ -129,7 +181,7 @@ class ExperienceSource(EpisodeStatistics):
             ValueError: it is of another source, or of other environments. Nothing is changed.
         """
         self._stream.load_state_dict(state)
-        self._runs.resume()
+        self._resumed = self._newest is None
 
 
 class ExperienceSourceFirstLast(ExperienceSource):
@@ -201,4 +253,4 @@ class VectorExperienceSourceFirstLast(ExperienceSourceFirstLast):
     def __iter__(self) -> Iterator[Any]:
         if self.unnest_data:
             return super().__iter__()
-        return SourceIterator(self._runs, self._stream.take_step)
+        return SourceIterator(self, self._stream.take_step)

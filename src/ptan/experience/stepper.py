@@ -184,15 +184,14 @@ class Stepper(ABC):
             self._begin_state(e)
         return capped
 
-    def first_flaw(self) -> str | None:
-        """What is not finite in the new steps; they are forgotten from there on."""
+    def cut(self) -> tuple[Transitions | None, Array, str | None]:
+        """What the new steps complete (see `WindowCutter.cut`), and what is not finite in them.
+
+        They are forgotten from the first value on that is not.
+        """
         flaw = self.windows.first_flaw() if self.check_finite else None
         self.needs_reset |= flaw is not None
-        return flaw
-
-    def cut(self) -> tuple[Transitions | None, Array]:
-        """Rows and episodes that the new steps complete; see `WindowCutter.cut`."""
-        return self.windows.cut()
+        return *self.windows.cut(), flaw
 
     # State.
 

@@ -3,8 +3,7 @@
 stepper = make_stepper(env, agent, WindowSpec(n_step=3, gamma=0.99))
 stepper.begin()                   # new episodes everywhere
 stepper.advance(10)               # ten steps in each environment
-flaw = stepper.first_flaw()       # what is not finite in them
-rows, episodes = stepper.cut()    # what they complete
+rows, episodes, flaw = stepper.cut()    # what they complete, and what is not finite in them
 """
 
 from collections.abc import Sequence
@@ -39,13 +38,9 @@ def make_stepper(
     """The stepper that fits the environments.
 
     Args:
-        env: one environment, a list or tuple of them, or a Gymnasium `VectorEnv`.
-        agent: called as `agent(observations, agent_states)`; its own `step` where it has one.
+        env, agent, vectorized, env_seed, truncation, check_finite: see `ExperienceSource`; an agent
+            that has a `step` of its own is asked by it.
         spec: how windows are cut.
-        vectorized: True if `env` must be a `VectorEnv`.
-        env_seed: environment i gets the seed `env_seed + i` at its first reset.
-        truncation: "terminal" treats a truncation as a termination.
-        check_finite: True finds NaN and infinite observations and rewards.
         max_steps: episodes are truncated after so many steps; None for no limit.
 
     Raises:
@@ -79,8 +74,8 @@ def _listed(env: Any) -> Sequence[Any]:
     if not envs:
         raise ValueError("env must hold at least one environment, got an empty list")
     for one in envs:
-        has_both = callable(getattr(one, "reset", None)) and callable(getattr(one, "step", None))
-        if isinstance(one, type) or not has_both:
+        calls = (getattr(one, name, None) for name in ("reset", "step"))
+        if isinstance(one, type) or not all(map(callable, calls)):
             raise TypeError(f"env must be an object with reset() and step(), got {one!r}")
         if isinstance(one, VectorEnv):
             raise TypeError(

@@ -1,19 +1,13 @@
-"""The rows that come out of stepping environments, one after another.
-
-* `Stream`: rows and finished episodes of a stepper
-* `Runs`, `SourceIterator`, `RowIterator`: iterators of sources, of which the newest is alive
-"""
+"""The rows that come out of stepping environments, one after another."""
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Generic, TypeVar
+from collections.abc import Mapping
+from typing import Any
 
 from ptan.experience.coding import decode
 from ptan.experience.state import restored_rows, rows_state
 from ptan.experience.stepper import Stepper
-from ptan.experience.transitions import Transitions, TransitionStream
-
-T = TypeVar("T")
+from ptan.experience.transitions import Transitions
 
 
 class Stream:
@@ -42,11 +36,6 @@ class Stream:
         self._drop()
         self.stepper.needs_reset = True
 
-    def restart(self, env_seed: int | None) -> None:
-        """Begin new episodes everywhere now, with new seeds."""
-        self.start()
-        self.stepper.restart(env_seed)
-
     # Rows. An episode is shown when the row after its last one is asked for.
 
     def next_row(self) -> Any:
@@ -68,24 +57,17 @@ class Stream:
 
     def take_step(self) -> list[Any]:
         """All rows that come next out of one step, as objects. Their episodes are shown at once."""
-        while (rows := self.advance(1)) is None:
+        while (rows := self.advance()) is None:
             pass
         return decode(rows)
 
-    def advance(self, steps: int) -> Transitions | None:
-        """Take exactly so many steps in every environment.
+    def advance(self) -> Transitions | None:
+        """Take one step in every environment; the rows that are complete now.
 
-        Rows that an exception left behind come alone, before any step is taken.
-
-        Args:
-            steps: at most `stepper.tape.room`, which is at least 16.
-
-        Returns:
-            The rows that are complete now, valid until the next call; None where there are none.
-            Their episodes are shown at once.
+        Rows that an exception left behind come alone, without a step. Episodes are shown at once.
         """
         if self._rows is None:
-            self._step(steps)
+            self._step(1)
         rows = self._rows
         if rows is not None:
             rows = rows[self._next :]
@@ -103,24 +85,21 @@ class Stream:
         if self._episodes:
             self._show(self._delivered)
         while self._rows is None:
-            self._step(0, wanted=wanted)
+            self._step(wanted)
         return self._rows
 
-    def _step(self, steps: int, *, wanted: int = 0) -> None:
-        """Some steps, and the rows that they complete, also where an exception cut them off."""
+    def _step(self, wanted: int) -> None:
+        """Steps towards some rows; what they complete is kept, also after an exception."""
         stepper = self.stepper
         if stepper.needs_reset:
             stepper.begin()
-        if wanted:
-            # No more steps than are certain to be needed: each may complete one row per
-            # environment, and an end completes the windows that are open.
-            steps = -(-(wanted - stepper.windows.open_steps) // stepper.count)
-            steps = max(1, min(steps, stepper.tape.room))
+        # No more steps than are certain to be needed: each may complete one row per environment,
+        # and an end completes the windows that are open.
+        steps = -(-(wanted - stepper.windows.open_steps) // stepper.count)
         try:
-            stepper.advance(steps)
+            stepper.advance(max(1, min(steps, stepper.tape.room)))
         finally:
-            flaw = stepper.first_flaw()
-            self._rows, episodes = stepper.cut()
+            self._rows, episodes, flaw = stepper.cut()
             for total, length, rows in episodes.tolist():
                 self._episodes.append((self._cut + int(rows), total, int(length)))
             if self._rows is not None:
@@ -176,57 +155,3 @@ class Stream:
         if rows is not None:
             self._rows = restored_rows(rows, self.stepper.windows)
             self._cut = len(self._rows)
-
-
-class Runs:
-    """The iterators of one source: one that begins calls `start`, and ends those before it."""
-
-    def __init__(self, start: Callable[[], None]) -> None:
-        self.newest: object = None
-        self._start = start
-        self._resumed = False
-
-    def enter(self, iterator: "SourceIterator[Any]") -> None:
-        """Let an iterator begin, or go on; RuntimeError if another one began after it."""
-        if self.newest is iterator:
-            return
-        if iterator.begun:
-            raise RuntimeError(
-                "this iterator is out of date: its source was iterated anew, which starts "
-                "everything afresh"
-            )
-        iterator.begun, self.newest = True, iterator
-        if not self._resumed:
-            self._start()
-        self._resumed = False
-
-    def resume(self) -> None:
-        """Let the newest iterator go on after a state was loaded; if there is none, the first."""
-        self._resumed = self.newest is None
-
-
-class SourceIterator(Iterator[T], Generic[T]):
-    """An iterator of a source: its place among the others, and what gives the next item."""
-
-    def __init__(self, runs: Runs, next_item: Callable[[], T]) -> None:
-        self.begun = False
-        self._runs = runs
-        self._next_item = next_item
-
-    def __next__(self) -> T:
-        if self._runs.newest is not self:
-            self._runs.enter(self)
-        return self._next_item()
-
-
-class RowIterator(SourceIterator[Any], TransitionStream):
-    """An iterator over the rows of a stream, which also gives them as columns."""
-
-    def __init__(self, runs: Runs, stream: Stream) -> None:
-        super().__init__(runs, stream.next_row)
-        self._stream = stream
-
-    def take(self, count: int) -> Transitions:
-        """At least one and at most `count` rows, valid until the next call."""
-        self._runs.enter(self)
-        return self._stream.take(count)

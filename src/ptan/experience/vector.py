@@ -32,10 +32,8 @@ class VectorStepper(Stepper):
         self.envs = env
         self.mode = env.metadata.get("autoreset_mode", AutoresetMode.NEXT_STEP)
         if not isinstance(self.mode, AutoresetMode):
-            raise ValueError(
-                f"metadata['autoreset_mode'] of env must be one of {list(AutoresetMode)}, "
-                f"got {self.mode!r}"
-            )
+            modes = list(AutoresetMode)
+            raise ValueError(f"env's autoreset_mode must be one of {modes}, got {self.mode!r}")
         self.kind = f"a vector of {self.count} in mode {self.mode.value}"
         kind = type(env.unwrapped)
         # This environment goes on after a lost life; in others the auto-reset follows any end.
