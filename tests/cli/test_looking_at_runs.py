@@ -89,12 +89,10 @@ def test_presets_are_listed_with_what_differs_from_the_defaults(ptan) -> None:
         assert name in text
         assert preset.env_id in text
     assert "--replay-size 1000000" in text
-
-    listed = json.loads("\n".join(ptan("presets --json").out))
-    assert listed.keys() == PRESETS.keys()
-    assert listed["breakout"]["config"]["eps_final"] == 0.1
-    assert listed["breakout"]["run"]["stop_reward"] == 500.0
-    assert "gamma" not in listed["breakout"]["config"]
+    breakout = text[text.index("breakout ") :].splitlines()[1]
+    assert "--eps-final 0.1" in breakout
+    assert "--stop-reward 500.0" in breakout
+    assert "gamma" not in breakout
 
 
 @pytest.mark.parametrize("words", ["--version", "--help", "eval --help", "play --help"])

@@ -43,8 +43,8 @@ class _PlotFlags:
 
 
 @dataclass(frozen=True)
-class _PresetsFlags:
-    json: bool = False  # print one JSON object
+class _NoFlags:
+    pass
 
 
 def evaluate(words: Sequence[str]) -> int:
@@ -118,26 +118,17 @@ def plot(words: Sequence[str]) -> int:
 
 
 def presets(words: Sequence[str]) -> int:
-    """`ptan presets`: in what presets differ from the defaults; returns the exit status."""
-    options = parse(_PresetsFlags, words, "ptan presets", "List the presets of all algorithms.")
+    """`ptan presets`: in what presets differ from the defaults, as flags; returns the status."""
+    parse(_NoFlags, words, "ptan presets", "List the presets of all algorithms.")
     usual = vars(RunSettings())
-    listed: dict[str, dict[str, Any]] = {
-        name: {
-            "algorithm": algorithm,
-            "run": {k: v for k, v in settings_of_preset(preset).items() if v != usual[k]},
-            "config": differing(preset.config),
-        }
-        for algorithm, entry in CATALOGUE.items()
-        for name, preset in entry.presets.items()
-    }
-    if options.json:
-        tell(json.dumps(listed, indent=2))
-        return 0
-    width = max(map(len, listed))
-    for name, preset in listed.items():
-        settings = {**preset["run"], **preset["config"]}
-        tell(f"{name:{width}}  {preset['algorithm']} on {settings.pop('env_id')}")
-        tell(f"{'':{width}}  {' '.join(_flag(k, v) for k, v in settings.items())}")
+    width = max(len(name) for entry in CATALOGUE.values() for name in entry.presets)
+    for algorithm, entry in CATALOGUE.items():
+        for name, preset in entry.presets.items():
+            said = settings_of_preset(preset)
+            env_id = said.pop("env_id")
+            said = {k: v for k, v in said.items() if v != usual[k]} | differing(preset.config)
+            tell(f"{name:{width}}  {algorithm} on {env_id}")
+            tell(f"{'':{width}}  {' '.join(_flag(k, v) for k, v in said.items())}")
     return 0
 
 
@@ -155,7 +146,7 @@ def _load(options: _RunFlags, episodes: int) -> tuple[Any, int]:
 
 
 def _play(env: Any, agent: Any, episodes: int, seed: int, draw: Callable[[], None]) -> int:
-    """Play and print the return of each episode; returns the number of steps."""
+    """Play, and print the return of each episode; returns the number of steps."""
     n_steps = 0
     for episode in range(episodes):
         observation, _ = _drawn(env.reset, seed=seed + episode)

@@ -21,14 +21,10 @@ COMMANDS = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command line.
+    """Run a command line: the words after `ptan`; None takes the program's own.
 
-    Args:
-        argv: The words after `ptan`; None takes the program's own.
-
-    Returns:
-        The exit status: 0 if all went well, 1 if an environment failed in training, 2 for a
-        request that cannot be met, 130 after Ctrl-C.
+    Returns the exit status: 0 if all went well, 1 if an environment failed, 2 for a request that
+    cannot be met, 130 after Ctrl-C.
     """
     tolerate_encodings()
     try:

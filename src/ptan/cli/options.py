@@ -47,14 +47,8 @@ def parse(kind: type[T], words: Sequence[str], prog: str, about: str) -> T:
     errors, config = io.StringIO(), (tyro.conf.OmitArgPrefixes,)
     try:
         with contextlib.redirect_stderr(errors):
-            return tyro.cli(
-                kind,
-                prog=prog,
-                description=about,
-                args=list(words),
-                registry=_REGISTRY,
-                config=config,
-            )
+            options: Any = {"registry": _REGISTRY, "config": config}
+            return tyro.cli(kind, prog=prog, description=about, args=list(words), **options)
     except SystemExit as leaving:
         if not leaving.code:
             raise
@@ -62,13 +56,7 @@ def parse(kind: type[T], words: Sequence[str], prog: str, about: str) -> T:
 
 
 def flags(config: type[Any], defaults: Mapping[str, Any], leave_out: Sequence[str] = ()) -> Any:
-    """A field for `make_dataclass` with a flag for every setting of a configuration.
-
-    Args:
-        config: Its class, whose fields are declared by `setting`.
-        defaults: Their defaults by name.
-        leave_out: Settings without a flag.
-    """
+    """A field for `make_dataclass` with a flag for every setting of a configuration class."""
     fields = []
     for one in list_settings(config):
         if one.name not in leave_out:

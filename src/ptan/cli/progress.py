@@ -18,8 +18,7 @@ __all__ = ["Lines", "described", "interruption", "watching"]
 def interruption() -> Iterator[Callable[[], bool]]:
     """Take the first Ctrl-C or SIGTERM as a request, and the second one as a KeyboardInterrupt.
 
-    Yields a function that says whether there was one. In other threads than the main one signals
-    are left alone.
+    Yields whether there was one, as a function. Other threads than the main one get no signals.
     """
     asked = threading.Event()
     if threading.current_thread() is not threading.main_thread():
@@ -41,12 +40,7 @@ def interruption() -> Iterator[Callable[[], bool]]:
 
 @contextmanager
 def watching(quiet: bool, steps: int) -> Iterator[Watcher]:
-    """What shows a run: nothing if quiet, a bar on a terminal with rich, else a line now and then.
-
-    Args:
-        quiet: Show nothing.
-        steps: Where the bar ends.
-    """
+    """What shows a run: nothing if quiet, a bar on a terminal, else a line now and then."""
     if quiet:
         yield Watcher()
         return

@@ -74,11 +74,7 @@ def run(words: Sequence[str]) -> int:
 
 
 def chosen(words: Sequence[str]) -> tuple[str | None, list[str]]:
-    """The algorithm that a command line begins with, None without, and the other words.
-
-    Raises:
-        RunError: there is no such algorithm.
-    """
+    """The algorithm that a command line begins with, None without, and the other words."""
     if not words or words[0].startswith("-"):
         return None, list(words)
     if words[0] not in CATALOGUE:
@@ -97,22 +93,11 @@ def read_config(
     leave_out: Sequence[str] = (),
     before: RunConfig | None = None,
 ) -> tuple[RunConfig, Any]:
-    """All settings of a run: defaults, then the preset, then bundles, then flags.
+    """All settings of a run, and all flags: `own`, `preset` and a switch for each bundle.
 
-    Args:
-        name: Of the algorithm; None shows the first one's help, and nothing else.
-        words: The command line behind it.
-        prog: For help and errors.
-        about: For help.
-        own: A dataclass of the command's own flags.
-        leave_out: Settings of the run that are no flags here.
-        before: Settings of a run that goes on, in place of defaults, preset and bundles.
-
-    Returns:
-        The settings; and all flags, with `own` ones, `preset` and a switch for each bundle.
-
-    Raises:
-        RunError: an unknown flag or preset, or an impossible setting.
+    Settings come from the defaults, then the preset, then bundles, or else from a run that goes on
+    (`before`); then from the flags, but for those in `leave_out`. Without `name` there is help, of
+    the first algorithm, and nothing else. RunError for what is unknown or impossible.
     """
     entry = CATALOGUE[name or next(iter(CATALOGUE))]
     preset = None if before else given(words, "--preset")
@@ -155,11 +140,7 @@ def read_config(
 
 
 def _changes(before: RunConfig, after: RunConfig, found: Any) -> dict[str, Any]:
-    """The settings with which a run goes on, where they differ.
-
-    Raises:
-        RunError: a flag that is only for new runs.
-    """
+    """The settings with which a run goes on, where they differ; RunError for others."""
     there = {**vars(before.config), **vars(before.settings)}
     wanted = {**vars(after.config), **vars(after.settings)}
     changes = {name: value for name, value in wanted.items() if value != there[name]}

@@ -30,16 +30,7 @@ class EnvironmentFailure(RunError):  # noqa: N818
 
 
 def nearest(name: str, names: Iterable[str], count: int = 3) -> str:
-    """The names most like a wrong one, to end an error message with.
-
-    Args:
-        name: What was asked for.
-        names: What there is.
-        count: How many at most.
-
-    Returns:
-        `"; did you mean 'a' or 'b'?"`, or nothing if no name is like it.
-    """
+    """The end of an error message, `"; did you mean 'a' or 'b'?"`, if there are names like it."""
     by_lower_case = {known.lower(): known for known in names}
     close = difflib.get_close_matches(name.lower(), by_lower_case, count, 0.6)
     if not close:

@@ -42,11 +42,7 @@ class RunFolder:
 
     @classmethod
     def create(cls, path: Path | str, config: RunConfig, command: Sequence[str] = ()) -> Self:
-        """Make a folder for a new run, and those above it, and write `config.json`.
-
-        Raises:
-            RunError: there is something of that name already, or it cannot be written.
-        """
+        """Make a folder for a new run, and those above it; RunError if that is impossible."""
         folder = cls(path)
         content = {
             "format": FORMAT,
@@ -80,11 +76,7 @@ class RunFolder:
 
     @classmethod
     def open(cls, path: Path | str) -> Self:
-        """The folder of a run that is there.
-
-        Raises:
-            RunError: there is none, or it is no run's.
-        """
+        """The folder of a run that is there; RunError if it is none."""
         folder = cls(path)
         if not folder.path.is_dir():
             raise RunError(f"{path} is no run folder: there is no such folder")
@@ -107,11 +99,7 @@ class RunFolder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other processes from training the run, until the end of the block or of this one.
-
-        Raises:
-            RunError: one does so already, or the folder cannot be written to.
-        """
+        """Keep other processes from training the run; RunError if one does so already."""
         try:
             from filelock import FileLock, Timeout
         except ImportError as error:
@@ -136,11 +124,7 @@ class RunFolder:
         write_json(self.config, {**content, "resumed": resumed, **config.to_json()})
 
     def read_config(self) -> RunConfig:
-        """The settings of the run.
-
-        Raises:
-            RunError: the file is no run's, damaged, or of another format.
-        """
+        """The settings of the run; RunError if the file is damaged or of another format."""
         content = self._read()
         if content.get("format") != FORMAT:
             raise RunError(

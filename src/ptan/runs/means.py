@@ -24,8 +24,7 @@ def chosen_threads(
 ) -> Iterator[list[ThreadTuner]]:
     """A fixed number of PyTorch's threads inside, or a callback that adapts it, in a list.
 
-    Sums of floats depend on the number: exact runs keep one, as do small networks and those that
-    live on other devices.
+    Exact runs keep one, as sums depend on it, and so do small networks and other devices.
     """
     parameters = [one for step in algorithm.optimizers.values() for one in step.parameters()]
     elsewhere = any(one.device.type != "cpu" for one in parameters)

@@ -130,10 +130,10 @@ class RunParts:
         return probe is not None and (probe.repeats or probe.restart != "never")
 
     def save(self, *, at_interval: bool = False) -> None:
-        """Save a checkpoint of everything that can be saved here and now.
+        """Save everything that can be saved here and now.
 
         An exact run whose episodes cannot be saved begins new ones at its interval, in the uncut
-        run too, and saves nothing in between: it goes on from there.
+        run too, and saves nothing in between.
         """
         state, episodes = self.state, self._can_save_episodes
         if self.exact and not episodes:

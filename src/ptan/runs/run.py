@@ -64,8 +64,7 @@ class Run(RunParts):
     ) -> Self:
         """Go on from the newest intact checkpoint, with new values of `CHANGEABLE` settings.
 
-        Raises:
-            RunError: no run folder, no intact checkpoint, or a setting that may not change.
+        Raises RunError if there is none, or a setting may not change.
         """
         folder = RunFolder.open(path)
         config = states.changed(folder.read_config(), changes or {})

@@ -9,15 +9,9 @@ EVALUATION, FINAL, NEW_EPISODES, TRACKING, EVALUATED = range(1_000, 1_005)
 
 
 def derived_seed(seed: int, purpose: int, number: int = 0) -> int:
-    """A seed for environments, apart from those of training and of other purposes.
+    """The run's seed for one of the purposes above: apart from those of training and the others.
 
-    Args:
-        seed: The run's.
-        purpose: What it is for: one of this module's constants.
-        number: Which one of those.
-
-    Returns:
-        A seed that leaves room below 2^31, the most that Atari games take, for one per environment.
+    It leaves room below 2^31, the most that Atari games take, for one per environment.
     """
     sequence = np.random.SeedSequence(seed, spawn_key=(purpose, number))
     return int(sequence.generate_state(1)[0]) % (2**31 - 2**16)

@@ -130,7 +130,7 @@ class RunConfig:
         return f"{env}-{what}-seed{self.seed}-{time.strftime('%Y%m%d-%H%M%S')}"
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON stores it: plain dicts, numbers and texts."""
+        """As JSON stores it."""
         return {
             "algorithm": self.algorithm,
             "preset": self.preset,
@@ -140,11 +140,7 @@ class RunConfig:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:
-        """What `to_json` wrote; other entries beside its own are left alone.
-
-        Raises:
-            RunError: something is missing, unknown or impossible, by name.
-        """
+        """What `to_json` wrote, among other entries; RunError names what is wrong with it."""
         try:
             algorithm, preset = content["algorithm"], content.get("preset")
             settings = _read(RunSettings, content["settings"])

@@ -37,7 +37,7 @@ _MEANS = {"device", "threads", "env_threads", "checkpoint_every", "exact"}
 
 
 class Job(NamedTuple):
-    """A run: label of its group, all settings, and its folder."""
+    """A run of a variant."""
 
     label: str
     config: RunConfig
@@ -86,18 +86,12 @@ def variants(
 
 
 class Ablation:
-    """Trains every variant with several seeds, and writes a table and a picture of the results.
+    """Trains every one of the `variants` with several seeds, and writes a table and a picture.
 
     The run of a variant and a seed is an ordinary run folder, `<folder>/<variant>/seed-<S>`. An
     ablation that was stopped, by whatever, goes on where it was, and seeds and variants can be
     added: runs that are over are not made again, others go on from their newest checkpoint. Every
-    run makes all its environment steps: those that may stop early cannot be compared.
-
-    Args:
-        base: Settings of all runs, but for the switches; its seed is the first one.
-        folder: Where everything is written.
-        switches, leave_one_out: As for `variants`.
-        seeds: How many runs each variant has.
+    run makes all steps of `base`, whose seed is the first: those that stop early do not compare.
 
     Raises RunError for impossible settings, and where the folder holds runs of others.
     """
@@ -179,9 +173,9 @@ class Ablation:
     def results(self) -> dict[str, Any] | None:
         """What the runs that are over say, for JSON; None while no run is over.
 
-        Each variant has its `runs`, and `final` and `area` with `iqm`, `low` and `high`: the
-        interquartile mean over seeds with its bootstrap interval, of the greedy evaluation of the
-        final network and of the mean of the learning curve. A single run has no interval.
+        Each variant has its `runs`, and the interquartile mean over seeds with its bootstrap
+        interval (`iqm`, `low`, `high`) of `final`, the greedy evaluation of the final network, and
+        of `area`, the mean of the learning curve.
         """
         over = [job for job in self.jobs if job.over]
         if not over:
