@@ -47,8 +47,14 @@ def parse(kind: type[T], words: Sequence[str], prog: str, about: str) -> T:
     errors, config = io.StringIO(), (tyro.conf.OmitArgPrefixes,)
     try:
         with contextlib.redirect_stderr(errors):
-            options: Any = {"registry": _REGISTRY, "config": config}
-            return tyro.cli(kind, prog=prog, description=about, args=list(words), **options)
+            return tyro.cli(
+                kind,
+                prog=prog,
+                description=about,
+                args=list(words),
+                registry=_REGISTRY,
+                config=config,
+            )
     except SystemExit as leaving:
         if not leaving.code:
             raise
