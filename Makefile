@@ -3,6 +3,7 @@
 
 PYTHON ?= python3
 SEEDS ?= 5
+WORKERS ?= 2
 ARGS ?=
 
 VENV := .venv
@@ -13,7 +14,7 @@ RUN := $(VENV)/bin/python
 
 help:
 	@echo "make demo           train a DQN on CartPole until it is solved (ARGS=\"--seed 2\")"
-	@echo "make test           run the test suite"
+	@echo "make test           run the test suite, two files at a time (WORKERS=2)"
 	@echo "make test-learning  train the demo, and DQN with every switch, to stated returns (SEEDS=5)"
 	@echo "make check          formatting, lint, types, import contracts, documentation"
 	@echo "make format         format the code and fix what lint can fix"
@@ -24,7 +25,7 @@ demo: $(VENV)/.installed-demo
 	$(RUN) examples/cartpole_demo.py $(ARGS)
 
 test: $(VENV)/.installed-test
-	$(RUN) -m pytest -m "not learning" $(ARGS)
+	$(RUN) -m pytest -m "not learning" -n $(WORKERS) --dist loadfile $(ARGS)
 
 test-learning: $(VENV)/.installed-test
 	SEEDS=$(SEEDS) $(RUN) -m pytest -m learning $(ARGS)
