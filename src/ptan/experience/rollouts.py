@@ -1,7 +1,8 @@
 """Rollouts of fixed length from many environments, as A3C learns from them."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +17,8 @@ from ptan.experience.state import plain
 from ptan.experience.stepping import Truncation, WindowSpec
 
 
-class Rollouts(NamedTuple):
+@dataclass
+class Rollouts:
     """What each environment did for a fixed number of steps, env by env.
 
     states   (N·T, *obs)      observations before the actions
@@ -29,6 +31,15 @@ class Rollouts(NamedTuple):
     actions: Array
     returns: Array
     values: Array
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter((self.states, self.actions, self.returns, self.values))
+
+    def __len__(self) -> int:
+        return 4
+
+    def __getitem__(self, index: int) -> Any:
+        return tuple(self)[index]
 
 
 class ExperienceSourceRollouts(ExperienceSource):
