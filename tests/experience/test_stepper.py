@@ -195,6 +195,31 @@ class TestLimits:
         assert stepper.over.tolist() == [True]
         assert places(stepper) == [(1, 2, 0)]
 
+    @pytest.mark.parametrize("driver", MODES)
+    def test_a_life_lost_in_the_last_step(self, driver):
+        class Onward(ScriptedEnv):  # a game goes on elsewhere than where the life was lost
+            def reset(self, **kwargs):
+                observation, info = super().reset(**kwargs)
+                return observation + 50 * len(info), info
+
+        def seen(driver):
+            plans = [[Episode(9, lost=(3,))], [Episode(5, lost=(2,)), Episode(2)]]
+            agent = CountingAgent()
+            envs = [Onward(plans[0], 1, resume=True), ScriptedEnv(plans[1], 2, resume=True)]
+            stepper = stepper_of(drive(driver, envs), agent, max_steps=3)
+            found: list[list[Any]] = [[], []]
+            for _ in range(30):
+                stepper.advance(1)
+                rows, *_ = stepper.cut()
+                if rows is not None:
+                    before, after = (rows.frames[0][rows.refs[:, 0, i]] for i in (0, 1))
+                    columns = (before, after, rows.actions, rows.flags)
+                    for row in zip(*(column.tolist() for column in columns), strict=True):
+                        found[int(row[0][0]) - 1].append(row)
+            return [rows[:18] for rows in found]
+
+        assert seen(driver) == seen("list")
+
 
 class TestRestart:
     @every_driver

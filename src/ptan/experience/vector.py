@@ -80,13 +80,17 @@ class VectorStepper(Stepper):
         mask = np.zeros(self.count, np.bool_)
         mask[envs] = True
         self.observations, info = self._answer(options={"reset_mask": mask})
-        if whole and (paused := [e for e in envs if entry(info, "life_loss", e)]):
+        if not whole:
+            return
+        # A reset that was still to come after a lost life comes no more.
+        self._resetting = [e for e in self._resetting if not mask[e]]
+        self._held = {e: state for e, state in self._held.items() if not mask[e]}
+        if paused := [e for e in envs if entry(info, "life_loss", e)]:
             self._reset_some(paused, whole=False)
 
     def begin_anew(self, envs: Array) -> None:
         if self._resets_single:
             self._reset_some(envs, whole=True)
-            self._resetting = [e for e in self._resetting if e not in envs]
         elif len(envs) == self.count:
             self.observations = self.reset()
         else:
