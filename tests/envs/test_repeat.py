@@ -209,6 +209,13 @@ def test_an_episode_that_goes_otherwise_is_refused_and_the_next_is_a_new_one(mad
     assert env.reset(seed=5)[0].tolist() == RepeatEpisodes(Odd(), 5).reset()[0].tolist()
 
 
+def test_a_reset_with_a_seed_begins_a_new_episode_whatever_was_to_be_loaded():
+    env = RepeatEpisodes(Odd(), 3)
+    env.resume_from = played(Odd, 12).state_dict()
+    for _ in range(2):
+        assert env.reset(seed=5)[0].tolist() == RepeatEpisodes(Odd(), 5).reset()[0].tolist()
+
+
 def test_a_failing_step_is_no_part_of_the_episode():
     class Once(Odd):
         def step(self, action):

@@ -19,6 +19,7 @@ from ptan.experience import (
     ExperienceSourceFirstLast,
     ExperienceSourceRollouts,
 )
+from ptan.experience.stepping import WindowSpec, make_stepper
 
 from .envs import KINDS, MODES, Episode, ScriptedEnv
 
@@ -276,6 +277,33 @@ def test_an_episode_that_cannot_be_repeated_is_refused() -> None:
     with pytest.raises(NotRepeated, match=r"does not repeat the . steps of its episode 0"):
         other.load_state_dict(source.state_dict())
     assert len([row for row, _ in zip(other, range(9), strict=False)]) == 9  # it begins afresh
+
+
+@pytest.mark.parametrize("vectorized", [False, True])
+def test_all_episodes_are_new_after_one_that_cannot_be_repeated(vectorized: bool) -> None:
+    class Other(gymnasium.ObservationWrapper[Any, Any, Any]):
+        def observation(self, observation: Any) -> Any:
+            return observation + np.float32(1)
+
+    def make(wrap: Any) -> Any:
+        envs = [
+            RepeatEpisodes(wrap(gymnasium.make("CartPole-v1", max_episode_steps=STEPS)), 0),
+            RepeatEpisodes(gymnasium.make("CartPole-v1", max_episode_steps=STEPS), 0, 1),
+        ]
+        env = SyncVectorEnv([lambda env=env: env for env in envs]) if vectorized else envs
+        return envs, make_stepper(env, Agent(), WindowSpec(n_step=1, gamma=0.9))
+
+    _, stepper = make(lambda env: env)
+    stepper.begin()
+    stepper.advance(3)
+    envs, other = make(Other)
+    other.begin()
+    other.advance(1)
+    with pytest.raises(NotRepeated):
+        other.load_state_dict(stepper.state_dict())
+    assert other.needs_reset
+    other.begin()
+    assert [env.state_dict()["steps"] for env in envs] == [0, 0]
 
 
 def test_modes_are_part_of_the_kind() -> None:

@@ -40,7 +40,7 @@ class RepeatEpisodes(Wrapper):
         self._index = whole_number("index", index, 0)
         self._budget = math.inf if budget is None else budget
         self._episode = -1
-        self.resume_from: dict[str, Any] | None = None  # what the next reset loads
+        self.resume_from: dict[str, Any] | None = None  # what the next reset without a seed loads
         self._forget()
 
     def _forget(self) -> None:
@@ -50,8 +50,8 @@ class RepeatEpisodes(Wrapper):
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Reset:
         """Begin the next episode, or go on with a game after a lost life."""
-        if self.resume_from is not None:
-            state, self.resume_from = self.resume_from, None
+        state, self.resume_from = self.resume_from, None
+        if state is not None and seed is None:
             return self._resume(state)
         if self._life_lost and seed is None and not options:
             obs, info = self.env.reset()

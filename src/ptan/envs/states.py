@@ -56,7 +56,12 @@ def load_envs(envs: Sequence[Any] | VectorEnv[Any, Any, Any], state: dict[str, A
     if isinstance(envs, VectorEnv):
         # Its own reset, in which each environment repeats its episode, puts its buffers right.
         envs.set_attr("resume_from", states)  # type: ignore[attr-defined]
-        envs.reset()
+        try:
+            envs.reset()
+        except Exception:
+            if isinstance(envs, SyncVectorEnv):  # workers end with the first failure
+                envs.set_attr("resume_from", None)
+            raise
     else:
         for env, one in zip(envs, states, strict=True):
             env.load_state_dict(one)

@@ -179,8 +179,9 @@ class Stepper(ABC):
         capped: list[int] = np.flatnonzero(self._lengths == self.max_steps).tolist()
         for e in capped:
             self._lengths[e] = 0
+            if not flags[e] & TERMINATED:  # else it lost a life and has its final observation
+                tape.put_final(base + e, self.one_observation(e), e)
             flags[e] |= self.end_flags(False, True, True)
-            tape.put_final(base + e, self.one_observation(e), e)
             self._begin_state(e)
         return capped
 
@@ -228,6 +229,7 @@ class Stepper(ABC):
             environments = state["environments"]
         except (KeyError, IndexError, TypeError, AttributeError) as error:
             raise ValueError(f"state is no state of a source: {error!r}") from error
+        self.needs_reset = True  # if that fails
         load_envs(self.envs, environments)
         for name, value in values.items():
             setattr(self, name, value)
