@@ -154,6 +154,19 @@ def test_the_serial_evaluation_ends_as_well() -> None:
         evaluate(Scripted([5]), second_action, max_steps=0)
 
 
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_what_is_not_finite_is_named_at_once(kind) -> None:
+    class Spoiled(Scripted):
+        def step(self, action):
+            observation, reward, *rest = super().step(action)
+            return observation, np.nan if self.steps == 3 else reward, *rest
+
+    envs = [Scripted([9]), Spoiled([9])]
+    with pytest.raises(ValueError, match="reward of environment 1 at step 2 must be finite"):
+        evaluate(arranged(envs, kind), second_action, 2)
+    assert envs[0].steps == 3
+
+
 def test_traces_tell_episodes_that_became_one_and_the_same() -> None:
     envs = [Scripted([150, 149, 3]), Scripted([150, 7, 3])]
     traces = [one.trace for one in play_parallel(envs, second_action, 6)]

@@ -64,6 +64,9 @@ def play_parallel(
 
     Returns:
         Each episode, those of the first environment first. A lost life ends none.
+
+    Raises:
+        ValueError: a reward or an observation is not finite; environment and step are named.
     """
     n_episodes = whole_number("episodes", episodes)
     stepper = make_stepper(envs, agent, WindowSpec(), env_seed=seed, max_steps=max_steps)
@@ -74,6 +77,8 @@ def play_parallel(
     while left.any():
         stepper.advance(1)
         tape = stepper.tape
+        if flaw := stepper.windows.first_flaw(tape.t - 1):
+            raise ValueError(flaw)
         flags, raw = tape.flags[tape.newest], tape.raw[tape.newest]
         shown = np.where(flags & RAW_REWARD, raw, tape.rewards[tape.newest].sum(axis=1)).tolist()
         for env in np.flatnonzero(flags & NO_TRANSITION == 0).tolist():
