@@ -52,3 +52,15 @@ def test_a_state_goes_on_with_the_same_draws():
     assert other.step(None, [0] * 20).actions.tolist() == one.step(None, [0] * 20).actions.tolist()
     with pytest.raises(ValueError, match="rng"):
         other.load_state_dict({"bit_generator": "MT19937"})
+
+
+def test_states_are_those_of_the_agent_of_the_moment():
+    class Named:
+        def __init__(self, name):
+            self.initial_state = lambda: name
+
+    policy = UniformPolicy(Named("old"), spaces.Discrete(2), np.random.default_rng(0))
+    policy.agent = Named("new")
+    assert policy.initial_state() == "new"
+    policy.agent = None
+    assert policy.initial_state() is None

@@ -1,6 +1,6 @@
 """What all collectors promise: one item at a time, counts, restarts, exact states."""
 
-from itertools import islice
+from itertools import islice, pairwise
 
 import numpy as np
 import pytest
@@ -291,6 +291,36 @@ def test_a_broken_agent_costs_no_step(make):
     assert_equal(found, wanted)
 
 
+class BadEnv(ScriptedEnv):
+    """Its second step shows what is not finite."""
+
+    def step(self, action):
+        observation, *rest = super().step(action)
+        return (observation * np.nan if self.steps_taken() == 2 else observation), *rest
+
+
+def test_an_interrupt_stays_one_where_a_value_is_not_finite(make):
+    def on_steps(made):
+        if collector.env_steps >= 2:
+            raise KeyboardInterrupt
+
+    collector = make(BadEnv([Episode(9)]), critic(), on_steps=on_steps)
+    with pytest.raises(KeyboardInterrupt):
+        next(collector)
+    assert collector._stepper.needs_reset
+
+
+def test_a_new_agent_begins_episodes_with_states_of_its_own(make):
+    class Named(CriticOfPlace):
+        def initial_state(self):
+            return 10
+
+    collector = make(make_envs(PLANS), critic())
+    collector.agent = Named(strict=False)
+    collector.advance(3)
+    assert collector._stepper.agent_states[0] >= 10
+
+
 # Restarts and states.
 
 
@@ -347,3 +377,58 @@ def test_a_state_of_something_else_is_refused(make):
     with pytest.raises(ValueError, match="state"):
         collector.load_state_dict({})
     play(collector, critic(), 1)
+
+
+@pytest.mark.parametrize("fresh", [True, False])
+def test_a_state_without_episodes_holds_no_item_in_progress(make, fresh):
+    """What belongs to the episodes of one collector is never joined with another's."""
+    agent = critic()
+    collector = make(repeated(), agent, env_seed=3)
+    play(collector, agent, 1)
+    assert collector.advance(3) is None or collector.after(None) is None
+    state = collector.state_dict(episodes=False)
+    other = make(make_envs(PLANS), critic())
+    if not fresh:
+        assert other.advance(6) is None or other.after(None) is None
+    other.load_state_dict(state)
+    assert (other.env_steps, other.iteration) == (collector.env_steps, collector.iteration)
+    item = next(other)
+    if make in (rollout, episode):
+        places = [decode(state) for state in unbatch(item.states.reshape(-1, 3))]
+        for env in (1, 2, 3):
+            ours = [place for place in places if place[0] == env]
+            steps = [place.step for place in ours]
+            assert steps[0] == 0
+            assert all(b in (a + 1, 0) for a, b in pairwise(steps))
+
+
+def test_a_state_of_another_buffer_changes_nothing():
+    def fresh(capacity):
+        buffer = ExperienceReplayBuffer(None, capacity, rng=1)
+        return ReplayCollector(repeated(), critic(), buffer, gamma=0.9)
+
+    one, other = fresh(50), fresh(60)
+    play(one, critic(), 9)
+    play(other, critic(), 2)
+    before = other.env_steps, other.iteration, other._stepper.transitions
+    with pytest.raises(ValueError, match="capacity"):
+        other.load_state_dict(one.state_dict())
+    assert (other.env_steps, other.iteration, other._stepper.transitions) == before
+    play(other, critic(), 2)
+
+
+def test_environments_that_cannot_repeat_a_state_begin_anew():
+    one, envs = rollout(repeated(), critic()), repeated()
+    envs[2] = RepeatEpisodes(SeededEnv([Episode(1)], 3), 4, 2)
+    other = rollout(envs, critic())
+    assert one.advance(9) is None
+    assert other.advance(6) is None
+    with pytest.raises(ValueError, match="repeat"):
+        other.load_state_dict(one.state_dict())
+    assert other._stepper.needs_reset
+    begun = [len(env.unwrapped.log) for env in envs]
+    item = next(other)
+    assert [decode(state).step for state in item.states[0]] == [0, 0, 0]
+    for env, n in zip(envs, begun, strict=True):
+        assert [event.kind for event in env.unwrapped.log[n:]][:2] == ["reset", "step"]
+        assert sum(event.kind == "step" for event in env.unwrapped.log[n:]) == 4

@@ -13,6 +13,7 @@ from tests.experience.envs import (
     MODES,
     Episode,
     PolicyOfPlace,
+    ScriptedEnv,
     decode,
     drive,
     make_envs,
@@ -151,6 +152,50 @@ def test_values_that_are_not_finite_raise():
         next(collector)
 
 
+@pytest.mark.parametrize("kind", [RolloutCollector, EpisodeCollector])
+def test_after_values_that_are_not_finite_the_next_item_is_a_new_one(kind):
+    class Diverging(CriticOfPlace):
+        diverged = True
+
+        def step(self, observations, agent_states):
+            made = super().step(observations, agent_states)
+            if self.diverged:
+                made.columns["values"][:] = np.nan
+            return made
+
+    settings = {"steps": 2} if kind is RolloutCollector else {"episodes": 1}
+    agent = Diverging()
+    collector = kind(make_envs([[Episode(2)]]), agent, gamma=0.9, **settings)
+    with pytest.raises(ValueError, match="finite values"):
+        next(collector)
+    agent.diverged = False
+    (item,) = items(collector, 1)
+    assert [decode(state).step for state in unbatch(item.states.reshape(-1, 3))] == [0, 1]
+    assert np.isfinite(item.values).all()
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
+@pytest.mark.parametrize("kind", [RolloutCollector, EpisodeCollector])
+@pytest.mark.parametrize("at", [1, 3, 5])
+def test_no_item_lacks_a_step_that_was_not_recorded(kind, at, error):
+    calls = []
+
+    def on_steps(made):
+        calls.append(made)
+        if len(calls) == at:
+            raise error
+
+    settings = {"steps": 5} if kind is RolloutCollector else {"episodes": 1}
+    env = make_envs([[Episode(5)]])
+    collector = kind(env, CriticOfPlace(), gamma=0.9, on_steps=on_steps, **settings)
+    with pytest.raises(error):
+        next(collector)
+    (item,) = items(collector, 1)
+    places = [decode(state) for state in unbatch(item.states.reshape(-1, 3))]
+    assert [place.step for place in places] == [0, 1, 2, 3, 4]
+    assert len({place[:-1] for place in places}) == 1
+
+
 # Whole episodes.
 
 
@@ -275,6 +320,25 @@ def check_rows(plan, driver, batch_size, n, gamma, truncation):
         assert same(row.state, window.segment.observations[window.start])
         assert row.discount == 0.0
     assert len(rows) <= len(windows) < len(rows) + len(envs) * n
+
+
+def test_rows_that_were_complete_before_an_exception_stay_until_a_restart():
+    class Faulty(ScriptedEnv):
+        def step(self, action):
+            if self.steps_taken() == 5 and not hasattr(self, "broken"):
+                self.broken = True
+                raise OSError("the environment broke")
+            return super().step(action)
+
+    collector = TransitionCollector(Faulty([Episode(9)]), PolicyOfPlace(), gamma=0.9, batch_size=8)
+    with pytest.raises(OSError, match="broke"):
+        next(collector)
+    (batch,) = items(collector, 1)
+    assert [decode(state).step for state in batch.states] == [0, 1, 2, 3, 4, 0, 1, 2]
+    assert collector.advance(3) is None
+    collector.restart(None)
+    (batch,) = items(collector, 1)
+    assert [decode(state).step for state in batch.states] == list(range(8))
 
 
 # What the losses make of it.

@@ -329,6 +329,25 @@ class TestAfterExceptions:
         for row, window in zip(rows, expected_windows(envs, 3), strict=False):
             check_first_last(row, window, 0.9)
 
+    def test_an_interrupt_stays_one_where_a_value_is_not_finite(self):
+        class BadEnv(ScriptedEnv):
+            def step(self, action):
+                observation, *rest = super().step(action)
+                return observation * np.nan, *rest
+
+        class Interrupted(DullAgent):
+            calls = 0
+
+            def __call__(self, observations, agent_states=None):
+                self.calls += 1
+                if self.calls == 2:
+                    raise KeyboardInterrupt
+                return super().__call__(observations, agent_states)
+
+        source = ExperienceSourceFirstLast(BadEnv([Episode(9)]), Interrupted(0), gamma=0.9)
+        with pytest.raises(KeyboardInterrupt):
+            iter(source).take(5)
+
     def test_a_broken_first_reset_can_be_tried_again(self):
         class BadStart(ScriptedEnv):
             tries = 0

@@ -27,7 +27,11 @@ class UniformPolicy:
         self._space = copy.deepcopy(space)  # it is seeded here for every draw
         self.rng = rng
         self._env_actions = env_actions
-        self.initial_state = getattr(agent, "initial_state", lambda: None)
+        self.agent = agent
+
+    def initial_state(self) -> Any:
+        """The agent's state at the beginning of an episode; None where it has none."""
+        return getattr(self.agent, "initial_state", lambda: None)()
 
     def __call__(self, observations: Any, agent_states: Any) -> tuple[Any, Any]:
         """Actions that environments take."""

@@ -45,7 +45,8 @@ class Update(NamedTuple):
 class Collector(Protocol[D_co]):
     """What a loop needs: one item of data after the other, each closed by `after`.
 
-    env_steps   transitions made so far; reset steps of a vector environment are none
+    env_steps   transitions made so far; reset steps of a vector environment are none. Those that an
+                exception cut off count, too, though no item holds them: `on_steps` told of them
     iteration   items yielded so far
     """
 
@@ -94,7 +95,9 @@ class Collector(Protocol[D_co]):
         """All that the items to come depend on, except the agent's weights and randomness.
 
         Environments in the middle of their episodes are part of it, unless `episodes` is False:
-        then a collector that loads it goes on with the episodes that it has or begins.
+        then the item in progress is not, either, and a collector that loads it goes on with the
+        episodes that it has or begins. As in PyTorch, arrays are views: save or copy before going
+        on.
 
         Raises:
             RuntimeError: an item is not closed.
@@ -105,7 +108,8 @@ class Collector(Protocol[D_co]):
         """Go on where a collector was that was made with equal arguments.
 
         Raises:
-            ValueError: the state is of another collector, or of other environments.
+            ValueError: the state is of another collector, or of other environments. Where the
+                latter shows late, new episodes begin.
         """
 
 
@@ -148,6 +152,8 @@ class SteppingCollector(Collector[D]):
 
     # Part of the state: plain values, and what has a `state_dict` of its own.
     _saved: ClassVar[tuple[str, ...]] = ("env_steps", "iteration", "_finished")
+    # What belongs to the episodes under way: the item in progress.
+    _saved_with_episodes: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
         self,
@@ -160,12 +166,21 @@ class SteppingCollector(Collector[D]):
         **options: Unpack[StepperOptions],
     ) -> None:
         self._stepper = make_stepper(env, agent, spec, **options)
-        self.agent = agent
+        self._agent = agent
         self.env_steps = env_steps
         self.iteration = 0
         self._on_steps = on_steps
         self._finished: list[tuple[float, int]] = []
         self._open = False  # an item was yielded, and `after` did not follow yet
+
+    @property
+    def agent(self) -> Agent:
+        """Who acts, from the next step on."""
+        return self._agent
+
+    @agent.setter
+    def agent(self, agent: Agent) -> None:
+        self._agent = self._stepper.agent = agent  # episodes may begin before it acts
 
     def advance(self, max_steps: int) -> D | None:
         self._require_closed("the next item")
@@ -201,24 +216,30 @@ class SteppingCollector(Collector[D]):
         for name, value in values.items():
             has_state = hasattr(value, "state_dict")
             values[name] = value.state_dict() if has_state else copy.copy(value)
+        for name in self._saved_with_episodes:
+            values[name] = copy.copy(getattr(self, name)) if episodes else None
         return {"stepper": self._stepper.state_dict() if episodes else None, "values": values}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self._require_closed("load_state_dict()")
         try:
-            stepper, values = (
-                state["stepper"],
-                {name: state["values"][name] for name in self._saved},
-            )
+            stepper, saved = state["stepper"], state["values"]
+            values = {name: saved[name] for name in (*self._saved, *self._saved_with_episodes)}
         except (KeyError, TypeError) as error:
             raise ValueError(f"state must be of a {type(self).__name__}: {error!r}") from error
-        if stepper is not None:
-            self._stepper.load_state_dict(stepper)
-        for name, value in values.items():
+        for name in self._saved:  # these come first: they may refuse their state
             if hasattr(part := getattr(self, name), "load_state_dict"):
-                part.load_state_dict(value)
-            else:
-                setattr(self, name, copy.copy(value))
+                part.load_state_dict(values.pop(name))
+        if stepper is None:
+            values = {name: values[name] for name in values if name in self._saved}
+        else:
+            try:
+                self._stepper.load_state_dict(stepper)
+            except BaseException:
+                self._cut_off()
+                raise
+        for name, value in values.items():
+            setattr(self, name, copy.copy(value))
 
     def _require_closed(self, what: str) -> None:
         if self._open:
@@ -232,6 +253,7 @@ class SteppingCollector(Collector[D]):
         stepper = self._stepper
         if stepper.agent is not agent:
             stepper.agent = agent
+        interrupted = False
         try:
             for _ in range(steps):
                 before = stepper.transitions
@@ -239,6 +261,9 @@ class SteppingCollector(Collector[D]):
                 self.env_steps += stepper.transitions - before
                 if self._on_steps is not None:
                     self._on_steps(stepper.transitions - before)
+        except BaseException as error:
+            interrupted = not isinstance(error, Exception)
+            raise
         finally:  # what was complete before an exception is kept
             rows, episodes, flaw = stepper.cut()
             self._finished += [(total, int(steps)) for total, steps, _ in episodes.tolist()]
@@ -246,8 +271,13 @@ class SteppingCollector(Collector[D]):
                 self._keep(rows)
             if stepper.needs_reset:
                 self._drop()
-            if flaw is not None:
+            if flaw is not None and not interrupted:
                 raise ValueError(flaw)
+
+    def _cut_off(self) -> None:
+        """Begin new episodes with the next step, and forget the item in progress."""
+        self._stepper.needs_reset = True
+        self._drop()
 
     # What kinds of collectors do in ways of their own.
 

@@ -1,7 +1,7 @@
 """What the agent did as it is now: rollouts, whole episodes, small batches of rows."""
 
 from dataclasses import replace
-from typing import Any, Unpack
+from typing import Any, ClassVar, TypeVar, Unpack
 
 import numpy as np
 
@@ -16,8 +16,44 @@ from ptan.experience.windows import WindowSpec
 from ptan.replay.batch import Batch
 from ptan.replay.buffer import ExperienceReplayBuffer
 
+R = TypeVar("R", bound=Rollout)
 
-class RolloutCollector(SteppingCollector[Rollout]):
+
+class _RecordingCollector(SteppingCollector[R]):
+    """Records its steps, puts them together as an item, and keeps nothing for the next one."""
+
+    _saved_with_episodes: ClassVar[tuple[str, ...]] = ("_steps",)
+
+    def __init__(self, env: Any, agent: Agent, gamma: float, **stepping: Unpack[Stepping]) -> None:
+        self.gamma = unit_interval("gamma", gamma)
+        super().__init__(env, agent, WindowSpec(gamma=gamma), **stepping)
+        self._steps: list[RecordedStep] = []
+
+    def _collect(self, most: int) -> int:
+        stepper, kept = self._stepper, False
+        before = stepper.tape.t
+        try:
+            made = super()._collect(most)
+            self._steps.append(record(stepper))
+            self._count()
+            kept = True
+        finally:
+            if not kept and stepper.tape.t != before:  # else the item would lack a step
+                self._cut_off()
+        return made
+
+    def _count(self) -> None:
+        """Take note of what the newest step ended."""
+
+    def _joined(self) -> Rollout:
+        steps, self._steps = self._steps, []  # also where they cannot be joined
+        return joined(steps, self._stepper, self.gamma)
+
+    def _drop(self) -> None:
+        self._steps = []
+
+
+class RolloutCollector(_RecordingCollector[Rollout]):
     """Yields `steps` steps of every environment; nothing is kept for the next rollout.
 
     Args:
@@ -28,36 +64,27 @@ class RolloutCollector(SteppingCollector[Rollout]):
         **stepping: env_seed, truncation, … of every collector: see `ptan.collectors.Stepping`.
     """
 
-    _saved = (*SteppingCollector._saved, "_steps", "_agent_states")
+    _saved_with_episodes = ("_steps", "_agent_states")
 
     def __init__(
         self, env: Any, agent: Agent, *, gamma: float, steps: int, **stepping: Unpack[Stepping]
     ) -> None:
-        self.gamma = unit_interval("gamma", gamma)
         self.steps = whole_number("steps", steps)
-        super().__init__(env, agent, WindowSpec(gamma=gamma), **stepping)
-        self._steps: list[RecordedStep] = []
+        super().__init__(env, agent, gamma, **stepping)
         self._agent_states: list[Any] = []
 
     def _collect(self, most: int) -> int:
         if not self._steps:
             self._agent_states = list(self._stepper.agent_states)
-        made = super()._collect(most)
-        self._steps.append(record(self._stepper))
-        return made
+        return super()._collect(most)
 
     def _item(self) -> Rollout | None:
         if len(self._steps) < self.steps:
             return None
-        rollout = joined(self._steps, self._stepper, self.gamma)
-        self._steps = []
-        return replace(rollout, agent_states=self._agent_states)
-
-    def _drop(self) -> None:
-        self._steps = []
+        return replace(self._joined(), agent_states=self._agent_states)
 
 
-class EpisodeCollector(SteppingCollector[Episodes]):
+class EpisodeCollector(_RecordingCollector[Episodes]):
     """Yields whole episodes, each environment its own share; one that is done waits.
 
     Args:
@@ -69,38 +96,33 @@ class EpisodeCollector(SteppingCollector[Episodes]):
         **stepping: As for `RolloutCollector`; `max_steps` is 27,000 where it is not given.
     """
 
-    _saved = (*SteppingCollector._saved, "_steps", "_left")
+    _saved_with_episodes = ("_steps", "_left")
 
     def __init__(
         self, env: Any, agent: Agent, *, gamma: float, episodes: int, **stepping: Unpack[Stepping]
     ) -> None:
-        self.gamma = unit_interval("gamma", gamma)
         self.episodes = whole_number("episodes", episodes)
         stepping.setdefault("max_steps", 27_000)
-        super().__init__(env, agent, WindowSpec(gamma=gamma), **stepping)
-        self._steps: list[RecordedStep] = []
+        super().__init__(env, agent, gamma, **stepping)
         self._left = np.zeros(0)  # episodes that each environment has still to play
 
     def _collect(self, most: int) -> int:
         if not self._steps:
             self._left = begin_shares(self._stepper, self.episodes)
-        made = super()._collect(most)
-        self._steps.append(record(self._stepper))
+        return super()._collect(most)
+
+    def _count(self) -> None:
         count_ended(self._stepper, self._left)
-        return made
 
     def _item(self) -> Episodes | None:
         if not self._steps or self._left.any():
             return None
-        rollout = joined(self._steps, self._stepper, self.gamma)
+        flags = stacked(self._steps, "flags")
+        rollout = self._joined()
         envs, times = np.nonzero(rollout.valid.T)
-        over = stacked(self._steps, "flags")[times, envs] & EPISODE_OVER
+        over = flags[times, envs] & EPISODE_OVER
         lengths = np.diff(np.flatnonzero(over), prepend=-1)
-        self._steps = []
         return Episodes(**rollout.changed(lambda part: part[times, envs]), lengths=lengths)
-
-    def _drop(self) -> None:
-        self._steps = []
 
 
 class TransitionCollector(SteppingCollector[Batch]):
@@ -151,5 +173,7 @@ class TransitionCollector(SteppingCollector[Batch]):
         self._yielded = end
         return batch
 
-    def _drop(self) -> None:
+    def restart(self, env_seed: int | None) -> None:
+        """Begin new episodes everywhere, seeded anew; rows that wait are dropped."""
+        super().restart(env_seed)
         self._yielded = self._made

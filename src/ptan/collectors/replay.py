@@ -104,6 +104,7 @@ class ReplayCollector(SteppingCollector[Batch]):
 
     def _collect(self, most: int) -> int:
         before, filling = self.env_steps, self.phase == "warm-up"
+        self._uniform.agent = self.agent
         steps = min(most, self._steps_to_go())
         try:
             self._step(self._uniform if before < self.warm_up else self.agent, steps)

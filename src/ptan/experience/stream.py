@@ -96,15 +96,19 @@ class Stream:
         # No more steps than are certain to be needed: each may complete one row per environment,
         # and an end completes the windows that are open.
         steps = -(-(wanted - stepper.windows.open_steps) // stepper.count)
+        interrupted = False
         try:
             stepper.advance(max(1, min(steps, stepper.tape.room)))
+        except BaseException as error:
+            interrupted = not isinstance(error, Exception)
+            raise
         finally:
             self._rows, episodes, flaw = stepper.cut()
             for total, length, rows in episodes.tolist():
                 self._episodes.append((self._cut + int(rows), total, int(length)))
             if self._rows is not None:
                 self._cut += len(self._rows)
-            if flaw is not None:
+            if flaw is not None and not interrupted:
                 raise ValueError(flaw)
 
     @property
