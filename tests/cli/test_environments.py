@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from ptan.algorithms import DQN
+
 WORLDS = """
-import gymnasium, numpy as np
+import gymnasium, numpy as np, sys
 from gymnasium import spaces
 
 class World(gymnasium.Env):
@@ -41,11 +43,23 @@ ANSWERS = {
     "shape": lambda: (np.zeros(3, np.float32), 1.0, False, False, {}),
     "huge": lambda: (obs, 1e39, False, False, {}),
     "column": lambda: (obs, np.full(1, 2.0), False, False, {}),
+    "leaves": lambda: sys.exit(7),
+    "memory": lambda: bytearray(1 << 62),
 }
 for name, answer in ANSWERS.items():
     gymnasium.register(
         f"{name}-v0", World, kwargs={"answer": answer}, disable_env_checker=True
     )
+
+class Endless(World):
+    def step(self, action):
+        return obs, -1.0, False, False, {}
+
+    def render(self):
+        return np.zeros((16, 16, 3), np.uint8)
+
+Endless.metadata = {"render_modes": ["human", "rgb_array"]}
+gymnasium.register("Endless-v0", Endless, kwargs={"answer": None}, disable_env_checker=True)
 
 class Old:
     observation_space, action_space = World.observation_space, World.action_space
@@ -84,6 +98,8 @@ def worlds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("no_info", ["info"]),
         ("shape", ["(3,)"]),
         ("huge", ["1e+39", "float32"]),
+        ("leaves", ["SystemExit: 7"]),
+        ("memory", ["MemoryError"]),
     ],
 )
 def test_a_failing_environment_is_one_line_and_what_was_learned_is_saved(
@@ -93,7 +109,7 @@ def test_a_failing_environment_is_one_line_and_what_was_learned_is_saved(
     assert outcome.status == 1, outcome.err
     line = outcome.err[-1]
     assert line.startswith(f"ptan: failing_worlds:{name}-v0 failed in training")
-    for part in ("environment 0", *words):
+    for part in ("4", *words):
         assert part in line
     (saved,) = Path("run/checkpoints").glob("*-step-*")
     assert saved.name.endswith(("-step-44", "-step-45"))  # a bad answer is a step, too
@@ -113,3 +129,69 @@ def test_an_old_environment_trains_unseeded_and_that_is_said(ptan) -> None:
     assert outcome.status == 0, outcome.err
     assert len([one for one in outcome.err if "unseeded" in one]) == 1
     assert json.loads(Path("run/result.json").read_text())["training"]["episodes"] == 6
+
+
+def test_an_error_in_an_update_is_one_line_and_what_was_learned_is_saved(
+    ptan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    update = DQN.update
+
+    def failing(self: DQN, data: object) -> object:
+        if self.env_steps >= 40:
+            raise ValueError("two\nlines")
+        return update(self, data)
+
+    monkeypatch.setattr(DQN, "update", failing)
+    outcome = ptan("train dqn --env CartPole-v1", *FLAGS)
+    assert outcome.status == 1
+    assert outcome.err[-1] == (
+        "ptan: training on CartPole-v1 failed in an update at step 40: ValueError: two lines; "
+        "what was learned so far is saved"
+    )
+    (saved,) = Path("run/checkpoints").glob("*-step-40")
+    assert saved.is_dir()
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"), [("raises", "RuntimeError: the plug"), ("leaves", "SystemExit: 7")]
+)
+def test_failures_while_exactness_is_found_out_read_as_in_training(
+    ptan, name: str, reason: str
+) -> None:
+    outcome = ptan(f"train dqn --exact --env failing_worlds:{name}-v0", *FLAGS)
+    assert outcome.status == 1
+    start = f"ptan: failing_worlds:{name}-v0 failed in training (environment 0, step 45): "
+    assert outcome.err[-1].startswith(start + reason)
+
+
+def test_a_failure_in_bench_is_one_line(ptan) -> None:
+    small = ["--hidden", "8", "--warm-up", "20", "--batch-size", "4", "--measured", "100"]
+    outcome = ptan("bench dqn --env failing_worlds:raises-v0", *small)
+    assert outcome.status == 1
+    (line,) = outcome.err
+    assert "step" in line
+    assert line.endswith("RuntimeError: the plug was pulled")
+
+
+def test_an_episode_without_end_is_cut_off_in_play(ptan) -> None:
+    flags = ["--env failing_worlds:Endless-v0", *FLAGS, "--eval-max-steps 30"]
+    assert ptan("train dqn", *flags).status == 0
+    outcome = ptan("play run")
+    assert (outcome.status, outcome.out) == (0, ["episode 1: return -30, cut off after 30 steps"])
+
+
+def test_damaged_metrics_are_one_line(ptan) -> None:
+    assert ptan("train dqn --env CartPole-v1", *FLAGS).status == 0
+    metrics = Path("run/metrics.jsonl")
+    texts = ("{no json\n", "[1]\n", '{"env_steps": 1}\n')
+    for steps, text in zip((80, 90, 100), texts, strict=True):
+        metrics.write_text(text)
+        outcome = ptan(f"train dqn --resume run --steps {steps}")
+        assert (outcome.status, len(outcome.err)) == (2, 1), text
+        assert "metrics.jsonl is damaged: " in outcome.err[0]
+    metrics.write_text('{"seconds": 1}\n')
+    outcome = ptan("plot run")
+    assert outcome.status == 2
+    assert outcome.err[0].endswith(
+        "metrics.jsonl is damaged: a line is no JSON object with the numbers that runs write"
+    )

@@ -82,6 +82,9 @@ def test_defaults_then_preset_then_rainbow_then_flags() -> None:
     assert all(getattr(rainbow, name) for name in switches)
     assert (rainbow.n_steps, rainbow.learning_rate) == (4, preset.config.learning_rate)
 
+    assert configured("train dqn --preset breakout --rainbow --no-rainbow").config == preset.config
+    assert configured("train dqn --preset pong --preset breakout").config == preset.config
+
     less = configured("train dqn --preset breakout --rainbow --no-noisy --n-steps 2 --env A-v0")
     assert (less.config.noisy, less.config.double, less.config.n_steps) == (False, True, 2)
     assert less.settings.env_id == "A-v0"

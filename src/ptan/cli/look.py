@@ -84,14 +84,15 @@ def play(words: Sequence[str]) -> int:
     from ptan.runs.environments import close, frames_per_second, make_one
 
     settings = loaded.config.settings
+    limit = settings.eval_max_steps
     env = make_one(settings, "human" if options.video is None else "rgb_array")
     try:
         if options.video is None:
-            _play(env, loaded.agent, options.episodes, seed, lambda: None)
+            _play(env, loaded.agent, options.episodes, seed, limit, lambda: None)
         else:
             with video_file(options.video, frames_per_second(env, settings)) as add:
                 draw = lambda: add(_drawn(env.render))  # noqa: E731
-                n_pictures = _play(env, loaded.agent, options.episodes, seed, draw)
+                n_pictures = _play(env, loaded.agent, options.episodes, seed, limit, draw)
             tell(f"{options.video}: {n_pictures} pictures")
     finally:
         close(env)
@@ -145,20 +146,27 @@ def _load(options: _RunFlags, episodes: int) -> tuple[Any, int]:
     return loaded, derived_seed(options.seed, EVALUATED)
 
 
-def _play(env: Any, agent: Any, episodes: int, seed: int, draw: Callable[[], None]) -> int:
-    """Play, and print the return of each episode; returns the number of steps."""
+def _play(
+    env: Any, agent: Any, episodes: int, seed: int, limit: int, draw: Callable[[], None]
+) -> int:
+    """Play, and print the return of each episode; returns the number of steps.
+
+    An episode of `limit` steps is cut off: there are environments without an end.
+    """
     n_steps = 0
     for episode in range(episodes):
         observation, _ = _drawn(env.reset, seed=seed + episode)
-        states, total, over = None, 0.0, False
-        while not over:
+        states, total, over, steps = None, 0.0, False, 0
+        while not over and steps < limit:
             draw()
             actions, states = agent([observation], states)
             observation, reward, terminated, truncated, _ = _drawn(env.step, actions[0])
             total += float(reward)
             over = bool(terminated or truncated)
-            n_steps += 1
-        tell(f"episode {episode + 1}: return {total:g}")
+            steps += 1
+        n_steps += steps
+        cut = "" if over else f", cut off after {steps:,} steps"
+        tell(f"episode {episode + 1}: return {total:g}{cut}")
     return n_steps
 
 

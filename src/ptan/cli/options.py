@@ -84,11 +84,15 @@ def check_counts(**counts: int) -> None:
 
 
 def given(words: Sequence[str], flag: str) -> str | None:
-    """The value of a flag that has to be known before all flags are; None if it is not there."""
+    """The value of a flag that has to be known before all flags are; None if it is not there.
+
+    Of several the last one counts, as for all flags.
+    """
+    found = None
     for word, value in itertools.zip_longest(words, words[1:], fillvalue=""):
         if word == flag or word.startswith(flag + "="):
-            return value if word == flag else word.partition("=")[2]
-    return None
+            found = value if word == flag else word.partition("=")[2]
+    return found
 
 
 def _one_line(text: str) -> str:

@@ -116,7 +116,8 @@ def read_config(
         ("preset", listed, field(default=None)),
     ]
     for bundle, values in entry.bundles.items():
-        if before is None and f"--{bundle}" in words:
+        said = [word for word in words if word in (f"--{bundle}", f"--no-{bundle}")]
+        if before is None and said and said[-1] == f"--{bundle}":
             config = {**config, **values}
         turned_on = Annotated[bool, arg(help=f"turn on {', '.join(values)}")]
         fields.append((bundle, turned_on, field(default=False)))

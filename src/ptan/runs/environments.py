@@ -1,7 +1,8 @@
 """The environments of a run: some to train in, some to evaluate in, from the same settings."""
 
+import itertools
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from functools import partial
@@ -18,7 +19,7 @@ from ptan.envs.repeat import MadeAnew, RepeatEpisodes
 from ptan.envs.states import saves
 from ptan.envs.vector import make_vector
 from ptan.runs.catalogue import Entry
-from ptan.runs.errors import RunError
+from ptan.runs.errors import EnvironmentFailure, RunError
 from ptan.runs.settings import RunSettings
 
 __all__ = [
@@ -68,8 +69,30 @@ def probe_environments(settings: RunSettings) -> Probe:
     make: Any = partial(_make, settings, _atari(settings))
     if _one_vector(settings):  # two of its environments tell as much as all
         make = partial(training_environments, replace(settings, num_envs=2))
-    with _one_line(settings.env_id), warnings_said([]):
-        return probe_repeats(make, steps=steps)
+
+    def made() -> Any:
+        with _one_line(settings.env_id):
+            env = make()
+        env.step = partial(_noted_step, env.step, itertools.count(1))
+        return env
+
+    try:
+        with warnings_said([]):
+            return probe_repeats(made, steps=steps)
+    except RunError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise EnvironmentFailure.of(error, f"{settings.env_id} failed in training") from error
+
+
+def _noted_step(step: Callable[[Any], Any], count: Iterator[int], action: Any) -> Any:
+    """A step of an environment; what it raises names it, as in training."""
+    number = next(count)
+    try:
+        return step(action)
+    except (Exception, SystemExit) as error:
+        error.add_note(f"environment 0, step {number}")
+        raise
 
 
 def evaluation_environments(settings: RunSettings, count: int) -> Any:

@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Iterable
 from typing import Self
 
-__all__ = ["EnvironmentFailure", "RunError", "nearest"]
+__all__ = ["EnvironmentFailure", "RunError", "TrainingFailure", "nearest"]
 
 
 class RunError(Exception):
@@ -14,19 +14,23 @@ class RunError(Exception):
     """Exit status of a program that ends with it."""
 
 
-class EnvironmentFailure(RunError):  # noqa: N818
-    """An environment raised, or answered with what nothing can be learned from."""
+class TrainingFailure(RunError):  # noqa: N818
+    """What was under way raised, whatever it was; the cause is the exception itself."""
 
     status = 1
 
     @classmethod
-    def of(cls, error: Exception, what: str) -> Self:
+    def of(cls, error: BaseException, what: str) -> Self:
         """One line of an exception and its notes, which name environment and step."""
         notes = ", ".join(getattr(error, "__notes__", ()))
         where = f" ({notes})" if notes else ""
         reason = " ".join(str(error).split())
         kind = "" if isinstance(error, ValueError) and reason else f"{type(error).__name__}: "
         return cls(f"{what}{where}: {kind}{reason}".rstrip(": "))
+
+
+class EnvironmentFailure(TrainingFailure):
+    """An environment raised, or answered with what nothing can be learned from."""
 
 
 def nearest(name: str, names: Iterable[str], count: int = 3) -> str:

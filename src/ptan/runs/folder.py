@@ -14,7 +14,7 @@ from ptan.runs.errors import RunError
 from ptan.runs.settings import RunConfig
 from ptan.training.durable import PARTIAL, replace_file
 
-__all__ = ["FORMAT", "RunFolder"]
+__all__ = ["FORMAT", "RunFolder", "damaged"]
 
 FORMAT = 2
 """Version of the layout of run folders."""
@@ -154,6 +154,14 @@ class RunFolder:
         if not isinstance(content, dict):
             raise RunError(f"{self.config} is no run's: it holds no JSON object")
         return content
+
+
+def damaged(path: Path, error: Exception) -> str:
+    """What is said about a file of metrics that cannot be read, without Python's own names."""
+    reason = "a line is no JSON object with the numbers that runs write"
+    if isinstance(error, ValueError | OSError):
+        reason = str(error).removeprefix(f"{path}, ")
+    return f"{path} is damaged: {reason}"
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

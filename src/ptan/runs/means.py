@@ -7,7 +7,8 @@ from typing import Any
 import torch
 
 from ptan.algorithms.protocol import Algorithm
-from ptan.runs.folder import RunFolder
+from ptan.runs.errors import RunError
+from ptan.runs.folder import RunFolder, damaged
 from ptan.runs.settings import RunSettings
 from ptan.runs.state import RunState
 from ptan.training.logs import JsonLinesLog, Log, TensorBoardLog
@@ -45,7 +46,10 @@ def chosen_threads(
 def opened_logs(folder: RunFolder, cut: int | None, say: Say) -> Iterator[list[Log]]:
     """The logs of a run; of one that goes on, without what is later than `cut` steps."""
     with ExitStack() as opened:
-        logs: list[Log] = [JsonLinesLog(folder.metrics, truncate_after=cut)]
+        try:
+            logs: list[Log] = [JsonLinesLog(folder.metrics, truncate_after=cut)]
+        except (ValueError, KeyError, TypeError) as error:
+            raise RunError(damaged(folder.metrics, error)) from error
         opened.callback(logs[0].close)
         try:
             logs.append(TensorBoardLog(folder.tensorboard, truncate_after=cut))

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ptan.runs.errors import RunError
-from ptan.runs.folder import RunFolder
+from ptan.runs.folder import RunFolder, damaged
 from ptan.runs.settings import CHANGEABLE
 from ptan.runs.statistics import bootstrap_interval
 from ptan.training.logs import read_json_lines
@@ -64,7 +64,7 @@ def read_curve(folder: Path | str) -> LearningCurve:
         lines = read_json_lines(files.metrics) if files.metrics.exists() else []
         steps = [int(line["env_steps"]) for line in lines]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(f"{files.metrics} cannot be read: {error!r}") from None
+        raise RunError(damaged(files.metrics, error)) from error
     if steps != sorted(steps):
         raise RunError(f"{files.metrics} is damaged: env_steps must not fall")
     ended = (files.read_result() or {}).get("env_steps", 0)

@@ -8,6 +8,7 @@ from typing import Any
 
 from ptan.common.checks import whole_number
 from ptan.runs.environments import close, spaces_of, training_environments
+from ptan.runs.errors import RunError, TrainingFailure
 from ptan.runs.parts import make_algorithm
 from ptan.runs.settings import RunConfig
 from ptan.training.loop import train
@@ -59,6 +60,7 @@ def profile(config: RunConfig, env_steps: int = 4_000) -> Profile:
 
     Raises:
         RunError: an unknown or unfit environment, an unfit setting or device.
+        TrainingFailure: an environment or an update failed.
     """
     whole_number("env_steps", env_steps)
     spent = dict.fromkeys(("environments", "updating"), 0.0)
@@ -85,6 +87,10 @@ def profile(config: RunConfig, env_steps: int = 4_000) -> Profile:
                 elif begin and record.env_steps >= steps + env_steps:
                     break
             total = time.perf_counter() - begin
+    except RunError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise TrainingFailure.of(error, f"{config.settings.env_id} failed in training") from error
     finally:
         close(env)
     made, learned = record.env_steps - steps, record.updates - updates

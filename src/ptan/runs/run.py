@@ -1,7 +1,7 @@
 """A training run: from settings to a folder with everything that it left."""
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -10,7 +10,7 @@ import torch
 from ptan.envs.make import is_atari
 from ptan.runs import state as states
 from ptan.runs.environments import close
-from ptan.runs.errors import EnvironmentFailure, RunError
+from ptan.runs.errors import EnvironmentFailure, RunError, TrainingFailure
 from ptan.runs.evaluation import Evaluation, Interrupted, evaluate_greedily
 from ptan.runs.folder import RunFolder, write_json
 from ptan.runs.means import chosen_threads, opened_logs
@@ -98,7 +98,8 @@ class Run(RunParts):
             callbacks: Objects with any of the methods of `ptan.training.callbacks.Callback`.
 
         Returns the content of `result.json`; None if interrupted. Raises EnvironmentFailure if an
-        environment failed; a checkpoint of everything up to there was saved.
+        environment failed, TrainingFailure if an update or a callback did, with the exception as
+        the cause; a checkpoint of everything up to there was saved, or the text says why not.
         """
         self._watch = watch or Watcher()
         self._display = Display(self._watch, self.settings.steps, self.recent)
@@ -148,7 +149,10 @@ class Run(RunParts):
                 self._write(self._can_save_episodes)
             while algorithm.env_steps < limit:
                 record = self._next_record()
-                self.callbacks.record(record)
+                try:
+                    self.callbacks.record(record)
+                except Exception as error:
+                    raise self._failure(error, "after an update") from error
                 self._metrics = record.metrics or self._metrics
                 self._display.show(self.collector.phase, algorithm, self._metrics)
                 if record.updated and record.episodes and self._solved():
@@ -165,6 +169,8 @@ class Run(RunParts):
         except Interrupted:
             self.save()
             return "interrupted"
+        except TrainingFailure as failure:
+            raise type(failure)(f"{failure}; {self._rescue()}") from failure.__cause__
         if algorithm.updates == updates_before and algorithm.env_steps > before:
             self._watch.say("all steps belong to the warm-up: there was no update")
         return "steps"
@@ -177,13 +183,33 @@ class Run(RunParts):
         items = self.collector.iteration
         try:
             return next(train(self.algorithm, self.collector, look_every=steps))
-        except Exception as error:
-            if isinstance(error, MemoryError) or self.collector.iteration > items:
-                raise  # an item had come: no environment has failed
-            self.state.beginnings += 1
+        except (Exception, SystemExit) as error:
+            if self.collector.iteration > items:  # an item had come: no environment has failed
+                with suppress(Exception):  # which is closed already if its update went well
+                    self.collector.after(None)
+                raise self._failure(error, "in an update") from error
+            raise EnvironmentFailure.of(error, self._what_failed(error)) from error
+
+    def _rescue(self) -> str:
+        """Save what can be saved after a failure; returns in words whether that went well."""
+        self.state.beginnings += 1
+        try:
             self._write(episodes=False)
-            failure = EnvironmentFailure.of(error, f"{self.settings.env_id} failed in training")
-            raise EnvironmentFailure(f"{failure}; what was learned so far is saved") from error
+        except Exception as error:
+            return f"it could not be saved: {' '.join(str(error).split()) or type(error).__name__}"
+        return "what was learned so far is saved"
+
+    def _failure(self, error: BaseException, where: str) -> TrainingFailure:
+        at = f"training on {self.settings.env_id} failed {where}"
+        kind, reason = type(error).__name__, " ".join(str(error).split())
+        text = f"{at} at step {self.algorithm.env_steps:,}: {kind}: {reason}"
+        return TrainingFailure(text.rstrip(": "))
+
+    def _what_failed(self, error: BaseException) -> str:
+        what = f"{self.settings.env_id} failed in training"
+        if getattr(error, "__notes__", ()):  # they name the step
+            return what
+        return f"{what} after {self.algorithm.env_steps:,} steps"
 
     def _solved(self) -> bool:
         """True if training and the greedy network both reach the reward to stop at."""
