@@ -51,6 +51,13 @@ for name, answer in ANSWERS.items():
         f"{name}-v0", World, kwargs={"answer": answer}, disable_env_checker=True
     )
 
+class LeavesLate(World):
+    def step(self, action):
+        World.made += 1
+        return sys.exit(0) if World.made > 30 else super().step(action)
+
+gymnasium.register("leaves_late-v0", LeavesLate, kwargs={"answer": fail}, disable_env_checker=True)
+
 class Endless(World):
     def step(self, action):
         return obs, -1.0, False, False, {}
@@ -195,3 +202,8 @@ def test_damaged_metrics_are_one_line(ptan) -> None:
     assert outcome.err[0].endswith(
         "metrics.jsonl is damaged: a line is no JSON object with the numbers that runs write"
     )
+
+
+def test_an_environment_that_leaves_in_the_last_evaluation_is_a_failure(ptan) -> None:
+    flags = [*FLAGS, "--steps 30", "--eval-episodes 1"]
+    assert ptan("train dqn --env failing_worlds:leaves_late-v0", *flags).status == 1

@@ -174,7 +174,7 @@ def _drawn(call: Any, *arguments: Any, **options: Any) -> Any:
     """What a call of the environment returns; what it raises about drawing, as one line."""
     try:
         return call(*arguments, **options)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise RunError(f"the environment cannot be shown: {reason}") from error
 

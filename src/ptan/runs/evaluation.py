@@ -109,7 +109,7 @@ def evaluate_greedily(
         played = play_parallel(environments, watched, episodes, seed, max_steps=limit)
     except (Interrupted, RunError):
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise EnvironmentFailure.of(error, f"{settings.env_id} failed in evaluation") from error
     finally:
         close(environments)
