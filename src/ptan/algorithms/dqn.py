@@ -254,7 +254,6 @@ class DQN:
             "optimizer": states.optimizer(self.optimizers["q"].optimizer),
             "env_steps": states.counter(self, "env_steps"),
             "updates": states.counter(self, "updates"),
-            "collectors": states.counter(self, "_collectors"),
             "noise_rng": states.generator(self._noise),
         }
         if self._explore is not None:
