@@ -13,42 +13,8 @@ from ptan.experience import ExperienceFirstLast, ExperienceReplayBuffer
 from ptan.replay import _kernels, frames
 
 from .fakes import RowKitchen
-from .oracles import assert_rows
+from .oracles import assert_invariants, assert_rows
 from .twins import OPERATIONS, Twins
-
-
-def _newest_rows(store: Any, table: Any) -> np.ndarray:
-    """For every frame the newest row that refers to it, -1 where there is none."""
-    newest = np.full(len(store.last_row), -1)
-    for number in range(table.first, table.end):
-        refs = store.refs[:, number % table.capacity]
-        newest[refs[refs >= 0]] = number
-    return newest
-
-
-def assert_no_row_lost_a_frame(buffer: Any) -> None:
-    for store in [] if buffer._table is None else buffer._table.stores:
-        free = store.free[: store.counts[0]].tolist()
-        live = np.flatnonzero(_newest_rows(store, buffer._table) >= 0).tolist()
-        assert len(set(free)) == len(free), "a slot is free twice"
-        assert not set(free) & set(live), "a row refers to a freed frame"
-
-
-def assert_invariants(buffer: Any) -> None:
-    """What must be true of the frame stores at any moment between two calls."""
-    assert_no_row_lost_a_frame(buffer)
-    table = buffer._table
-    if table is None:
-        return
-    assert 0 <= table.end - table.first <= table.capacity
-    for store in table.stores:
-        free, touched = store.free[: store.counts[0]], int(store.counts[1])
-        newest = _newest_rows(store, table)
-        live = np.flatnonzero(newest >= 0)
-        assert sorted([*free, *live]) == list(range(touched)), "a slot is neither live nor free"
-        assert np.array_equal(store.last_row, newest)
-        assert store.used == len(live)
-        assert touched <= len(store.frames) == len(store.last_row) == len(store.free)
 
 
 @pytest.mark.parametrize("kind", RowKitchen.KINDS)

@@ -29,9 +29,8 @@ from .fakes import (
     numbered,
     scripted_env,
 )
-from .oracles import assert_rows
+from .oracles import assert_invariants, assert_rows
 from .states import OPERATIONS, Player, arrays_in, assert_same_tree, contents, loaded, sampled
-from .test_frames import assert_invariants
 from .test_table import _interrupted
 
 

@@ -26,7 +26,7 @@ from .fakes import (
     make_buffer,
     numbered,
 )
-from .oracles import assert_rows, drawn
+from .oracles import assert_invariants, assert_rows, drawn
 from .states import (
     ROW_CLASSES,
     arrays_in,
@@ -37,7 +37,6 @@ from .states import (
     sampled,
     with_part,
 )
-from .test_frames import assert_invariants
 
 CAPACITY = 6
 
