@@ -1,22 +1,17 @@
-"""Columns from rows made by hand, and rows from columns: the two views of one thing.
-
-* `schema_of`: what a first item fixes for all that follow
-* `encode`: rows made by hand, to columns
-* `decode`: columns, to rows
-"""
+"""Columns from rows made by hand, and rows from columns: the two views of one thing."""
 
 import re
 from collections.abc import Iterable, Sequence
 from itertools import repeat
-from math import isfinite, nan, prod
+from math import isfinite, nan
 from typing import Any
 
 import numpy as np
 
 from ptan.common.checks import unit_interval, whole_number
 from ptan.experience.flags import ENDED, INT_REWARD, KEEPS_LAST, NO_FINAL, TERMINATED, TRUNCATED
+from ptan.common.types import Array
 from ptan.experience.layout import (
-    Array,
     Leaf,
     as_array,
     flatten,
@@ -24,6 +19,7 @@ from ptan.experience.layout import (
     leaf_of,
     leaves_of,
     reward_leaf,
+    leaf_values,
     row_values,
 )
 from ptan.experience.rows import Experience, ExperienceFirstLast
@@ -210,11 +206,11 @@ def decode(rows: Transitions) -> list[Any]:
         repeat(False) if rows.gathered else (rows.refs[..., 1].ravel() < 0).tolist()
     )
     columns = zip(
-        _observations(rows, 0),
-        _observations(rows, 1),
+        row_values(schema.state, rows.observations(0)),
+        row_values(schema.state, rows.observations(1)),
         missing,
-        _values(rows.actions, schema.action),
-        _values(rows.rewards, schema.reward),
+        leaf_values(schema.action, rows.actions),
+        leaf_values(schema.reward, rows.rewards),
         rows.discounts.ravel().tolist(),
         rows.steps.ravel().tolist(),
         rows.flags.ravel().tolist(),
@@ -240,28 +236,14 @@ def decode(rows: Transitions) -> list[Any]:
             values["done"] = end & ENDED != 0
         dicts.append(values)
     for name, leaf in schema.extras.items():
-        for target, value in zip(dicts, _values(rows.extras[name], leaf), strict=True):
+        for target, value in zip(dicts, leaf_values(leaf, rows.extras[name]), strict=True):
             target[name] = value
     flat = [schema.row_class.from_values(values) for values in dicts]
     if not schema.windows:
         return flat
-    firsts = range(0, len(flat), rows.shape[1])
+    firsts = range(0, len(flat), rows.steps.shape[1])
     lengths = rows.lengths.tolist()
     return [tuple(flat[i : i + length]) for i, length in zip(firsts, lengths, strict=True)]
-
-
-def _observations(rows: Transitions, after: int) -> list[Any]:
-    layout = rows.schema.state
-    size, columns = rows.steps.size, zip(rows.observations(after), leaves_of(layout), strict=True)
-    return row_values(layout, [column.reshape(size, *leaf.shape) for column, leaf in columns])
-
-
-def _values(column: Array, leaf: Leaf) -> list[Any]:
-    """One value per step from a column (R, L, *shape)."""
-    if leaf.shape or column.ndim > 1:
-        steps = column.shape[: column.ndim - len(leaf.shape)]
-        column = column.reshape(prod(steps), *leaf.shape)
-    return column.tolist() if leaf.scalar or leaf.opaque else list(column)
 
 
 _NO_LENGTHS = np.empty(0, np.int32)

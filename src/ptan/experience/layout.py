@@ -10,6 +10,7 @@ ragged lists. Objects are kept as given, without columns of numbers.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -206,13 +207,18 @@ def unflatten(layout: Layout, leaves: Iterable[Any]) -> Any:
 
 def row_values(layout: Layout, columns: Sequence[Array]) -> list[Any]:
     """One value per row from the columns of a layout: Python scalars, array views or nests."""
-    parts = [
-        column.tolist() if leaf.scalar or leaf.opaque else list(column)
-        for leaf, column in zip(leaves_of(layout), columns, strict=True)
-    ]
     if isinstance(layout, Leaf):
-        return parts[0]
+        return leaf_values(layout, columns[0])
+    parts = map(leaf_values, leaves_of(layout), columns)
     return [unflatten(layout, leaves) for leaves in zip(*parts, strict=True)]
+
+
+def leaf_values(leaf: Leaf, column: Array) -> list[Any]:
+    """The values in a column, which may have an axis of rows and one of steps."""
+    axes = column.ndim - len(leaf.shape)
+    if axes > 1:
+        column = column.reshape(prod(column.shape[:axes]), *leaf.shape)
+    return column.tolist() if leaf.scalar or leaf.opaque else list(column)
 
 
 def layout_words(layout: Layout) -> dict[str, Any]:

@@ -1,12 +1,8 @@
-"""Rows: one piece of experience each.
-
-* `Row`: what all rows share (frozen, behaves as a named tuple)
-* `Experience`: one environment step
-* `ExperienceFirstLast`: several steps in one, for n-step targets
-"""
+"""Rows: one piece of experience each."""
 
 from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass, field, fields
+from functools import cache
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -76,10 +72,7 @@ class Row:
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, Row):
-            if type(self) is not type(other):
-                return False
-            names = type(self).field_names()
-            return all(values_equal(self.__dict__[n], other.__dict__[n]) for n in names)
+            return type(self) is type(other) and values_equal(self._asdict(), other._asdict())
         if isinstance(other, tuple):
             return values_equal(tuple(self), other)
         return NotImplemented
@@ -88,18 +81,15 @@ class Row:
         return hash(tuple(self))
 
     def __repr__(self) -> str:
-        parts = ", ".join(f"{name}={self.__dict__[name]!r}" for name in type(self).field_names())
+        parts = ", ".join(f"{name}={value!r}" for name, value in self._asdict().items())
         return f"{type(self).__name__}({parts})"
 
     @classmethod
+    @cache
     def field_names(cls) -> tuple[str, ...]:
         """Names of the tuple fields and of those a subclass added, in order."""
-        names: tuple[str, ...] | None = cls.__dict__.get("_field_names")
-        if names is None:
-            keyword_only = {f.name for f in fields(Row)}
-            names = tuple(f.name for f in fields(cls) if f.name not in keyword_only)
-            cls._field_names = names  # type: ignore[attr-defined]
-        return names
+        keyword_only = {f.name for f in fields(Row)}
+        return tuple(f.name for f in fields(cls) if f.name not in keyword_only)
 
     @classmethod
     def from_values(cls, values: dict[str, Any]) -> Self:
@@ -112,7 +102,7 @@ class Row:
         return row
 
     def _asdict(self) -> dict[str, Any]:
-        return {name: self.__dict__[name] for name in type(self).field_names()}
+        return {name: self.__dict__[name] for name in self.field_names()}
 
     def _replace(self, **changes: Any) -> Self:
         unknown = changes.keys() - self.__dict__.keys()

@@ -1,20 +1,16 @@
-"""The one record of experience, from the cut of windows to the loss.
-
-* `Schema`: what the rows of a source or buffer have in common
-* `Transitions`: some of them, as columns
-* `TransitionStream`: an iterator over rows that gives them as columns, too
-"""
+"""The one record of experience, from the cut of windows to the loss."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
+from ptan.common.types import Array
 from ptan.experience.flags import TERMINATED
-from ptan.experience.layout import Array, Layout, Leaf
+from ptan.experience.layout import Layout, Leaf
 from ptan.experience.rows import Row
 
 
@@ -36,11 +32,6 @@ class Schema:
     action: Leaf
     reward: Leaf
     extras: dict[str, Leaf] = field(default_factory=dict)
-
-    def accepts(self, other: "Schema") -> bool:
-        """True if rows of the other schema fit among these; reward columns widen."""
-        reward = replace(other.reward, dtype=self.reward.dtype)
-        return self == replace(other, reward=reward)
 
 
 @dataclass(slots=True)
@@ -78,23 +69,24 @@ class Transitions:
         return len(self.steps)
 
     def __getitem__(self, part: slice) -> "Transitions":
+        return self._mapped(lambda column: column[part], self.refs[part], self.frames)
+
+    def _mapped(
+        self, change: Callable[[Array], Array], refs: Array, frames: list[Array]
+    ) -> "Transitions":
+        """A record of changed columns, whose observations lie elsewhere."""
         return Transitions(
             self.schema,
-            self.actions[part],
-            self.rewards[part],
-            self.discounts[part],
-            self.steps[part],
-            self.flags[part],
-            self.lengths[part],
-            {name: column[part] for name, column in self.extras.items()},
-            self.refs[part],
-            self.frames,
+            change(self.actions),
+            change(self.rewards),
+            change(self.discounts),
+            change(self.steps),
+            change(self.flags),
+            change(self.lengths),
+            {name: change(column) for name, column in self.extras.items()},
+            refs,
+            frames,
         )
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """(R,) for single rows, (R, L) for windows."""
-        return self.steps.shape
 
     def gather(self) -> "Transitions":
         """A copy with observations of its own; a terminated row repeats its state.
@@ -105,19 +97,8 @@ class Transitions:
         ended = (self.flags & TERMINATED).reshape(before.shape) != 0
         numbers = np.stack([before, np.where(ended | (after < 0), before, after)], axis=-1)
         places = numbers.reshape(len(self), -1).T.ravel()
-        return Transitions(
-            self.schema,
-            self.actions.copy(),
-            self.rewards.copy(),
-            self.discounts.copy(),
-            self.steps.copy(),
-            self.flags.copy(),
-            self.lengths.copy(),
-            {name: column.copy() for name, column in self.extras.items()},
-            refs=gathered_refs(*before.shape),
-            frames=[frames.take(places, axis=0) for frames in self.frames],
-            gathered=True,
-        )
+        frames = [frames.take(places, axis=0) for frames in self.frames]
+        return replace(self._mapped(np.copy, gathered_refs(*before.shape), frames), gathered=True)
 
     def observations(self, after: int) -> list[Array]:
         """Per leaf the observations before (0) or after (1) each step: (R, L, *shape).
@@ -130,7 +111,7 @@ class Transitions:
             part = slice(count, None) if after else slice(count)
             return [frames[part] for frames in self.frames]
         refs = self.refs[..., after]
-        return [frames.take(refs.reshape(self.shape), axis=0) for frames in self.frames]
+        return [frames.take(refs.reshape(self.steps.shape), axis=0) for frames in self.frames]
 
 
 @lru_cache(maxsize=32)

@@ -60,7 +60,8 @@ class RowTable:
             ValueError: they differ from the rows of this table.
         """
         schema = rows.schema
-        if not self.schema.accepts(schema):
+        reward = replace(schema.reward, dtype=self.schema.reward.dtype)  # its column widens
+        if replace(schema, reward=reward) != self.schema:
             raise ValueError(f"rows must be like the first one, {self.schema}, got {schema}")
         order = leaf_order(self.schema.state, schema.state)
         if order != sorted(order):
