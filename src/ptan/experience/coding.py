@@ -9,17 +9,17 @@ from typing import Any
 import numpy as np
 
 from ptan.common.checks import unit_interval, whole_number
-from ptan.experience.flags import ENDED, INT_REWARD, KEEPS_LAST, NO_FINAL, TERMINATED, TRUNCATED
 from ptan.common.types import Array
+from ptan.experience.flags import ENDED, INT_REWARD, KEEPS_LAST, NO_FINAL, TERMINATED, TRUNCATED
 from ptan.experience.layout import (
     Leaf,
     as_array,
     flatten,
     layout_of,
     leaf_of,
+    leaf_values,
     leaves_of,
     reward_leaf,
-    leaf_values,
     row_values,
 )
 from ptan.experience.rows import Experience, ExperienceFirstLast
