@@ -1,17 +1,22 @@
-"""States of separate environments and of vectors of them."""
+"""States of separate environments and of vectors of them, and whether they carry over."""
 
+import re
+
+import gymnasium
 import numpy as np
 import pytest
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv
-from gymnasium.wrappers import FrameStackObservation
+from gymnasium.wrappers import FrameStackObservation, NormalizeObservation
 from gymnasium.wrappers.vector import RecordEpisodeStatistics
-from tests.envs.games import Odd, breakout, maker, needs, play
+from tests.envs.games import GlobalDraws, Odd, breakout, maker, needs, play, pong
 
-from ptan.envs.repeat import NotRepeated, RepeatEpisodes
-from ptan.envs.states import CannotSave, load_envs, save_envs, within_budget
-from ptan.envs.vector import make_vector
+from ptan.envs.atari_vector import make_atari_vec
+from ptan.envs.make import make_vector
+from ptan.envs.repeat import MadeAnew, NotRepeated, RepeatEpisodes
+from ptan.envs.states import CannotSave, load_envs, probe_repeats, save_envs, within_budget
 
-cart_pole = maker("CartPole-v1")
+cart_pole, walker = maker("CartPole-v1"), maker("BipedalWalker-v3")
+both = pytest.mark.parametrize("asynchronous", [False, True])
 
 
 def factories(make=cart_pole, count=3, **options):
@@ -52,7 +57,7 @@ def test_vectors_go_on_in_every_auto_reset_mode(kind, mode):
     env.close()
 
 
-@pytest.mark.parametrize("asynchronous", [False, True])
+@both
 def test_a_masked_reset_right_after_loading_shows_the_others_where_they_are(asynchronous):
     env, other = (make_vector(factories(count=2), asynchronous) for _ in range(2))
     env.reset()
@@ -70,8 +75,7 @@ def test_separate_environments_go_on():
         env.reset(seed=i)
         play(env, 10 * i, i)
     load_envs(others, save_envs(envs))
-    for env, other in zip(envs, others, strict=True):
-        assert play(env, 30) == play(other, 30)
+    assert [play(env, 30) for env in envs] == [play(other, 30) for other in others]
 
 
 @needs("ale_py")
@@ -110,10 +114,9 @@ def test_what_has_a_state_of_its_own_is_asked(make):
     envs, others = make(), make()
     asked, loaded = (one[0] if isinstance(one, list) else one for one in (envs, others))
     asked.n = 5
-    state = save_envs(envs)
-    load_envs(others, state)
+    load_envs(others, save_envs(envs))
     assert loaded.n == 5
-    assert within_budget(state)
+    assert within_budget(save_envs(envs))
 
 
 class Own(VectorEnv):
@@ -153,7 +156,7 @@ def test_a_state_of_another_number_of_environments_is_refused():
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # Gymnasium's, of a worker that failed
-@pytest.mark.parametrize("asynchronous", [False, True])
+@both
 def test_another_environment_in_a_vector_is_refused(asynchronous):
     env = make_vector(factories())
     env.reset()
@@ -169,5 +172,82 @@ def test_states_tell_whether_they_are_within_the_budget():
     env.reset()
     for expected in (True, True, True, False):
         env.step(np.zeros(3, np.int64))
-        assert within_budget(save_envs(env)) == expected
-        assert within_budget(save_envs(env.envs)) == expected
+        assert within_budget(save_envs(env)) == within_budget(save_envs(env.envs)) == expected
+
+
+# The probe
+
+
+def vector(make, asynchronous=False):
+    return lambda: make_vector(factories(make), asynchronous)
+
+
+@pytest.mark.parametrize(
+    ("make", "steps"),
+    [
+        pytest.param(cart_pole, 320, id="CartPole"),
+        pytest.param(vector(cart_pole), 320, id="sync"),
+        pytest.param(vector(cart_pole, True), 320, id="async"),
+        pytest.param(Odd, 320, id="lives"),
+        pytest.param(maker("LunarLander-v3"), 320, id="LunarLander", marks=needs("Box2D")),
+        pytest.param(maker("HalfCheetah-v5"), 320, id="HalfCheetah", marks=needs("mujoco")),
+        pytest.param(pong, 60, id="Pong", marks=needs("ale_py")),
+        pytest.param(breakout, 100, id="Breakout", marks=needs("ale_py")),
+        pytest.param(lambda: MadeAnew(walker), 320, id="made anew", marks=needs("Box2D")),
+    ],
+)
+def test_the_probe_finds_what_repeats(make, steps):
+    found = probe_repeats(make, steps=steps)
+    assert (found.repeats, found.restart) == (True, "reset")
+    assert found.reason == "3 saved episodes went on equally"
+
+
+class Forgets(Odd):
+    """Its own state lacks a part."""
+
+    def state_dict(self):
+        return {"rng": self.np_random.bit_generator.state}
+
+    def load_state_dict(self, state):
+        self.np_random.bit_generator.state = state["rng"]
+
+
+@pytest.mark.parametrize(
+    ("make", "restart", "words"),
+    [
+        pytest.param(walker, "remake", "traces of before", marks=needs("Box2D")),
+        pytest.param(vector(walker), "remake", "traces of before", marks=needs("Box2D")),
+        # A running mean over all episodes so far is no part of this one.
+        (lambda: NormalizeObservation(cart_pole()), "remake", "does not repeat"),
+        (GlobalDraws, "never", "does not repeat the .*; two of them with one seed go different"),
+        (Forgets, "reset", "goes on otherwise"),
+        (lambda: gymnasium.make_vec("CartPole-v1", 3), "reset", "CartPoleVectorEnv cannot be sav"),
+        pytest.param(
+            lambda: make_atari_vec("ALE/Breakout-v5", 2, noop_max=30),
+            *("reset", "AtariVector cannot be saved"),
+            marks=needs("ale_py"),
+        ),
+    ],
+)
+def test_the_probe_finds_what_does_not_repeat(make, restart, words):
+    found = probe_repeats(make)
+    assert (found.repeats, found.restart) == (False, restart)
+    assert re.search(words, found.reason)
+
+
+def test_the_probe_closes_what_it_makes():
+    made = []
+
+    class Closes(Odd):
+        def __init__(self):
+            super().__init__()
+            made.append(self)
+            self.open = True
+
+        def close(self):
+            self.open = False
+
+    probe_repeats(Closes)
+    assert [env.open for env in made] == [False] * 4
+    with pytest.raises(ValueError, match="steps must be at least 8"):
+        probe_repeats(Closes, steps=7)

@@ -4,8 +4,6 @@ import torch
 
 __all__ = ["computes_in_bfloat16"]
 
-_INSTRUCTIONS = ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16")  # of x86 twice, of ARM twice
-
 
 def computes_in_bfloat16(device: torch.device | str) -> bool:
     """Whether a device has instructions for bfloat16; without them it is slower than float32."""
@@ -18,5 +16,5 @@ def computes_in_bfloat16(device: torch.device | str) -> bool:
         return True
     if not hasattr(torch.cpu, "get_capabilities"):  # an older PyTorch
         return torch.cpu._is_avx512_bf16_supported()
-    found = torch.cpu.get_capabilities()
-    return any(found.get(name, False) for name in _INSTRUCTIONS)
+    found = torch.cpu.get_capabilities()  # of x86 the first two, of ARM the others
+    return any(found.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16"))

@@ -1,10 +1,12 @@
-"""Validators of arguments; their errors name argument, value and what would be right.
+"""Validators of arguments, whose errors name argument, value and what would be right.
 
 Each raises TypeError for another kind of value and ValueError for one outside its range. Booleans
 are no numbers here, and NaN is outside every range.
 """
 
 import math
+import sys
+import warnings
 from collections.abc import Mapping
 from numbers import Real
 from typing import Any
@@ -55,7 +57,7 @@ def check_above_zero(name: str, value: object) -> None:
         raise ValueError(f"{name} must be finite and above 0, got {value}")
 
 
-def checked_callable(name: str, value: Any) -> Any:
+def checked_callable(name: str, value: object) -> Any:
     """The value, if it can be called."""
     if not callable(value):
         raise TypeError(f"{name} must be callable, got {value!r}")
@@ -74,7 +76,15 @@ def finite_array(name: str, value: ArrayLike, least: float = -math.inf) -> NDArr
     return array
 
 
-def check_entries(state: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
+def check_entries(state: Mapping[str, object], expected: Mapping[str, object]) -> None:
     """Raise ValueError unless a `state_dict` has the entries of another one."""
     if state.keys() != expected.keys():
         raise ValueError(f"state must have the entries {sorted(expected)}, got {sorted(state)}")
+
+
+def warn_user(text: str) -> None:
+    """Issue a UserWarning that points at the first caller outside this package."""
+    level, frame = 1, sys._getframe()
+    while frame.f_back is not None and frame.f_globals["__name__"].startswith("ptan."):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(text, UserWarning, stacklevel=level)

@@ -2,7 +2,6 @@
 
 import copy
 import reprlib
-from typing import Any
 
 import numpy as np
 
@@ -20,17 +19,17 @@ def as_generator(rng: np.random.Generator | int | None) -> np.random.Generator:
     return np.random.default_rng(rng)
 
 
-def generator_state(rng: np.random.Generator) -> dict[str, Any]:
+def generator_state(rng: np.random.Generator) -> dict[str, object]:
     """Where a generator stands: ints, strings and arrays, to be set as `bit_generator.state`."""
     return copy.deepcopy(dict(rng.bit_generator.state))
 
 
-def check_generator_state(rng: np.random.Generator, state: Any, name: str = "rng") -> None:
+def check_generator_state(rng: np.random.Generator, state: object, name: str = "rng") -> None:
     """Raise ValueError unless `rng`, which is not touched, can be brought to such a state."""
     scratch = copy.deepcopy(rng.bit_generator)
     kind = scratch.state["bit_generator"]
     try:
-        scratch.state = state
+        scratch.state = state  # type: ignore[assignment]
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
         given = reprlib.repr(state)
         text = f"{name} must be a state of {kind}, like the present one, got {given}"

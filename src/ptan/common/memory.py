@@ -5,9 +5,8 @@ import platform
 
 __all__ = ["keep_freed_memory"]
 
-# Parameters of mallopt(3), from malloc.h of the GNU C library, and their values.
-_MMAP_THRESHOLD, _TRIM_THRESHOLD, _TOP_PAD = -3, -1, -2
-_LIMITS = ((_MMAP_THRESHOLD, 1 << 30), (_TRIM_THRESHOLD, 1 << 30), (_TOP_PAD, 1 << 26))
+# M_MMAP_THRESHOLD, M_TRIM_THRESHOLD and M_TOP_PAD of mallopt(3) in the GNU C library.
+_LIMITS = ((-3, 1 << 30), (-1, 1 << 30), (-2, 1 << 26))
 
 
 def keep_freed_memory() -> bool:

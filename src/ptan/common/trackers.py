@@ -3,23 +3,21 @@
 import time
 from collections import deque
 from collections.abc import Iterable
-from typing import Any, Protocol, Self
+from typing import Protocol, Self
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 
 from ptan.common.checks import check_at_least, number, whole_number
 
 __all__ = ["RewardTracker", "SMAQueue", "TBMeanTracker"]
 
-EPISODES = 100  # of the mean reward
-LEAST_EPISODES = 30  # before a mean is told
-
 
 class _Writer(Protocol):
     """What trackers need of a writer, such as `torch.utils.tensorboard.SummaryWriter`."""
 
-    def add_scalar(self, tag: str, scalar_value: float, global_step: int, /) -> Any: ...
+    def add_scalar(self, tag: str, scalar_value: float, global_step: int, /) -> object: ...
 
     def close(self) -> None: ...
 
@@ -55,15 +53,15 @@ class SMAQueue:
         return max(self.queue, default=None)
 
 
-def _floats(given: Any) -> list[float]:
+def _floats(given: float | Iterable[float]) -> list[float]:
     try:
-        return [float(value) for value in (given if np.ndim(given) else [given])]
+        return np.asarray(given, np.float64).reshape(-1).tolist()
     except (TypeError, ValueError) as error:
         raise type(error)(f"value must be a float or a list of them, got {given!r}") from None
 
 
 class _ClosesWriter:
-    """A context manager that closes its writer at the end of the block, once."""
+    """A context manager that closes its writer once."""
 
     def __init__(self, writer: _Writer) -> None:
         if not (hasattr(writer, "add_scalar") and hasattr(writer, "close")):
@@ -72,7 +70,6 @@ class _ClosesWriter:
         self._closed = False
 
     def __enter__(self) -> Self:
-        self._closed = False
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -93,7 +90,7 @@ class TBMeanTracker(_ClosesWriter):
         self.batch_size = whole_number("batch_size", batch_size)
         self._values: dict[str, list[float]] = {}
 
-    def track(self, name: str, value: Any, step: int) -> None:
+    def track(self, name: str, value: ArrayLike | torch.Tensor, step: int) -> None:
         """Take a number, or the mean of an array or tensor; write the mean of `batch_size` values.
 
         Tensors may be on any device, with or without gradients.
@@ -101,7 +98,7 @@ class TBMeanTracker(_ClosesWriter):
         if isinstance(value, torch.Tensor):
             value = value.detach().to("cpu", torch.float64).numpy()
         try:
-            mean = float(np.mean(value))
+            mean = float(np.mean(value))  # type: ignore[arg-type]
         except (TypeError, ValueError):
             raise TypeError(f"value must be a number or an array, got {value!r}") from None
         values = self._values.setdefault(name, [])
@@ -131,11 +128,11 @@ class RewardTracker(_ClosesWriter):
         self.stop_reward = stop_reward
         self.min_ts_diff = min_ts_diff
         self.total_rewards: list[float] = []
-        self._start_watch(0)
+        self._since, self._since_frame = time.perf_counter(), 0
 
     def __enter__(self) -> Self:
-        self._start_watch(0)
-        return super().__enter__()
+        self._since, self._since_frame = time.perf_counter(), 0
+        return self
 
     def reward(self, value: float, frame: int, epsilon: float | None = None) -> bool | float | None:
         """Take the undiscounted reward of an episode that ended at a frame.
@@ -145,14 +142,14 @@ class RewardTracker(_ClosesWriter):
             mean, None before there are 30 episodes.
         """
         self.total_rewards += _floats([value])
-        mean = float(np.mean(self.total_rewards[-EPISODES:]))
+        mean = float(np.mean(self.total_rewards[-100:]))
         speed = self._log_speed(frame)
-        logged = {"epsilon": epsilon, "reward_100": mean, "reward": float(value)}
-        for name, number_ in logged.items():
-            if number_ is not None:
-                self.writer.add_scalar(name, number_, frame)
+        logged = {"epsilon": epsilon, "reward_100": mean, "reward": self.total_rewards[-1]}
+        for name, scalar in logged.items():
+            if scalar is not None:
+                self.writer.add_scalar(name, scalar, frame)
         if self.stop_reward is None:
-            return mean if len(self.total_rewards) >= LEAST_EPISODES else None
+            return mean if len(self.total_rewards) >= 30 else None
         eps = "" if epsilon is None else f", eps {epsilon:.2f}"
         line = f"{frame}: done {len(self.total_rewards)} games, mean reward {mean:.3f}, "
         print(f"{line}speed {speed:.2f} f/s{eps}", flush=True)  # noqa: T201
@@ -161,17 +158,15 @@ class RewardTracker(_ClosesWriter):
             print(f"Solved in {frame} frames!", flush=True)  # noqa: T201
         return solved
 
-    def _start_watch(self, frame: int) -> None:
-        self._since, self._since_frame = time.perf_counter(), frame
-
     def _log_speed(self, frame: int) -> float:
         """Speed since the watch was started; starts it again once it ran long enough."""
-        elapsed = time.perf_counter() - self._since
+        now = time.perf_counter()
+        elapsed = now - self._since
         # A clock that has not moved yet says nothing about speed.
         speed = (frame - self._since_frame) / elapsed if elapsed > 0 else 0.0
         long_enough = elapsed >= self.min_ts_diff
         if long_enough or len(self.total_rewards) == 1:
             self.writer.add_scalar("speed", speed, frame)
         if long_enough:
-            self._start_watch(frame)
+            self._since, self._since_frame = now, frame
         return speed

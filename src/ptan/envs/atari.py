@@ -1,24 +1,20 @@
 """DQN's preprocessing of one Atari game."""
 
-from typing import Any, SupportsFloat
+from typing import Any
 
-import gymnasium
 import numpy as np
 from gymnasium.spaces import Discrete
 from gymnasium.wrappers import AtariPreprocessing, FrameStackObservation
 
+from ptan.common.types import Action, Env
 from ptan.envs.atari_settings import AtariSettings, need_extra
+from ptan.envs.wrappers import Info, Reset, Step, Wrapper
 
 __all__ = ["wrap_dqn"]
 
-AnyEnv = gymnasium.Env[Any, Any]
-Wrapper = gymnasium.Wrapper[Any, Any, Any, Any]
-Reset = tuple[Any, dict[str, Any]]
-Step = tuple[Any, SupportsFloat, bool, bool, dict[str, Any]]
-
 
 def wrap_dqn(
-    env: AnyEnv,
+    env: Env,
     stack_frames: int = 4,
     episodic_life: bool = True,
     reward_clipping: bool = True,
@@ -28,7 +24,7 @@ def wrap_dqn(
     screen_size: int = 84,
     clip_reward: bool | None = None,
     point_ends: bool = False,
-) -> AnyEnv:
+) -> Env:
     """Preprocess an Atari game as DQN does (Mnih et al. 2015, methods).
 
     At reset FIRE is held for one game frame where the game has it, then come the no-ops; the
@@ -47,9 +43,6 @@ def wrap_dqn(
         env: `…NoFrameskip-v4`, or `ALE/…-v5` made with `frameskip=1`.
         stack_frames: see `AtariSettings`, as for the others.
         clip_reward: another name of `reward_clipping`.
-
-    Returns:
-        An environment with observations (stack_frames, screen_size, screen_size) uint8.
 
     Raises:
         ValueError: no Atari game with a screen, discrete actions and a frame skip of 1.
@@ -72,7 +65,7 @@ def wrap_dqn(
     return _LifeLoss(env, episodic_life, point_ends) if episodic_life or point_ends else env
 
 
-def _checked(env: AnyEnv) -> Any:
+def _checked(env: Env) -> Any:
     """The game itself, if it can be preprocessed."""
     game: Any = getattr(env, "unwrapped", None)
     if not hasattr(game, "ale"):
@@ -91,7 +84,7 @@ def _checked(env: AnyEnv) -> Any:
 class _FireReset(Wrapper):
     """Presses FIRE once after reset, for games that wait for it."""
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Reset:
+    def reset(self, *, seed: int | None = None, options: Info | None = None) -> Reset:
         _, info = self.env.reset(seed=seed, options=options)
         obs, _, _, _, after = self.env.step(1)
         return obs, {**info, **after}
@@ -104,7 +97,7 @@ class _TrueLastScreen(Wrapper):
     from a truncation needs the last one. (After a termination it is not used.)
     """
 
-    def step(self, action: Any) -> Step:
+    def step(self, action: Action) -> Step:
         obs, reward, terminated, truncated, info = self.env.step(action)
         if truncated:
             import cv2
@@ -117,7 +110,7 @@ class _TrueLastScreen(Wrapper):
 class _ClipReward(Wrapper):
     """Replaces rewards by their sign and keeps the game's own in `info["raw_reward"]`."""
 
-    def step(self, action: Any) -> Step:
+    def step(self, action: Action) -> Step:
         obs, reward, terminated, truncated, info = self.env.step(action)
         raw = float(reward)
         return obs, float(np.sign(raw)), terminated, truncated, {**info, "raw_reward": raw}
@@ -126,14 +119,14 @@ class _ClipReward(Wrapper):
 class _LifeLoss(Wrapper):
     """Terminates at lost lives or points, and lets the game go on (see `wrap_dqn`)."""
 
-    def __init__(self, env: AnyEnv, life_ends: bool, point_ends: bool) -> None:
+    def __init__(self, env: Env, life_ends: bool, point_ends: bool) -> None:
         super().__init__(env)
         self._life_ends, self._point_ends = life_ends, point_ends
         self._lives = 0
         # What a reset right after a life loss returns instead of starting a new game.
         self._paused: Reset | None = None
 
-    def step(self, action: Any) -> Step:
+    def step(self, action: Action) -> Step:
         obs, reward, terminated, truncated, info = self.env.step(action)
         lives = info["lives"]
         lost = self._life_ends and 0 < lives < self._lives
@@ -144,7 +137,7 @@ class _LifeLoss(Wrapper):
             self._paused = obs, info
         return obs, reward, terminated, truncated, info
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Reset:
+    def reset(self, *, seed: int | None = None, options: Info | None = None) -> Reset:
         paused, self._paused = self._paused, None
         if paused is not None and seed is None and not options:
             return paused[0], dict(paused[1])

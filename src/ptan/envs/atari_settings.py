@@ -1,10 +1,9 @@
-"""The settings of DQN's Atari preprocessing, kept in one place for training and evaluation."""
+"""The settings of DQN's Atari preprocessing: one object for training and evaluation."""
 
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
-from ptan.common._caution import warn_user
-from ptan.common.checks import whole_number
+from ptan.common.checks import warn_user, whole_number
 
 __all__ = ["AtariSettings", "need_extra", "warn_if_clipped"]
 
@@ -13,8 +12,7 @@ __all__ = ["AtariSettings", "need_extra", "warn_if_clipped"]
 class AtariSettings:
     """How Atari games are preprocessed; the defaults are those of Mnih et al. 2015.
 
-    Training and evaluation environments are made from one object and cannot drift apart, as in
-    `make_atari_vec("pong", 8, **settings.keywords())` and `settings.evaluation()`.
+    `make_atari_vec("pong", 8, **settings.keywords())` trains, `settings.evaluation()` evaluates.
 
     Args:
         stack_frames: number of newest frames in one observation.
@@ -53,17 +51,16 @@ def need_extra(missing: ImportError) -> ImportError:
     return ImportError(f'Atari games need {missing.name}: pip install "ptan[atari]"')
 
 
-def warn_if_clipped(env: Any) -> None:
-    """Warn about an `AtariVectorEnv` that clips rewards or resets games at a lost life.
+def warn_if_clipped(env: object) -> None:
+    """Warn about an `AtariVectorEnv` that clips rewards or resets games at a lost life, or may.
 
-    What `gymnasium.make_vec` made knows its settings; any other is warned about.
+    What `gymnasium.make_vec` made tells its settings, any other has only the attributes we set.
     """
-    while hasattr(env, "env"):
-        env = env.env
+    env = getattr(env, "unwrapped", env)
     if not any(kind.__name__ == "AtariVectorEnv" for kind in type(env).__mro__):
         return
     spec = getattr(env, "spec", None)
-    known = {} if spec is None else {"reward_clipping": True, "episodic_life": False, **spec.kwargs}
+    known = {"reward_clipping": True, "episodic_life": False, **spec.kwargs} if spec else {}
     names = ("reward_clipping", "episodic_life")
     clips, ends = (getattr(env, name, known.get(name, "unknown")) for name in names)
     if clips or ends:

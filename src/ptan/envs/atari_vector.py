@@ -1,20 +1,21 @@
 """Many Atari games in one C++ vector environment, preprocessed as `wrap_dqn` does."""
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import gymnasium
 import numpy as np
-from gymnasium.vector import VectorEnv, VectorWrapper
-from numpy.typing import NDArray
+from gymnasium.vector import VectorWrapper
+from numpy.typing import ArrayLike, NDArray
 
 from ptan.common.checks import whole_number
+from ptan.common.types import VecEnv
 from ptan.envs.atari_settings import AtariSettings, need_extra
+from ptan.envs.wrappers import Info
 
 __all__ = ["make_atari_vec"]
 
-Frames = NDArray[np.uint8]
-Flags = NDArray[np.bool_]
-VectorStep = tuple[Frames, NDArray[np.float64], Flags, Flags, dict[str, Any]]
+Frames: TypeAlias = NDArray[np.uint8]
+Flags: TypeAlias = NDArray[np.bool_]
 
 
 def make_atari_vec(
@@ -31,7 +32,7 @@ def make_atari_vec(
     max_num_frames_per_episode: int = 108_000,
     num_threads: int = 0,
     point_ends: bool = False,
-) -> VectorEnv[Any, Any, Any]:
+) -> VecEnv:
     """Make a vector of Atari games, preprocessed in C++ as `wrap_dqn` preprocesses one.
 
     Observations (num_envs, stack_frames, screen_size, screen_size) uint8, float64 rewards, ends,
@@ -93,28 +94,22 @@ def _find_game(game: str) -> tuple[str, float]:
     gymnasium.register_envs(ale_py)
     spec = gymnasium.registry.get(game)
     if spec is None or not (spec.kwargs.get("frameskip") == 1 or spec.namespace == "ALE"):
-        raise ValueError(
-            f"game must be a ROM name like 'pong', a …NoFrameskip-v4 or an ALE/…-v5 id, "
-            f"got {game!r}"
-        )
+        ids = "a ROM name like 'pong', a …NoFrameskip-v4 or an ALE/…-v5 id"
+        raise ValueError(f"game must be {ids}, got {game!r}")
     return spec.kwargs["game"], spec.kwargs["repeat_action_probability"]
 
 
 class AtariVector(VectorWrapper):
     """Adds to `AtariVectorEnv` what `wrap_dqn` does and ALE does not: see `make_atari_vec`."""
 
-    def __init__(
-        self, env: VectorEnv[Any, Any, Any], settings: AtariSettings, longest: float
-    ) -> None:
+    def __init__(self, env: VecEnv, settings: AtariSettings, longest: float) -> None:
         super().__init__(env)
         self._settings, self._longest = settings, longest  # steps until the time limit
         self._lives: NDArray[np.int32] = np.zeros(env.num_envs, np.int32)
         self._age: NDArray[np.int64] = np.zeros(env.num_envs, np.int64)  # steps since the reset
         self._game_over: Flags = np.zeros(env.num_envs, np.bool_)
 
-    def reset(
-        self, *, seed: Any = None, options: dict[str, Any] | None = None
-    ) -> tuple[Frames, dict[str, Any]]:
+    def reset(self, *, seed: Any = None, options: Info | None = None) -> tuple[Frames, Info]:
         """Start new games; `seed` is an int (environment i gets seed + i) or one int per game."""
         if seed is not None:
             seed = np.array(seed) if np.ndim(seed) else int(seed)
@@ -126,7 +121,7 @@ class AtariVector(VectorWrapper):
         self._fill_young_stacks(obs)
         return obs, info
 
-    def step(self, actions: Any) -> VectorStep:
+    def step(self, actions: ArrayLike) -> tuple[Frames, NDArray[np.float64], Flags, Flags, Info]:
         """Step all games; see `make_atari_vec` for what is in `info`."""
         obs, raw, terminated, truncated, info = self.env.step(np.asarray(actions))
         lives, settings = info["lives"], self._settings

@@ -6,16 +6,13 @@ from collections.abc import Callable
 from typing import Any
 from zlib import crc32
 
-import gymnasium
 import numpy as np
 
 from ptan.common.checks import check_entries, whole_number
+from ptan.common.types import Action, Actions, Env, SavedState, State
+from ptan.envs.wrappers import Info, Reset, Step, Wrapper
 
 __all__ = ["MadeAnew", "NotRepeated", "RepeatEpisodes"]
-
-Env = gymnasium.Env[Any, Any]
-Wrapper = gymnasium.Wrapper[Any, Any, Any, Any]
-Reset = tuple[Any, dict[str, Any]]
 
 
 class NotRepeated(ValueError):  # noqa: N818
@@ -40,15 +37,15 @@ class RepeatEpisodes(Wrapper):
         self._index = whole_number("index", index, 0)
         self._budget = math.inf if budget is None else budget
         self._episode = -1
-        self.resume_from: dict[str, Any] | None = None  # what the next reset without a seed loads
+        self.resume_from: SavedState | None = None  # what the next reset without a seed loads
         self._forget()
 
     def _forget(self) -> None:
-        self._actions: list[Any] = []  # None for a reset after a lost life
+        self._actions: list[Action] = []  # None for a reset after a lost life
         self._steps = self._checksum = 0
         self._life_lost = self._over = False
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Reset:
+    def reset(self, *, seed: int | None = None, options: Info | None = None) -> Reset:
         """Begin the next episode, or go on with a game after a lost life."""
         state, self.resume_from = self.resume_from, None
         if state is not None and seed is None:
@@ -65,13 +62,13 @@ class RepeatEpisodes(Wrapper):
         self._checksum = checksum(obs, self._checksum)
         return obs, info
 
-    def _begin(self, options: dict[str, Any] | None = None) -> Reset:
+    def _begin(self, options: Info | None = None) -> Reset:
         self._forget()
         words = np.random.SeedSequence((self._seed, self._index, max(self._episode, 0)))
         seed = int(words.generate_state(1)[0]) >> 1  # what fits any environment's int32
         return self.env.reset(seed=seed, options=options)
 
-    def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
+    def step(self, action: Action) -> Step:
         """One step, which is remembered; after an end the first one of the next episode."""
         if self._over:  # a vector environment would reset at this step, but was loaded since
             obs, info = self.reset()
@@ -87,7 +84,7 @@ class RepeatEpisodes(Wrapper):
         self._life_lost, self._over = bool(lost), bool((terminated or truncated) and not lost)
         return result
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> State:
         """Plain values and arrays."""
         return {
             "seed": self._seed,
@@ -99,12 +96,12 @@ class RepeatEpisodes(Wrapper):
             "within_budget": self._steps <= self._budget,
         }
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: SavedState) -> None:
         """Go on where the environment was whose state it is; NotRepeated where that fails."""
         self.resume_from = state
         self.reset()
 
-    def _resume(self, state: dict[str, Any]) -> Reset:
+    def _resume(self, state: SavedState) -> Reset:
         check_entries(state, self.state_dict())
         steps, episode = state["steps"], state["episode"]
         if not state["within_budget"]:
@@ -130,7 +127,7 @@ class RepeatEpisodes(Wrapper):
         return obs, info
 
 
-def _together(actions: list[Any]) -> Any:
+def _together(actions: list[Action]) -> Actions:
     """One array of NumPy's numbers or arrays of one dtype and shape; any others as they are."""
     arrays = all(isinstance(action, np.generic | np.ndarray) for action in actions)
     if arrays and len({(action.dtype, action.shape) for action in actions}) == 1:
@@ -168,7 +165,7 @@ class MadeAnew(Wrapper):
         self._make_env = make_env
         self._used = False
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Reset:
+    def reset(self, *, seed: int | None = None, options: Info | None = None) -> Reset:
         """Reset the environment, with a seed a new one."""
         if seed is not None and self._used:
             self.env.close()

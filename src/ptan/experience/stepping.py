@@ -11,8 +11,7 @@ from typing import Any, Literal
 
 from gymnasium.vector import VectorEnv
 
-from ptan.common._caution import warn_user
-from ptan.common.checks import whole_number
+from ptan.common.checks import warn_user, whole_number
 from ptan.envs.atari_settings import warn_if_clipped
 from ptan.experience.listed import ListStepper
 from ptan.experience.stepper import Stepper

@@ -13,11 +13,9 @@ from gymnasium.vector import VectorEnv
 
 from ptan.envs.atari_settings import AtariSettings
 from ptan.envs.atari_vector import make_atari_vec
-from ptan.envs.make import find_spec, is_atari, make_env
-from ptan.envs.probe import Probe, probe_repeats
+from ptan.envs.make import find_spec, is_atari, make_env, make_vector
 from ptan.envs.repeat import MadeAnew, RepeatEpisodes
-from ptan.envs.states import saves
-from ptan.envs.vector import make_vector
+from ptan.envs.states import Probe, probe_repeats, saves
 from ptan.runs.catalogue import Entry
 from ptan.runs.errors import EnvironmentFailure, RunError
 from ptan.runs.settings import RunSettings

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple, Self
 
-from ptan.envs.probe import Probe
+from ptan.envs.states import Probe
 from ptan.runs.errors import RunError
 from ptan.runs.folder import RunFolder
 from ptan.runs.settings import CHANGEABLE, RunConfig
@@ -27,7 +27,7 @@ class RunState:
     beginnings           how often new episodes were begun everywhere, beside the first time
     stopped              why training is over; None while it is not
     repeats              exact runs: whether episodes can be saved
-    restart, reason      exact runs: see `ptan.envs.probe.Probe`
+    restart, reason      exact runs: see `ptan.envs.states.Probe`
     """
 
     seconds: float = 0.0
