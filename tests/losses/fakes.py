@@ -18,10 +18,8 @@ class Table(nn.Module):
     def __init__(self, entries: Any, dtype: torch.dtype = torch.float32) -> None:
         super().__init__()
         self.entries = nn.Parameter(torch.as_tensor(np.asarray(entries), dtype=dtype).clone())
-        self.calls: list[bool] = []
 
     def forward(self, states: Tensor) -> Tensor:
-        self.calls.append(torch.is_grad_enabled())
         return self.entries[states]
 
 
@@ -47,25 +45,14 @@ def row(
     truncated: bool = False,
 ) -> ExperienceFirstLast:
     """A row as a source makes it: `last_state` None is an end, and `truncated` names the state."""
-    if truncated:
-        return ExperienceFirstLast(
-            state,
-            action,
-            reward,
-            None,
-            terminated=False,
-            truncated=True,
-            steps=steps,
-            discount=GAMMA**steps,
-            final_state=last_state,
-        )
     over = last_state is None
     return ExperienceFirstLast(
         state,
         action,
         reward,
-        last_state,
+        None if truncated else last_state,
         terminated=over,
+        truncated=truncated,
         steps=steps,
         discount=0.0 if over else GAMMA**steps,
         final_state=state if over else last_state,
@@ -85,14 +72,8 @@ def random_rows(rng: np.random.Generator, n_rows: int, n_states: int, n_actions:
     for _ in range(n_rows):
         state, after = (int(i) for i in rng.integers(n_states, size=2))
         kind = rng.integers(3)
-        rows.append(
-            row(
-                state,
-                int(rng.integers(n_actions)),
-                float(np.float32(rng.normal())),
-                None if kind == 0 else after,
-                steps=int(rng.integers(1, 5)),
-                truncated=bool(kind == 1),
-            )
-        )
+        last_state = None if kind == 0 else after
+        steps, reward = int(rng.integers(1, 5)), float(np.float32(rng.normal()))
+        action = int(rng.integers(n_actions))
+        rows.append(row(state, action, reward, last_state, steps=steps, truncated=bool(kind == 1)))
     return rows

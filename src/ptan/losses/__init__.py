@@ -10,11 +10,19 @@
 * what policies say of actions: `categorical_log_probs`, `categorical_entropies`,
   `gaussian_log_probs`, `gaussian_entropies`, `tanh_gaussian`
 
-Losses are scalars with gradient, means over the batch without a factor ½. Shapes are checked and
-never broadcast: a wrong one raises `ShapeError`. Outputs of networks in half precision are turned
-into float32 before anything is computed from them. Nothing here waits for the device, except
-`mean_state_value`, which returns a float. So an action out of range is named on the CPU only; a GPU
-stops with an assertion of its own.
+A batch, of B rows, holds tensors, as `batch.to(device)` makes them: `states` and `last_states`
+(B, *obs), `actions`, `rewards` (B,) over the row's own steps, `discounts` (B,) (γ^steps, 0 after
+termination), and where there are any `weights` (B,). Other tensors, such as log-probabilities and
+returns, may have any shape, usually (B,), but must all have the same.
+
+Losses are scalars with gradient, means over the batch without a factor ½. Outputs of networks in
+half precision are turned into float32 before anything is computed from them. Nothing here waits for
+the device, except `mean_state_value`, which returns a float. All losses raise:
+
+* `ShapeError`: any other shape, also where it would broadcast
+* `TypeError`: no tensors, or discrete actions that are no integers
+* `ValueError`: a number out of range; an action out of range on the CPU only (a GPU stops with an
+  assertion of its own)
 """
 
 from ptan.losses._checks import ShapeError

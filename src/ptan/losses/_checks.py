@@ -1,11 +1,17 @@
 """What every loss asks of its arguments: tensors, shapes, precision."""
 
-from typing import Any
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
 from ptan.experience import Batch
+
+Axes: TypeAlias = tuple[int | str, ...]
+"""A shape; a word stands for any length of at least 1."""
+
+# Prioritized buffers refuse a priority of 0: the row could never be drawn again.
+MIN_PRIORITY = 1e-8
 
 
 class ShapeError(ValueError):
@@ -13,13 +19,7 @@ class ShapeError(ValueError):
 
 
 def check_batch(batch: Batch[Tensor]) -> int:
-    """The number of rows of a batch of tensors, one step or n-step return per row.
-
-    Raises:
-        TypeError: the batch is no `Batch`, or still holds NumPy arrays.
-        ShapeError: windows or vector rewards.
-        ValueError: the rows' discounts are not known.
-    """
+    """The number of rows of a batch of tensors, one step or n-step return per row."""
     if not isinstance(getattr(batch, "rewards", None), Tensor):
         found = type(batch).__name__
         hint = " that holds NumPy arrays: call batch.to(device)" if found == "Batch" else ""
@@ -27,22 +27,50 @@ def check_batch(batch: Batch[Tensor]) -> int:
             "batch must be a ptan.experience.Batch that holds tensors, such as "
             f"Batch.from_rows(rows).to(device), got a {found}{hint}"
         )
-    shape = (len(batch),)
-    check_shape("batch.rewards", batch.rewards, shape)
-    check_shape("batch.discounts", batch.discounts, shape)
+    n_rows = len(batch)
+    shaped("batch.rewards", batch.rewards, (n_rows,))
+    shaped("batch.discounts", batch.discounts, (n_rows,))
     if batch.weights is not None:
-        check_shape("batch.weights", batch.weights, shape)
-    return len(batch)
+        shaped("batch.weights", batch.weights, (n_rows,))
+    return n_rows
 
 
-def weighted_mean(per_row: Tensor, weights: Tensor | None) -> Tensor:
-    """The mean over the batch, weighted where the batch has weights."""
-    return (per_row if weights is None else per_row * weights).mean()
+def shaped(name: str, value: object, *allowed: Axes) -> Tensor:
+    """A tensor of one of these shapes; half precision as float32, other types as they are.
+
+    Networks may run under autocast; differences of their outputs, and the squares, may not.
+    """
+    if not isinstance(value, Tensor):
+        raise TypeError(f"{name} must be a tensor, got {type(value).__name__}")
+    if value.shape not in allowed and not any(_fits(value, axes) for axes in allowed):
+        right = " or ".join(
+            f"({', '.join(map(str, axes))}{',' if len(axes) == 1 else ''})" for axes in allowed
+        )
+        raise ShapeError(f"{name} must have shape {right}, got {tuple(value.shape)}")
+    return value.float() if value.dtype in (torch.float16, torch.bfloat16) else value
+
+
+def _fits(tensor: Tensor, axes: Axes) -> bool:
+    return tensor.ndim == len(axes) and all(
+        size > 0 if isinstance(axis, str) else size == axis
+        for size, axis in zip(tensor.shape, axes, strict=True)
+    )
+
+
+def alike(**tensors: Tensor) -> list[Tensor]:
+    """Tensors that all have the shape of the first; half precision as float32."""
+    shape = tuple(getattr(next(iter(tensors.values())), "shape", ()))
+    return [shaped(name, tensor, shape) for name, tensor in tensors.items()]
+
+
+def row_values(name: str, output: object, n_rows: int) -> Tensor:
+    """One number per row from a network whose last layer gives (B, 1) or (B,): shape (B,)."""
+    return shaped(name, output, (n_rows,), (n_rows, 1)).reshape(n_rows)
 
 
 def discrete_actions(actions: Tensor, n_rows: int) -> Tensor:
     """Actions as int64 (B,), to gather with."""
-    check_shape("actions", actions, (n_rows,))
+    shaped("actions", actions, (n_rows,))
     if actions.is_floating_point():
         raise TypeError(f"actions must be integers, got {actions.dtype}")
     return actions.long()
@@ -59,66 +87,19 @@ def of_actions(per_action: Tensor, actions: Tensor) -> Tensor:
     try:
         return per_action.gather(1, index).squeeze(1)
     except (IndexError, RuntimeError):
-        if actions.is_cpu:
-            _check_range(actions, per_action.shape[1])
+        n_actions = per_action.shape[1]
+        for row, action in enumerate(actions.tolist() if actions.is_cpu else ()):
+            if not 0 <= action < n_actions:
+                text = f"actions must be in [0, {n_actions}), got {action} in row {row}"
+                raise ValueError(text) from None
         raise
 
 
-def _check_range(actions: Tensor, n_actions: int) -> None:
-    for row, action in enumerate(actions.tolist()):
-        if not 0 <= action < n_actions:
-            raise ValueError(f"actions must be in [0, {n_actions}), got {action} in row {row}")
+def weighted_mean(per_row: Tensor, weights: Tensor | None) -> Tensor:
+    """The mean over the batch, weighted where the batch has weights."""
+    return (per_row if weights is None else per_row * weights).mean()
 
 
-def check_tensor(name: str, value: Any) -> Tensor:
-    """The value, if it is a tensor."""
-    if not isinstance(value, Tensor):
-        raise TypeError(f"{name} must be a tensor, got {type(value).__name__}")
-    return value
-
-
-def check_shape(name: str, tensor: Tensor, expected: tuple[int, ...]) -> None:
-    """Raise ShapeError unless a tensor has exactly this shape."""
-    if check_tensor(name, tensor).shape != expected:
-        raise ShapeError(f"{name} must have shape {expected}, got {tuple(tensor.shape)}")
-
-
-def check_same_shape(**tensors: Tensor) -> None:
-    """Raise ShapeError unless all tensors have the shape of the first."""
-    first, expected = "", torch.Size()
-    for name, tensor in tensors.items():
-        shape = check_tensor(name, tensor).shape
-        if not first:
-            first, expected = name, shape
-        elif shape != expected:
-            raise ShapeError(
-                f"{name} must have the shape of {first}, {tuple(expected)}, got {tuple(shape)}"
-            )
-
-
-def check_matrix(name: str, output: Any, n_rows: int, axes: str = "actions") -> Tensor:
-    """A network's output (B, ...) with one axis for each word in `axes`, in full precision."""
-    check_tensor(name, output)
-    n_axes = 1 + len(axes.split(", "))
-    if output.ndim != n_axes or len(output) != n_rows or 0 in output.shape:
-        raise ShapeError(f"{name} must have shape ({n_rows}, {axes}), got {tuple(output.shape)}")
-    return full_precision(output)
-
-
-def row_values(name: str, output: Any, n_rows: int) -> Tensor:
-    """One number per row from a network whose last layer gives (B, 1) or (B,): shape (B,)."""
-    if check_tensor(name, output).shape == (n_rows, 1):
-        output = output.squeeze(1)
-    if output.shape != (n_rows,):
-        raise ShapeError(
-            f"{name} must have shape ({n_rows},) or ({n_rows}, 1), got {tuple(output.shape)}"
-        )
-    return full_precision(output)
-
-
-def full_precision(tensor: Tensor) -> Tensor:
-    """Half precision as float32; float32 and float64 as they are.
-
-    Networks may run under autocast; differences of values, and their squares, may not.
-    """
-    return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
+def as_priorities(errors: Tensor) -> Tensor:
+    """Errors that are at least 0 as the priorities that prioritized buffers take."""
+    return errors.detach().clamp_min(MIN_PRIORITY)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ptan.common.checks import unit_interval
-from ptan.losses._checks import check_same_shape, full_precision
+from ptan.losses._checks import alike
 
 
 class Advantages(NamedTuple):
@@ -49,13 +49,9 @@ def generalized_advantages(
         discounts: Same shape: γ, and 0 where the environment ended the episode with step t.
         truncated: Same shape, bool: the episode was cut off after step t.
         lam: λ in [0, 1]; 0 gives δ, 1 gives returns minus values.
-
-    Raises:
-        ShapeError: the shapes differ, also where they would broadcast.
-        ValueError: lam is outside [0, 1], or there is no time axis.
     """
     unit_interval("lam", lam)
-    check_same_shape(
+    rewards, values, next_values, discounts, truncated = alike(
         rewards=rewards,
         values=values,
         next_values=next_values,
@@ -64,9 +60,8 @@ def generalized_advantages(
     )
     if rewards.ndim == 0:
         raise ValueError("rewards must have a time axis, got a single number")
-    values, discounts = full_precision(values), full_precision(discounts)
-    bootstraps = full_precision(next_values).masked_fill(discounts == 0.0, 0.0)
-    errors = full_precision(rewards) + discounts * bootstraps - values
+    bootstraps = next_values.masked_fill(discounts == 0.0, 0.0)
+    errors = rewards + discounts * bootstraps - values
     advantages = _sums_of_later(errors, (lam * discounts).masked_fill(truncated.bool(), 0.0))
     return Advantages(advantages, advantages + values)
 

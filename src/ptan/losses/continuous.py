@@ -2,33 +2,34 @@
 
 A critic is called as `critic(states, actions)` and gives (B,) or (B, 1). A stochastic policy is
 called with states and gives (actions, log-densities), as `tanh_gaussian` makes them: the caller
-owns the noise, and the scaling of actions to the environment's units.
+owns the noise, and the scaling of actions to the environment's units. Targets run without
+gradients; each is a module or a `TargetNet`.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
 
+from ptan.common.types import Observations
 from ptan.experience import Batch
 from ptan.losses._checks import (
     ShapeError,
+    as_priorities,
     check_batch,
-    check_shape,
-    full_precision,
     row_values,
+    shaped,
     weighted_mean,
 )
-from ptan.losses.value import as_priorities
 
-Critic: TypeAlias = Callable[[Any, Tensor], Tensor]
+Critic: TypeAlias = Callable[[Observations, Tensor], Tensor]
 """States (B, *obs) and actions (B, *action) to values (B,) or (B, 1)."""
 
-StochasticPolicy: TypeAlias = Callable[[Any], tuple[Tensor, Tensor]]
+StochasticPolicy: TypeAlias = Callable[[Observations], tuple[Tensor, Tensor]]
 """States (B, *obs) to sampled actions (B, *action) and their log-densities (B,)."""
 
-DeterministicPolicy: TypeAlias = Callable[[Any], Tensor]
+DeterministicPolicy: TypeAlias = Callable[[Observations], Tensor]
 """States (B, *obs) to actions (B, *action)."""
 
 
@@ -69,32 +70,27 @@ def sac_critic_loss(
         value_i = mean of weight · (y − Q_i(s, a))²
 
     Args:
-        batch: Of tensors. Reads `states`, `last_states`, `actions` (B, *action), `rewards` (B,),
-            `discounts` (B,) (γ^steps, 0 after termination), and `weights` where there are any.
-        critics: Usually two; they get the gradient.
-        target_critics: Modules or `TargetNet`s; the least value of each row counts.
-        policy: Draws a'. Runs without gradients, as the target critics do.
+        batch: With actions (B, *action).
+        critics: Usually two, at least one; they get the gradient.
+        target_critics: The least value of each row counts.
+        policy: Draws a', without gradients.
         alpha: Temperature, a number or a tensor with one element; no gradient.
-
-    Raises:
-        ShapeError: any other shapes.
-        TypeError: the batch holds no tensors.
-        ValueError: no critics.
     """
     n_rows = check_batch(batch)
     with torch.no_grad():
-        next_actions, log_probs = policy(batch.last_states)
-        check_shape("log-densities of the policy", log_probs, (n_rows,))
-        least = _least_value(
-            "target_critics", target_critics, batch.last_states, next_actions, n_rows
-        )
-        soft_values = least - _temperature(alpha) * full_precision(log_probs)
+        actions, densities = policy(batch.last_states)
+        densities = shaped("log-densities of the policy", densities, (n_rows,))
+        values = _values("target_critics", target_critics, batch.last_states, actions, n_rows)
+        soft_values = torch.stack(values).amin(0) - _temperature(alpha) * densities
         targets = batch.rewards + batch.discounts * soft_values
     return _regression(batch, critics, targets)
 
 
 def sac_policy_loss(
-    states: Any, critics: Sequence[Critic], policy: StochasticPolicy, alpha: Tensor | float
+    states: Observations,
+    critics: Sequence[Critic],
+    policy: StochasticPolicy,
+    alpha: Tensor | float,
 ) -> SACPolicyLoss:
     """The loss of the soft policy (Haarnoja et al. 2018b, eq. 7).
 
@@ -108,16 +104,11 @@ def sac_policy_loss(
         critics: Usually two; the least value of each row counts.
         policy: Draws actions that gradients flow through.
         alpha: Temperature, a number or a tensor with one element; no gradient.
-
-    Raises:
-        ShapeError: any other shapes.
-        ValueError: no critics.
     """
-    actions, log_probs = policy(states)
-    check_shape("log-densities of the policy", log_probs, (len(actions),))
-    log_probs = full_precision(log_probs)
-    least = _least_value("critics", critics, states, actions, len(actions))
-    return SACPolicyLoss((_temperature(alpha) * log_probs - least).mean(), log_probs.detach())
+    actions, densities = policy(states)
+    densities = shaped("log-densities of the policy", densities, (len(actions),))
+    least = torch.stack(_values("critics", critics, states, actions, len(actions))).amin(0)
+    return SACPolicyLoss((_temperature(alpha) * densities - least).mean(), densities.detach())
 
 
 def sac_temperature_loss(log_alpha: Tensor, log_probs: Tensor, target_entropy: float) -> Tensor:
@@ -131,13 +122,9 @@ def sac_temperature_loss(log_alpha: Tensor, log_probs: Tensor, target_entropy: f
         log_alpha: A tensor with one element; gets the gradient.
         log_probs: (B,) log-densities of actions drawn now; no gradient.
         target_entropy: In nats, usually minus the number of action dimensions.
-
-    Raises:
-        ShapeError: log_alpha has more than one element, or log_probs is not (B,).
     """
-    check_shape("log_probs", log_probs, (len(log_probs),))
-    alpha = _one_element("log_alpha", log_alpha).exp()
-    return -alpha * (full_precision(log_probs.detach()).mean() + target_entropy)
+    log_probs = shaped("log_probs", log_probs, (len(log_probs),)).detach()
+    return -_one_element("log_alpha", log_alpha).exp() * (log_probs.mean() + target_entropy)
 
 
 def ddpg_critic_loss(
@@ -148,54 +135,31 @@ def ddpg_critic_loss(
         y = r + discount · Q_target(s', μ_target(s'))
         value = mean of weight · (y − Q(s, a))²
 
-    Args:
-        batch: Of tensors, as for `sac_critic_loss`.
-        critic: Gets the gradient.
-        target_critic: A module or a `TargetNet`, run without gradients.
-        target_policy: A module or a `TargetNet`, run without gradients.
-
-    Returns:
-        `CriticLoss` with one critic.
-
-    Raises:
-        ShapeError: any other shapes.
-        TypeError: the batch holds no tensors.
+    The batch has actions (B, *action); `critic`, the only one in what is returned, gets the
+    gradient.
     """
     n_rows = check_batch(batch)
     with torch.no_grad():
-        next_actions = target_policy(batch.last_states)
-        next_values = _least_value(
-            "target_critic", [target_critic], batch.last_states, next_actions, n_rows
-        )
+        after, actions = batch.last_states, target_policy(batch.last_states)
+        (next_values,) = _values("target_critic", [target_critic], after, actions, n_rows)
         targets = batch.rewards + batch.discounts * next_values
     return _regression(batch, [critic], targets)
 
 
-def ddpg_policy_loss(states: Any, critic: Critic, policy: DeterministicPolicy) -> Tensor:
+def ddpg_policy_loss(states: Observations, critic: Critic, policy: DeterministicPolicy) -> Tensor:
     """The loss whose gradient is the deterministic policy gradient (Lillicrap et al. 2016, eq. 6).
 
         −mean of Q(s, μ(s))
 
     As in `sac_policy_loss`, the gradient reaches the critic's parameters as well.
-
-    Args:
-        states: (B, *obs) tensor, or nested ones.
-        critic: Judges the actions.
-        policy: Gets the gradient.
-
-    Raises:
-        ShapeError: the critic gives neither (B,) nor (B, 1).
     """
     actions = policy(states)
-    return -_least_value("critic", [critic], states, actions, len(actions)).mean()
+    (values,) = _values("critic", [critic], states, actions, len(actions))
+    return -values.mean()
 
 
 def _regression(batch: Batch[Tensor], critics: Sequence[Critic], targets: Tensor) -> CriticLoss:
-    _require_critics("critics", critics)
-    q_values = [
-        row_values(f"critics[{i}]", critic(batch.states, batch.actions), len(batch))
-        for i, critic in enumerate(critics)
-    ]
+    q_values = _values("critics", critics, batch.states, batch.actions, len(batch))
     errors = [targets - q for q in q_values]
     unweighted = torch.stack([error.detach().abs() for error in errors]).mean(0)
     return CriticLoss(
@@ -205,21 +169,16 @@ def _regression(batch: Batch[Tensor], critics: Sequence[Critic], targets: Tensor
     )
 
 
-def _least_value(
-    name: str, critics: Sequence[Critic], states: Any, actions: Tensor, n_rows: int
-) -> Tensor:
-    """The least of the critics' values per row, (B,)."""
-    _require_critics(name, critics)
-    values = [
+def _values(
+    name: str, critics: Sequence[Critic], states: Observations, actions: Tensor, n_rows: int
+) -> list[Tensor]:
+    """What each critic says, (B,)."""
+    if not critics:
+        raise ValueError(f"{name} must hold at least one critic, got none")
+    return [
         row_values(f"{name}[{i}]", critic(states, actions), n_rows)
         for i, critic in enumerate(critics)
     ]
-    return torch.stack(values).amin(0)
-
-
-def _require_critics(name: str, critics: Sequence[Critic]) -> None:
-    if not critics:
-        raise ValueError(f"{name} must hold at least one critic, got none")
 
 
 def _temperature(alpha: Tensor | float) -> Tensor | float:
@@ -229,4 +188,4 @@ def _temperature(alpha: Tensor | float) -> Tensor | float:
 def _one_element(name: str, tensor: Tensor) -> Tensor:
     if tensor.numel() != 1:
         raise ShapeError(f"{name} must have one element, got shape {tuple(tensor.shape)}")
-    return full_precision(tensor).reshape(())
+    return shaped(name, tensor.reshape(()), ())

@@ -1,22 +1,22 @@
 """Losses of return distributions: the categorical algorithm, C51."""
 
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
+from ptan.common.types import Observations
 from ptan.experience import Batch
 from ptan.losses._checks import (
     ShapeError,
+    as_priorities,
     check_batch,
-    check_matrix,
-    check_shape,
     discrete_actions,
-    full_precision,
     of_actions,
+    shaped,
     weighted_mean,
 )
-from ptan.losses.value import Loss, QNetwork, as_priorities
+from ptan.losses.value import Loss, QNetwork
 
 _HALF_ULP = torch.finfo(torch.float32).eps / 2
 
@@ -33,7 +33,7 @@ class DistributionalNetwork(Protocol):
     def supports(self) -> Tensor:
         """The returns that the atoms stand for (atoms,)."""
 
-    def __call__(self, states: Any, /) -> Tensor:
+    def __call__(self, states: Observations, /) -> Tensor:
         """Logits (B, actions, atoms)."""
 
 
@@ -56,21 +56,14 @@ def categorical_projection(
     Returns:
         (B, atoms) probabilities, of the dtype of `next_probs`, float32 if that is a half precision.
         Every row keeps its mass.
-
-    Raises:
-        ShapeError: any other shapes.
     """
-    if next_probs.ndim != 2:
-        raise ShapeError(
-            f"next_probs must have shape (batch, atoms), got {tuple(next_probs.shape)}"
-        )
+    next_probs = shaped("next_probs", next_probs, ("batch", "atoms"))
     n_rows, n_atoms = next_probs.shape
     for name, column in (("rewards", rewards), ("discounts", discounts), ("dones", dones)):
-        check_shape(name, column, (n_rows,))
-    check_shape("supports", supports, (n_atoms,))
+        shaped(name, column, (n_rows,))
+    shaped("supports", supports, (n_atoms,))
     if n_atoms < 2:
         raise ShapeError(f"supports must have at least two atoms, got {n_atoms}")
-    next_probs = full_precision(next_probs)
     # float32 would miss the atoms by rounding, and tear off a sliver of mass where it should not.
     wide = torch.float32 if next_probs.device.type == "mps" else torch.float64
     places = _places(
@@ -105,48 +98,36 @@ def categorical_loss(
     it is large even if their distribution has been learned exactly.
 
     Args:
-        batch: Of tensors, as for `dqn_loss`.
+        batch: With actions (B,) int64.
         net: States to logits (B, actions, atoms), with a buffer `supports` (atoms,); gets the
-            gradient. Logits in half precision are turned into float32 first.
+            gradient.
         target_net: The same shape, over the same supports; runs without gradients. A module or a
             `TargetNet`.
         double: Let `net` choose the action whose target distribution counts. Costs one forward
             more.
-
-    Returns:
-        `Loss`: the scalar, and the divergence per row, unweighted, as priorities.
-
-    Raises:
-        ShapeError: the logits are not (B, actions, atoms), or a column is not (B,).
-        TypeError: the batch holds no tensors, its actions are no integers, or net has no supports.
     """
     n_rows = check_batch(batch)
     actions = discrete_actions(batch.actions, n_rows)
     supports = getattr(net, "supports", None)
     if not isinstance(supports, Tensor):
         raise TypeError(f"net must have a tensor `supports` (atoms,), got {supports!r}")
+    axes = (n_rows, "actions", "atoms")
     # The forward pass with gradients comes last: see dqn_loss.
     with torch.no_grad():
-        next_logits = _logits("target_net(last_states)", target_net(batch.last_states), n_rows)
-        next_probs = next_logits.softmax(-1)
-        chooser = next_probs
+        output = target_net(batch.last_states)
+        next_probs = shaped("target_net(last_states)", output, axes).softmax(-1)
+        chooser, shape = next_probs, tuple(next_probs.shape)
         if double:
-            chooser = _logits("net(last_states)", net(batch.last_states), n_rows).softmax(-1)
-            check_shape("net(last_states)", chooser, tuple(next_probs.shape))
-        check_shape("net.supports", supports, (next_probs.shape[2],))
+            chooser = shaped("net(last_states)", net(batch.last_states), shape).softmax(-1)
+        shaped("net.supports", supports, shape[2:])
         best = (chooser * supports).sum(-1).argmax(1)
         targets = categorical_projection(
             of_actions(next_probs, best), batch.rewards, batch.discounts, batch.dones, supports
         )
-    logits = of_actions(_logits("net(states)", net(batch.states), n_rows), actions)
-    check_shape("the atoms of net(states)", logits, tuple(targets.shape))
+    logits = of_actions(shaped("net(states)", net(batch.states), shape), actions)
     errors = -(targets * logits.log_softmax(-1)).sum(-1)
     entropies = -torch.xlogy(targets, targets).sum(-1)
     return Loss(weighted_mean(errors, batch.weights), as_priorities(errors - entropies))
-
-
-def _logits(name: str, output: Any, n_rows: int) -> Tensor:
-    return check_matrix(name, output, n_rows, "actions, atoms")
 
 
 def _places(rewards: Tensor, discounts: Tensor, supports: Tensor) -> Tensor:

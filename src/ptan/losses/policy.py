@@ -1,23 +1,19 @@
 """Losses of policies learnt from what they did themselves: REINFORCE, A2C, PPO."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
 
 from ptan.common.checks import check_above_zero
+from ptan.common.types import Observations
 from ptan.experience import Batch
-from ptan.losses._checks import (
-    check_batch,
-    check_same_shape,
-    full_precision,
-    row_values,
-)
+from ptan.losses._checks import alike, check_batch, row_values, shaped
 from ptan.losses.distributions import categorical_entropies, categorical_log_probs
 from ptan.losses.value import value_loss
 
-ActorCritic: TypeAlias = Callable[[Any], tuple[Tensor, Tensor]]
+ActorCritic: TypeAlias = Callable[[Observations], tuple[Tensor, Tensor]]
 """States (B, *obs) to logits (B, actions) and values (B,) or (B, 1)."""
 
 
@@ -48,22 +44,14 @@ def policy_gradient_loss(
     REINFORCE without baselines; with them, G − b is the advantage.
 
     Args:
-        log_probs: log π(a|s) of the actions taken, any shape, usually (B,).
-        returns: G, or advantages; same shape. No gradient flows into them.
-        baselines: b, such as V(s): same shape, or one number. No gradient either.
-
-    Raises:
-        ShapeError: the shapes differ, also where they would broadcast.
+        log_probs: log π(a|s) of the actions taken.
+        returns: G, or advantages; no gradient.
+        baselines: b, such as V(s), or one number for all; no gradient.
     """
-    check_same_shape(log_probs=log_probs, returns=returns)
-    advantages = full_precision(returns.detach())
+    log_probs, returns = alike(log_probs=log_probs, returns=returns)
     if isinstance(baselines, Tensor):
-        if baselines.ndim > 0:
-            check_same_shape(log_probs=log_probs, baselines=baselines)
-        advantages = advantages - full_precision(baselines.detach())
-    elif baselines:
-        advantages = advantages - baselines
-    return -(advantages * full_precision(log_probs)).mean()
+        baselines = shaped("baselines", baselines, tuple(log_probs.shape), ()).detach()
+    return -((returns.detach() - baselines) * log_probs).mean()
 
 
 def entropy_loss(entropies: Tensor) -> Tensor:
@@ -71,9 +59,10 @@ def entropy_loss(entropies: Tensor) -> Tensor:
 
     Args:
         entropies: Of the policy in each state, as `categorical_entropies` and
-            `gaussian_entropies` give them, any shape, usually (B,).
+            `gaussian_entropies` give them.
     """
-    return -full_precision(entropies).mean()
+    (entropies,) = alike(entropies=entropies)
+    return -entropies.mean()
 
 
 def a2c_loss(batch: Batch[Tensor], net: ActorCritic) -> A2CLoss:
@@ -84,18 +73,12 @@ def a2c_loss(batch: Batch[Tensor], net: ActorCritic) -> A2CLoss:
         value = mean of (y − V(s))²
         entropy = −mean of H(π(·|s))
 
+    The loss to minimise is policy + critic_beta · value + entropy_beta · entropy.
+
     Args:
-        batch: Of tensors. Reads `states` (B, *obs), `last_states`, `actions` (B,) int64, `rewards`
-            (B,) over the row's own steps, and `discounts` (B,) (γ^steps, 0 after termination).
-        net: States to logits (B, actions) and values (B,) or (B, 1). Outputs in half precision are
-            turned into float32 first. The values of `last_states` get no gradient.
-
-    Returns:
-        `A2CLoss`. The loss to minimise is policy + critic_beta · value + entropy_beta · entropy.
-
-    Raises:
-        ShapeError: any other shapes.
-        TypeError: the batch holds no tensors, or its actions are no integers.
+        batch: With actions (B,) int64. Its weights are not used.
+        net: States to logits (B, actions) and values (B,) or (B, 1). The values of `last_states`
+            get no gradient.
     """
     n_rows = check_batch(batch)
     # The pass with gradients comes last: a noisy net draws new noise into its buffers each time.
@@ -123,18 +106,14 @@ def ppo_policy_loss(
         −mean of min(ρ · A, clamp(ρ, 1 − clip, 1 + clip) · A)
 
     Args:
-        log_probs: log π(a|s) of the actions taken, any shape, usually (B,).
-        old_log_probs: The same when the data was collected, same shape; no gradient.
-        advantages: A, same shape; no gradient. Normalising them is up to the caller.
-        clip: How far the ratio may move from 1 before an improvement earns no gradient.
-
-    Raises:
-        ShapeError: the shapes differ, also where they would broadcast.
-        ValueError: clip is not above 0 and finite.
+        log_probs: log π(a|s) of the actions taken.
+        old_log_probs: The same when the data was collected; no gradient.
+        advantages: A; no gradient. Normalising them is up to the caller.
+        clip: How far the ratio may move from 1 before an improvement earns no gradient; above 0.
     """
     check_above_zero("clip", clip)
-    check_same_shape(log_probs=log_probs, old_log_probs=old_log_probs, advantages=advantages)
-    ratios = (full_precision(log_probs) - full_precision(old_log_probs.detach())).exp()
-    gains = full_precision(advantages.detach())
-    clipped = ratios.clamp(1.0 - clip, 1.0 + clip)
-    return -torch.minimum(ratios * gains, clipped * gains).mean()
+    log_probs, old, gains = alike(
+        log_probs=log_probs, old_log_probs=old_log_probs, advantages=advantages
+    )
+    ratios, gains = (log_probs - old.detach()).exp(), gains.detach()
+    return -torch.minimum(ratios * gains, ratios.clamp(1.0 - clip, 1.0 + clip) * gains).mean()
