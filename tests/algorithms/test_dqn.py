@@ -1,6 +1,5 @@
-"""The algorithm as an object: seeds, evaluation copies, counters, state, refusals."""
+"""The algorithm as an object: seeds, evaluation copies, schedules, counters, refusals."""
 
-import copy
 import dataclasses
 import itertools
 
@@ -12,24 +11,14 @@ from gymnasium import spaces
 from torch import nn
 
 from ptan.algorithms import DQN, DQNConfig, OptimizerStep
-from ptan.experience import (
-    Batch,
-    ExperienceFirstLast,
-    PrioritizedReplayBuffer,
-)
+from ptan.experience import Batch, ExperienceFirstLast, PrioritizedReplayBuffer
 from ptan.losses import ShapeError
 from ptan.nn import NoisyFactorizedLinear
 
 OBSERVATIONS = spaces.Box(-1.0, 1.0, (3,), np.float32)
 ACTIONS = spaces.Discrete(4)
-SMALL = DQNConfig(batch_size=8, replay_size=100, warm_up=10, hidden=8, n_atoms=5)
-RAINBOW = DQNConfig.rainbow(
-    **{
-        field.name: getattr(SMALL, field.name)
-        for field in dataclasses.fields(SMALL)
-        if field.name in ("batch_size", "replay_size", "warm_up", "hidden", "n_atoms")
-    }
-)
+SIZES = {"batch_size": 8, "replay_size": 100, "warm_up": 10, "hidden": 8, "n_atoms": 5}
+SMALL, RAINBOW = DQNConfig(**SIZES), DQNConfig.rainbow(**SIZES)
 
 
 def make(config: DQNConfig = SMALL, **changes) -> DQN:
@@ -129,17 +118,13 @@ def test_noise_is_drawn_once_per_acting_step_and_once_per_network_and_update() -
     target = algorithm.target.target_model.noisy_layers
     draws = {"online": 0, "target": 0}
 
-    def count(layer, name: str) -> None:
-        draw = layer.resample_noise
+    for name, layer in (("online", online[0]), ("target", target[0])):
 
-        def counted(generator=None) -> None:
+        def counted(generator=None, *, name=name, draw=layer.resample_noise) -> None:
             draws[name] += 1
             draw(generator)
 
         layer.resample_noise = counted
-
-    count(online[0], "online")
-    count(target[0], "target")
     algorithm.agent(observations(0))
     assert draws == {"online": 1, "target": 0}
     algorithm.update(batch_of(0))
@@ -162,29 +147,34 @@ def test_noise_can_be_factorized() -> None:
     assert not torch.equal(sigma, layer.sigma_weight)
 
 
-def test_epsilon_stays_through_the_warm_up_and_then_falls_on_a_line() -> None:
-    algorithm = make(eps_start=0.9, eps_final=0.1, eps_steps=20, warm_up=10)
-    found = []
-    for _ in range(8):
-        algorithm.on_steps(5)
+@pytest.mark.parametrize(
+    ("settings", "steps", "wanted"),
+    [
+        ({"eps_start": 0.9, "eps_final": 0.1, "eps_steps": 20}, 5, [0.9, 0.9, 0.7, 0.5, 0.3, 0.1]),
+        ({"eps_decay": 0.5, "eps_final": 0.1, "warm_up": 2}, 1, [1, 1, 0.5, 0.25, 0.125, 0.1, 0.1]),
+        ({"eps_start": 0.05, "eps_decay": 0.5, "eps_final": 0.1}, 20, [0.05, 0.05]),
+    ],
+    ids=["line", "factor", "start below the end"],
+)
+def test_epsilon_stays_through_the_warm_up_and_then_falls(settings, steps, wanted) -> None:
+    algorithm, found = make(**settings), []
+    for _ in wanted:
+        algorithm.on_steps(steps)
         found.append(algorithm.epsilon)
-    assert found == pytest.approx([0.9, 0.9, 0.7, 0.5, 0.3, 0.1, 0.1, 0.1])
-    assert algorithm.env_steps == 40
+    assert found == pytest.approx(wanted)
+    assert algorithm.env_steps == steps * len(wanted)
 
 
-def test_epsilon_falls_by_a_factor_per_step_where_settings_say_so() -> None:
-    algorithm = make(eps_decay=0.5, eps_final=0.1, warm_up=2)
-    found = []
-    for _ in range(7):
-        algorithm.on_steps(1)
-        found.append(algorithm.epsilon)
-    assert found == pytest.approx([1.0, 1.0, 0.5, 0.25, 0.125, 0.1, 0.1])
-
-
-def test_a_start_below_the_end_of_epsilon_is_kept_with_a_factor() -> None:
-    algorithm = make(eps_start=0.05, eps_decay=0.5, eps_final=0.1, warm_up=0)
-    algorithm.on_steps(10)
-    assert algorithm.epsilon == 0.05
+def test_the_step_size_falls_on_a_line_from_the_end_of_the_warm_up_or_stays() -> None:
+    settings = {"learning_rate": 8e-4, "learning_rate_final": 2e-4, "learning_rate_steps": 300}
+    falling, constant, found = make(warm_up=100, **settings), make(learning_rate=3e-4), {}
+    for steps in (0, 100, 100, 200, 1, 999):
+        for algorithm in (falling, constant):
+            algorithm.on_steps(steps)
+        groups = (one.optimizers["q"].optimizer.param_groups for one in (falling, constant))
+        found[falling.env_steps] = [group["lr"] for (group,) in groups]
+    lines = {0: 8e-4, 100: 8e-4, 200: 6e-4, 400: 2e-4, 401: 2e-4, 1400: 2e-4}
+    assert found == {steps: pytest.approx([rate, 3e-4]) for steps, rate in lines.items()}
 
 
 @pytest.mark.parametrize(("n_steps", "error"), [(-1, ValueError), (1.5, TypeError)])
@@ -222,17 +212,12 @@ def test_metrics_stay_tensors_without_gradient() -> None:
     assert not loss.requires_grad
 
 
-def test_a_batch_on_the_device_gives_the_loss_of_its_arrays() -> None:
-    algorithm = make()
-    batch = batch_of(0)
-    assert torch.equal(algorithm.loss(batch).value, algorithm.loss(batch.to("cpu")).value)
-
-
-def test_weights_of_a_batch_count() -> None:
-    algorithm = make()
-    batch = batch_of(0).to("cpu")
-    batch.weights = torch.zeros(8)
-    assert algorithm.loss(batch).value.item() == 0.0
+def test_batches_may_be_tensors_and_their_weights_count() -> None:
+    algorithm, batch = make(), batch_of(0)
+    tensors = batch.to("cpu")
+    assert torch.equal(algorithm.loss(batch).value, algorithm.loss(tensors).value)
+    tensors.weights = torch.zeros(8)
+    assert algorithm.loss(tensors).value.item() == 0.0
 
 
 def test_a_body_of_the_users_is_trained() -> None:
@@ -255,92 +240,16 @@ def test_images_are_learned_from_as_bytes() -> None:
     assert actions.shape == (9,)
 
 
-# State.
-
-
-@pytest.mark.parametrize("config", [SMALL, RAINBOW], ids=["plain", "rainbow"])
-def test_a_loaded_run_goes_on_like_the_uncut_one(config: DQNConfig, tmp_path) -> None:
-    uncut = make(config, sync_every=3, seed=7)
-    for seed in range(4):
-        uncut.agent(observations(seed))
-        uncut.on_steps(6)
-        uncut.update(batch_of(seed))
-    torch.save(uncut.state_dict(), tmp_path / "state.pt")
-    resumed = make(config, sync_every=3, seed=7)
-    resumed.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
-    assert (resumed.env_steps, resumed.updates) == (24, 4)
-    assert resumed.epsilon == uncut.epsilon
-    for seed in range(4, 9):
-        actions = [run.agent(observations(seed))[0] for run in (uncut, resumed)]
-        np.testing.assert_array_equal(*actions)
-        losses = [run.update(batch_of(seed)).metrics["loss"] for run in (uncut, resumed)]
-        assert torch.equal(*losses)
-        assert_equal(weights(uncut), weights(resumed))
-
-
-def test_a_loaded_state_is_a_copy() -> None:
-    first, second = make(), make(seed=1)
-    first.update(batch_of(0))
-    second.load_state_dict(first.state_dict())
-    second.update(batch_of(1))
-    again = make()
-    again.update(batch_of(0))
-    assert_equal(weights(first), weights(again))
-    for run in (first, again):
-        run.update(batch_of(2))
-    assert_equal(weights(first), weights(again))
-
-
-def damaged(state: dict, damage: str) -> dict:
-    state = copy.deepcopy(state)
-    if damage == "missing":
-        del state["updates"]
-    elif damage == "added":
-        state["extra"] = 1
-    elif damage == "shape":
-        state["target"] = {key: value[..., :1] for key, value in state["target"].items()}
-    elif damage == "count":
-        state["env_steps"] = -3
-    elif damage == "optimizer":
-        state["optimizer"]["param_groups"][0]["params"].pop()
-    else:
-        state["selector_rng"] = None
-    return state
-
-
-@pytest.mark.parametrize(
-    "damage", ["missing", "added", "shape", "count", "optimizer", "no selector"]
-)
-def test_a_state_that_does_not_fit_is_refused_and_changes_nothing(damage: str) -> None:
-    source = make(seed=1)
-    source.update(batch_of(0))
-    state = damaged(source.state_dict(), damage)
-    algorithm = make()
-    before = weights(algorithm)
-    with pytest.raises(ValueError, match=r"state|env_steps|parameter group"):
-        algorithm.load_state_dict(state)
-    assert_equal(before, weights(algorithm))
-    assert (algorithm.env_steps, algorithm.updates) == (0, 0)
-
-
-def test_a_state_of_other_switches_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"entries|same network"):
-        make().load_state_dict(make(RAINBOW).state_dict())
-
-
 # Refusals.
 
 
-def test_spaces_that_do_not_fit_are_refused() -> None:
+def test_spaces_and_settings_that_do_not_fit_are_refused() -> None:
     with pytest.raises(TypeError, match="Discrete"):
         DQN(OBSERVATIONS, OBSERVATIONS, SMALL)
     with pytest.raises(TypeError, match="single_action_space"):
         DQN(OBSERVATIONS, spaces.MultiDiscrete([4, 4]), SMALL)
     with pytest.raises(ValueError, match="body"):
         DQN(spaces.Discrete(5), ACTIONS, SMALL)
-
-
-def test_settings_that_are_no_configuration_are_refused() -> None:
     with pytest.raises(TypeError, match="DQNConfig"):
         DQN(OBSERVATIONS, ACTIONS, {"gamma": 0.9})
 
@@ -450,4 +359,3 @@ def test_a_driver_may_replace_the_steps_of_the_optimizer() -> None:
     assert calls == ["backward", "reduce"]
     for one, other in zip(plain.net.parameters(), driven.net.parameters(), strict=True):
         torch.testing.assert_close(other.grad, one.grad / 2)
-    assert driven.state_dict()["optimizer"]["state"][0]["step"] == 1

@@ -58,23 +58,14 @@ def test_mixed_precision_computes_in_bfloat16_and_keeps_weights_in_float32():
     seen = []
     mixed.net.conv[0].register_forward_hook(lambda *call: seen.append(call[2].dtype))
     mixed.update(random_batch())
-    assert seen == [torch.bfloat16, torch.bfloat16]  # choosing the next action, and learning
+    values = mixed.agent.model(torch.as_tensor(random_batch().states))
+    assert seen == [torch.bfloat16] * 3  # choosing the next action, learning, and acting
+    assert values.dtype == torch.float32
     for parameter in mixed.net.parameters():
-        assert parameter.dtype == torch.float32
-        assert parameter.grad is not None
-        assert parameter.grad.dtype == torch.float32
+        assert parameter.dtype == parameter.grad.dtype == torch.float32
     assert their_losses != losses
     assert their_losses == pytest.approx(losses, rel=0.05)
     assert losses[-1] < losses[0]
-
-
-def test_the_agent_computes_in_the_same_precision_and_returns_float32():
-    mixed = DQN(SHAPE, N_ACTIONS, dataclasses.replace(PLAIN, mixed_precision=True))
-    seen = []
-    mixed.net.conv[0].register_forward_hook(lambda *call: seen.append(call[2].dtype))
-    values = mixed._acting_values(torch.as_tensor(random_batch().states))
-    assert seen == [torch.bfloat16]
-    assert values.dtype == torch.float32
 
 
 @pytest.mark.parametrize("dueling", [False, True])
@@ -93,7 +84,7 @@ def test_actions_of_nearly_equal_values_stay_apart(dueling, distributional):
         mixed.net.load_state_dict(plain.net.state_dict())
     states = torch.as_tensor(random_batch().states)
     with torch.no_grad():
-        ours, exact = (algorithm._acting_values(states) for algorithm in (mixed, plain))
+        ours, exact = (algorithm.agent.model(states) for algorithm in (mixed, plain))
     assert exact.mean() == pytest.approx(100.0, abs=1.0)
     spread = exact.amax(1) - exact.amin(1)
     assert (spread < 0.5).all()

@@ -1,5 +1,6 @@
 """Agents for discrete actions: a model's scores or probabilities through a selector."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,7 @@ class DQNAgent(NetworkAgent):
         device: Where the model lives.
         preprocessor: Observations to the model's input; None passes them through.
         model: Another name for `dqn_model`.
+        env_actions: Turns the selector's actions into the environment's; None: they are equal.
 
     Raises:
         TypeError: the model is given twice or not at all, the selector is missing, or one of them
@@ -46,12 +48,14 @@ class DQNAgent(NetworkAgent):
         preprocessor: Preprocessor | None = default_states_preprocessor,
         *,
         model: Model | None = None,
+        env_actions: Callable[[Any], Any] | None = None,
     ) -> None:
         if dqn_model is not None and model is not None:
             raise TypeError("DQNAgent got both dqn_model and model; they mean the same")
         chosen = checked_callable("dqn_model", model if dqn_model is None else dqn_model)
         super().__init__(chosen, device, preprocessor)
         self.action_selector: Selector = checked_callable("action_selector", action_selector)
+        self._env_actions = env_actions
 
     @property
     def dqn_model(self) -> Model:
@@ -69,7 +73,8 @@ class DQNAgent(NetworkAgent):
         if actions.__class__ is not np.ndarray or len(actions) != n_rows:
             check_rows(actions, n_rows, "the action selector")
         states = [None] * n_rows if agent_states is None else agent_states
-        return PolicyStep(actions, actions, states, {})
+        env_actions = actions if self._env_actions is None else self._env_actions(actions)
+        return PolicyStep(actions, env_actions, states, {})
 
 
 class PolicyAgent(NetworkAgent):

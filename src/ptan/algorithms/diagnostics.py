@@ -1,11 +1,11 @@
 """What a Q-network says of held-out states: the slow metrics of the DQN family."""
 
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from ptan.common.types import Observations
 from ptan.losses.value import mean_over_states
 from ptan.nn import QNetwork
 
@@ -13,22 +13,17 @@ __all__ = ["value_diagnostics"]
 
 
 def value_diagnostics(
-    net: QNetwork, states: Any, device: torch.device, *, parts: bool
+    net: QNetwork, states: Observations, device: torch.device, *, parts: bool
 ) -> dict[str, float]:
-    """Mean values over states, and the strength of learned noise. Waits for the device.
+    """Mean values over N states, and the strength of learned noise. Waits for the device.
 
-    Args:
-        net: In the mode in which it is to be asked; it is not switched.
-        states: (N, *obs) array or tensor, or a list of observations.
-        device: Where the network lives.
-        parts: Whether values are also taken apart into `adv` and `val`.
+    The network is asked in the mode in which it is. Returns
 
-    Returns:
-        `values`: mean over the states of the best action's value (Mnih et al. 2013, section 5.1).
-        With `parts`, of a dueling network that is not distributional, `adv` and `val`: means of
-        what its two heads say. Of any other network, whose outputs are values of actions alone,
-        `val` is the mean over all actions, and `adv` what the best one adds to it.
-        Of a noisy one `snr_1`, `snr_2` …: RMS(μ) / RMS(σ) of each noisy layer.
+    * `values`: mean over the states of the best action's value (Mnih et al. 2013, section 5.1)
+    * with `parts`, of a dueling network that is not distributional, `adv` and `val`: means of what
+      its two heads say; of any other network, whose outputs are values of actions alone, `val` is
+      the mean over all actions, and `adv` what the best one adds to it
+    * of a noisy one `snr_1`, `snr_2` …: RMS(μ) / RMS(σ) of each noisy layer
     """
     names = ["values", "adv", "val"] if parts else ["values"]
     of_heads = parts and net.dueling and not net.distributional
@@ -39,14 +34,14 @@ def value_diagnostics(
     return result
 
 
-def _of_actions(net: QNetwork, states: Any) -> Tensor:
+def _of_actions(net: QNetwork, states: Observations) -> Tensor:
     """Value of the best action, what it adds to the mean of all, and that mean, (B, 3)."""
     values = net.qvals(states)
     best, mean = values.amax(1, keepdim=True), values.mean(1, keepdim=True)
     return torch.cat([best, best - mean, mean], dim=1)
 
 
-def _of_heads(net: QNetwork, states: Any) -> Tensor:
+def _of_heads(net: QNetwork, states: Observations) -> Tensor:
     """Value of the best action, and what the two heads say, (B, 3), in a single pass."""
     advantage, value = net.adv_val(states)
     mean_advantage = advantage.mean(dim=1, keepdim=True)

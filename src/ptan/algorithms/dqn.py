@@ -1,18 +1,16 @@
 """DQN and its six extensions: one algorithm with switches, to be driven by any loop."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from typing import Any
 
 import numpy as np
 import torch
 from gymnasium import spaces
 from torch import Tensor, nn
 
-from ptan.actions import ArgmaxActionSelector, EpsilonGreedyActionSelector
-from ptan.actions.policy import PolicyStep
+from ptan.actions import ArgmaxActionSelector, EpsilonGreedyActionSelector, Selector
 from ptan.agent import DQNAgent, TargetNet, default_states_preprocessor
 from ptan.agent.base import move_to
 from ptan.algorithms import states
@@ -25,6 +23,7 @@ from ptan.collectors import Update
 from ptan.collectors.replay import ReplayCollector
 from ptan.common.bfloat16 import computes_in_bfloat16
 from ptan.common.checks import whole_number
+from ptan.common.types import Actions, Envs, Observations, SavedState, Space, State
 from ptan.losses import Loss, categorical_loss, dqn_loss
 from ptan.nn import NoisyFactorizedLinear, NoisyLinear, QNetwork, resample_noise
 from ptan.replay.batch import Batch
@@ -73,8 +72,8 @@ class DQN:
 
     def __init__(
         self,
-        observation_space: Any,
-        action_space: Any,
+        observation_space: Space | tuple[int, ...],
+        action_space: Space | int,
         config: DQNConfig | None = None,
         *,
         device: torch.device | str = "cpu",
@@ -91,12 +90,14 @@ class DQN:
         net_seed, selector_seed, noise_seed = np.random.SeedSequence(config.seed).spawn(3)
         self._collectors = 0
 
-        actions = action_space
-        self._first_action = 0
-        if isinstance(actions, spaces.Discrete):
-            self._first_action, actions = int(actions.start), spaces.Discrete(actions.n)
+        # The network numbers actions from 0, and so do batches.
+        self._env_actions: Callable[[Actions], Actions] | None = None
+        if isinstance(action_space, spaces.Discrete):
+            if action_space.start:
+                self._env_actions = partial(np.add, int(action_space.start))
+            action_space = spaces.Discrete(action_space.n)
         with seeded_layers(net_seed):
-            self.net = _make_network(observation_space, actions, config, body)
+            self.net = _make_network(observation_space, action_space, config, body)
         self.net.to(self.device)
         if config.channels_last:
             self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -121,7 +122,7 @@ class DQN:
 
     # Acting.
 
-    def collector(self, env: Any, *, env_seed: int | None = None) -> ReplayCollector:
+    def collector(self, env: Envs, *, env_seed: int | None = None) -> ReplayCollector:
         """What gathers this algorithm's experience, with a buffer and generators of its own.
 
         Made for an algorithm that went through its warm-up already, as after a resume, it fills the
@@ -148,7 +149,7 @@ class DQN:
             updates_per_step=1 / config.steps_per_update,
             warm_up=config.warm_up,
             action_space=spaces.Discrete(self.net.n_actions),
-            env_actions=partial(np.add, self._first_action) if self._first_action else None,
+            env_actions=self._env_actions,
             rng=warm_up_rng,
             env_steps=self.env_steps,
             on_steps=self.on_steps,
@@ -202,21 +203,20 @@ class DQN:
         with self._precision():
             return loss(rows, self.net, self.target, double=self.config.double)
 
-    def diagnostics(self, observations: Any) -> dict[str, float]:
-        """What the network, without noise, says of (N, *obs) observations or a list of them.
+    def diagnostics(self, observations: Observations) -> dict[str, float]:
+        """What the network, without noise, says of N observations: see `value_diagnostics`.
 
-        Waits for the device. Returns `values`; `adv` and `val` with `dueling` or `double`; `snr_1`,
-        `snr_2` … with `noisy`: see `value_diagnostics`.
+        Waits for the device. `adv` and `val` come with `dueling` or `double`.
         """
         parts = self.config.dueling or self.config.double
         with self._precision():
             return value_diagnostics(self._frozen(), observations, self.device, parts=parts)
 
-    def return_distributions(self, observations: Any) -> tuple[Tensor, Tensor] | None:
-        """Distributions of returns after (N, *obs) observations or a list of them, without noise.
+    def return_distributions(self, observations: Observations) -> tuple[Tensor, Tensor] | None:
+        """Distributions of returns after N observations, without noise; None unless distributional.
 
         Probabilities (N, A, n_atoms) and the returns that the atoms stand for, (n_atoms,), both on
-        the device; None unless distributional.
+        the device.
         """
         if not self.config.distributional:
             return None
@@ -228,14 +228,11 @@ class DQN:
 
     # State.
 
-    def state_dict(self) -> dict[str, Any]:
-        """Networks, optimizer, counters and random generators: all but the collector's state.
-
-        As in PyTorch, it shares memory with the networks: save or copy it before training goes on.
-        """
+    def state_dict(self) -> State:
+        """Networks, optimizer, counters and random generators; see `Algorithm`."""
         return states.save_parts(self._parts())
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state: SavedState) -> None:
         """Take over what `state_dict` returned for equal spaces and settings.
 
         A noisy run that moves to another kind of device draws other noise from there on: the
@@ -269,21 +266,19 @@ class DQN:
             self._explore.epsilon = self._epsilons(step)
         if (final := config.learning_rate_final) is not None:
             rates = linear(config.learning_rate, final, config.learning_rate_steps)
-            self.optimizers["q"].learning_rate = rates(step)
+            self.optimizers["q"].set_learning_rate(rates(step))
 
-    def _agent(self, values: Any, selector: Any) -> DQNAgent:
-        if self._first_action:
-            return _OffsetAgent(values, selector, self.device, self._first_action)
-        return DQNAgent(values, selector, self.device)
+    def _agent(self, values: Callable[..., Tensor], selector: Selector) -> DQNAgent:
+        return DQNAgent(values, selector, self.device, env_actions=self._env_actions)
 
-    def _acting_values(self, observations: Any) -> Tensor:
+    def _acting_values(self, observations: Observations) -> Tensor:
         """Q (B, A) to act by; new noise for every step of the environments."""
         if self.config.noisy:
             resample_noise(self.net, self._noise)
         with self._precision():
             return self.net.qvals(observations).float()
 
-    def _precision(self) -> AbstractContextManager[Any]:
+    def _precision(self) -> AbstractContextManager[object]:
         """Where the networks are computed: bfloat16 needs no scaling of the loss."""
         if not self.mixed_precision:
             return nullcontext()
@@ -294,20 +289,11 @@ class DQN:
         return copy.deepcopy(self.net).eval()
 
 
-class _OffsetAgent(DQNAgent):
-    """Numbers actions from 0 for the network, and as the action space does for the environment."""
-
-    def __init__(self, values: Any, selector: Any, device: torch.device, first: int) -> None:
-        super().__init__(values, selector, device)
-        self._first = first
-
-    def _decide(self, observations: Any, agent_states: Any) -> PolicyStep:
-        decision = super()._decide(observations, agent_states)
-        return decision._replace(env_actions=decision.actions + self._first)
-
-
 def _make_network(
-    observations: Any, actions: Any, config: DQNConfig, body: nn.Module | None
+    observations: Space | tuple[int, ...],
+    actions: Space | int,
+    config: DQNConfig,
+    body: nn.Module | None,
 ) -> QNetwork:
     """The network that the settings want; its noise is drawn only when it is told to."""
     noisy_layer = NoisyFactorizedLinear if config.factorized_noise else NoisyLinear

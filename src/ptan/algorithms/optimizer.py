@@ -23,9 +23,7 @@ class OptimizerStep:
         old = algorithm.optimizers["q"]
         algorithm.optimizers["q"] = Averaged(old.optimizer, old.max_grad_norm)
 
-    Args:
-        optimizer: Of the parameters that a loss changes.
-        max_grad_norm: The gradient is scaled down to this norm; None leaves it as it is.
+    The gradient is scaled down to `max_grad_norm`; None leaves it as it is.
     """
 
     def __init__(
@@ -63,12 +61,7 @@ class OptimizerStep:
         for group in self.optimizer.param_groups:
             yield from group["params"]
 
-    @property
-    def learning_rate(self) -> float:
-        """Step size, of all parameters alike."""
-        return float(self.optimizer.param_groups[0]["lr"])
-
-    @learning_rate.setter
-    def learning_rate(self, value: float) -> None:
+    def set_learning_rate(self, value: float) -> None:
+        """Set the step size of all parameters."""
         for group in self.optimizer.param_groups:
             group["lr"] = value

@@ -1,11 +1,11 @@
 """What every driver needs of an algorithm: the loop, Ignite, Lightning, Ray."""
 
-from collections.abc import Mapping
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from ptan.actions.policy import Agent
 from ptan.algorithms.optimizer import OptimizerStep
 from ptan.collectors import Collector, Update
+from ptan.common.types import Envs, SavedState, State
 
 __all__ = ["Algorithm"]
 
@@ -20,11 +20,10 @@ class Algorithm(Protocol[D]):
             update = algorithm.update(data)
             collector.after(update)
 
-    Attributes:
-        agent: Explores: what the collector lets act.
-        optimizers: All steps of its optimizers by name; a driver may replace any of them.
-        env_steps: Transitions made so far, which schedules are read by.
-        updates: Calls of `update` so far.
+    agent        explores: what the collector lets act
+    optimizers   all steps of its optimizers by name; a driver may replace any of them
+    env_steps    transitions made so far, which schedules are read by
+    updates      calls of `update` so far
     """
 
     agent: Agent
@@ -32,7 +31,7 @@ class Algorithm(Protocol[D]):
     env_steps: int
     updates: int
 
-    def collector(self, env: Any, *, env_seed: int | None = None) -> Collector[D]:
+    def collector(self, env: Envs, *, env_seed: int | None = None) -> Collector[D]:
         """What gathers its experience: in one environment, a list of them, or a `VectorEnv`.
 
         Environment i gets the seed `env_seed` + i at its first reset; None takes the algorithm's.
@@ -47,8 +46,11 @@ class Algorithm(Protocol[D]):
     def on_steps(self, n_steps: int, /) -> None:
         """Count transitions that were made; the collector calls it before the agent acts again."""
 
-    def state_dict(self) -> dict[str, Any]:
-        """All that it needs to go on as if never stopped, except the collector's state."""
+    def state_dict(self) -> State:
+        """All that it needs to go on as if never stopped, except the collector's state.
 
-    def load_state_dict(self, state: Mapping[str, Any], /) -> None:
-        """Take over what `state_dict` returned, or raise ValueError and change nothing."""
+        As in PyTorch, it shares memory with the networks: save or copy it before training goes on.
+        """
+
+    def load_state_dict(self, state: SavedState, /) -> None:
+        """Take over the state of an equal algorithm, or raise ValueError and change nothing."""

@@ -4,42 +4,13 @@ import dataclasses
 import math
 from collections.abc import Sequence
 from types import NoneType, UnionType
-from typing import Any, Literal, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, NamedTuple, TypeVar, Union, get_args, get_origin
 
-import numpy as np
+from ptan.common.checks import number, whole_number
 
-__all__ = ["Range", "Setting", "check_settings", "list_settings", "setting"]
+__all__ = ["Setting", "check_settings", "list_settings", "setting"]
 
 T = TypeVar("T")
-
-
-class Range(NamedTuple):
-    """The numbers that a setting may take; infinite ones never.
-
-    least   smallest, included
-    above   lower bound, excluded
-    most    largest, included
-    """
-
-    least: float = -math.inf
-    above: float = -math.inf
-    most: float = math.inf
-
-    def __contains__(self, value: object) -> bool:
-        return (
-            isinstance(value, float | int)
-            and math.isfinite(value)
-            and self.above < value
-            and self.least <= value <= self.most
-        )
-
-    def __str__(self) -> str:
-        if self.most < math.inf:
-            low = f"[{self.least:g}" if self.least > -math.inf else f"({self.above:g}"
-            return f"in {low}, {self.most:g}]"
-        if self.least > -math.inf:
-            return f"of at least {self.least:g}"
-        return f"above {self.above:g}" if self.above > -math.inf else ""
 
 
 class Setting(NamedTuple):
@@ -50,7 +21,9 @@ class Setting(NamedTuple):
     default   the value if nothing is said
     help      one sentence
     unit      what a number counts, empty for pure numbers and switches
-    range     which numbers it takes
+    least     smallest number, included
+    above     bound below all numbers, excluded
+    most      largest number, included
     """
 
     name: str
@@ -58,7 +31,18 @@ class Setting(NamedTuple):
     default: Any
     help: str
     unit: str
-    range: Range
+    least: float
+    above: float
+    most: float
+
+    @property
+    def range(self) -> str:
+        """The range of its numbers, in words; infinite ones are never in it."""
+        if self.most < math.inf:
+            return f"in [{self.least:g}, {self.most:g}]"
+        if self.least > -math.inf:
+            return f"of at least {self.least:g}"
+        return f"above {self.above:g}" if self.above > -math.inf else ""
 
 
 def setting(
@@ -70,27 +54,19 @@ def setting(
     above: float = -math.inf,
     most: float = math.inf,
 ) -> T:
-    """Declare a field of a configuration.
+    """Declare a field of a configuration; see `Setting`.
 
-    Args:
-        default: Its value if nothing is said.
-        help: What it does, one sentence without a full stop.
-        unit: What it counts, such as "environment steps".
-        least, above, most: The range of a number, or of each of several; see `Range`.
-
-    Returns:
-        A dataclass field, under the type of its default, as `dataclasses.field` does.
+    `help` is a sentence without a full stop. The range is that of a number, or of each of several.
+    Returns a dataclass field, under the type of its default, as `dataclasses.field` does.
     """
-    metadata = {"help": help, "unit": unit, "range": Range(least, above, most)}
+    metadata = {"help": help, "unit": unit, "least": least, "above": above, "most": most}
     return dataclasses.field(default=default, metadata=metadata)
 
 
 def list_settings(config: Any) -> list[Setting]:
     """All settings of a configuration class or instance, in the order of the class."""
-    return [
-        Setting(f.name, f.type, f.default, *(f.metadata[key] for key in ("help", "unit", "range")))
-        for f in dataclasses.fields(config)
-    ]
+    fields = dataclasses.fields(config)
+    return [Setting(one.name, one.type, one.default, **one.metadata) for one in fields]
 
 
 def check_settings(config: Any) -> None:
@@ -103,40 +79,33 @@ def check_settings(config: Any) -> None:
     Raises:
         TypeError, ValueError: a setting of the wrong kind or outside its range, by name.
     """
-    hints = get_type_hints(type(config))
-    for field in dataclasses.fields(config):
-        hint = hints[field.name]
-        kinds = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
-        value = getattr(config, field.name)
-        checked = _checked(field.name, value, kinds, field.metadata["range"])
-        object.__setattr__(config, field.name, checked)
+    for one in list_settings(config):
+        object.__setattr__(config, one.name, _checked(one, getattr(config, one.name)))
 
 
-def _checked(name: str, value: Any, kinds: Sequence[Any], allowed: Range) -> Any:
+def _checked(one: Setting, value: Any) -> object:
+    is_union = get_origin(one.type) in (Union, UnionType)
+    kinds = get_args(one.type) if is_union else (one.type,)
     if value is None and NoneType in kinds:
         return None
-    for kind in kinds:
-        if get_origin(kind) is Literal:
-            if value not in get_args(kind):
-                raise ValueError(f"{name} must be one of {list(get_args(kind))}, got {value!r}")
-            return value
-        if kind in (bool, str):
-            if not isinstance(value, kind):
-                wanted = "True or False" if kind is bool else "a text"
-                raise TypeError(f"{name} must be {wanted}, got {value!r}")
-            return value
+    if get_origin(one.type) is Literal:
+        if value not in (choices := get_args(one.type)):
+            raise ValueError(f"{one.name} must be one of {list(choices)}, got {value!r}")
+        return value
+    if (kind := kinds[0]) in (bool, str):
+        if not isinstance(value, kind):
+            wanted = "True or False" if kind is bool else "a text"
+            raise TypeError(f"{one.name} must be {wanted}, got {value!r}")
+        return value
     several = any(get_origin(kind) is tuple for kind in kinds)
     if several and isinstance(value, Sequence) and not isinstance(value, str):
-        return tuple(_number(name, one, int in kinds, allowed) for one in value)
-    return _number(name, value, int in kinds, allowed)
+        return tuple(_number(one, item, int in kinds) for item in value)
+    return _number(one, value, int in kinds)
 
 
-def _number(name: str, value: Any, whole: bool, allowed: Range) -> int | float:
-    number_types = (int, np.integer) if whole else (int, float, np.integer, np.floating)
-    wanted = f"{'an int' if whole else 'a finite number'} {allowed}".rstrip()
-    if isinstance(value, bool) or not isinstance(value, number_types):
-        raise TypeError(f"{name} must be {wanted}, got {value!r}")
-    number = int(value) if whole else float(value)
-    if number not in allowed:
-        raise ValueError(f"{name} must be {wanted}, got {value}")
-    return number
+def _number(one: Setting, value: object, whole: bool) -> int | float:
+    wanted = f"{'an int' if whole else 'a finite number'} {one.range}".rstrip()
+    found = number(one.name, value, wanted)
+    if not (one.above < found < math.inf and one.least <= found <= one.most):
+        raise ValueError(f"{one.name} must be {wanted}, got {value}")
+    return whole_number(one.name, value, least=int(one.least)) if whole else found
