@@ -112,7 +112,7 @@ def evaluate(net: nn.Module, seeds: range) -> list[float]:
     """Greedy returns of one episode per seed."""
     agent = ptan.agent.DQNAgent(net, ptan.actions.ArgmaxActionSelector())
     envs = [gymnasium.make("CartPole-v1") for _ in seeds]
-    return ptan.training.evaluate_parallel(envs, agent, len(seeds), seeds.start)
+    return ptan.training.evaluate(envs, agent, len(seeds), seeds.start)
 
 
 def train_visibly(net: nn.Module, seed: int, max_steps: int, folder: Path) -> Status:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from ptan.algorithms import DQN, DQNConfig
-from ptan.training import evaluate_parallel, train
+from ptan.training import evaluate, train
 
 SOLVED = 475.0
 STOP_AT = 495.0  # in validation, whose seeds are others than those of the test
@@ -52,7 +52,7 @@ VARIANTS = {"plain": {}, **{name: {name: on} for name, on in SWITCHES.items()}, 
 def greedy_mean(algorithm: DQN, seed: int, episodes: int = 20) -> float:
     """Mean return of some episodes."""
     envs = [gymnasium.make("CartPole-v1") for _ in range(episodes)]
-    return float(np.mean(evaluate_parallel(envs, algorithm.greedy_agent(), episodes, seed)))
+    return float(np.mean(evaluate(envs, algorithm.greedy_agent(), episodes, seed)))
 
 
 def trained(config: DQNConfig, most_steps: int = MOST_STEPS) -> DQN:

@@ -79,7 +79,7 @@ SURFACE = {
     "ptan.training": """
         Callback Callbacks CheckpointError Checkpoints EpisodeStatistics JsonLinesLog
         LoadedCheckpoint Log Played Record TensorBoardLog ThreadTuner Tracker evaluate
-        evaluate_parallel play_parallel process_function train
+        play_parallel process_function train
     """,
     "ptan.runs": """
         CATALOGUE Entry Run RunConfig RunError RunFolder RunSettings

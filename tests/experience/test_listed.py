@@ -1,6 +1,5 @@
 """What environments may and may not be, and what a source says about the latter."""
 
-import inspect
 import warnings
 from itertools import islice
 
@@ -14,7 +13,6 @@ from ptan.experience import (
     ExperienceSource,
     ExperienceSourceFirstLast,
     ExperienceSourceRollouts,
-    VectorExperienceSourceFirstLast,
 )
 
 from .envs import (
@@ -220,22 +218,6 @@ class TestFiniteness:
         assert buffer.sample(3).states.dtype == np.dtype(dtype).newbyteorder("=")
         with pytest.raises(ValueError, match="environment 0 at step 2 must be finite"):
             buffer.populate(1)
-
-
-class TestContract:
-    """Environments that break Gymnasium's contract get an error that names what is wrong."""
-
-    @pytest.mark.parametrize("name", ["truncation", "check_finite"])
-    def test_the_new_settings_are_keyword_only(self, name):
-        for cls in (
-            ExperienceSource,
-            ExperienceSourceFirstLast,
-            ExperienceSourceRollouts,
-            VectorExperienceSourceFirstLast,
-        ):
-            parameter = inspect.signature(cls).parameters[name]
-            assert parameter.kind is inspect.Parameter.KEYWORD_ONLY
-            assert parameter.default == {"truncation": "bootstrap", "check_finite": True}[name]
 
 
 class TestFrameStacks:

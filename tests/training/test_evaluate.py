@@ -6,7 +6,7 @@ import pytest
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
-from ptan.training import evaluate, evaluate_parallel, play_parallel
+from ptan.training import evaluate, play_parallel
 
 
 class Scripted(gymnasium.Env):
@@ -65,45 +65,45 @@ def arranged(envs, kind):
 def test_each_environment_plays_its_share_however_long_it_takes(kind, clipped) -> None:
     # Of eight episodes that end first, seven would be of the first environment.
     envs = [Scripted([1], 3.0, clipped=clipped), Scripted([9, 5], 3.0, clipped=clipped)]
-    assert evaluate_parallel(arranged(envs, kind), second_action, 4) == [3.0, 3.0, 27.0, 15.0]
+    assert evaluate(arranged(envs, kind), second_action, 4) == [3.0, 3.0, 27.0, 15.0]
     assert {*envs[0].actions, *envs[1].actions} == {1}
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=str)
 def test_where_episodes_do_not_divide_the_first_environments_play_one_more(kind) -> None:
     envs = [Scripted([1, 2]), Scripted([3, 4]), Scripted([5, 6])]
-    assert evaluate_parallel(arranged(envs, kind), second_action, 4) == [1.0, 2.0, 3.0, 5.0]
+    assert evaluate(arranged(envs, kind), second_action, 4) == [1.0, 2.0, 3.0, 5.0]
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=str)
 def test_fewer_episodes_than_environments(kind) -> None:
     envs = [Scripted([2]), Scripted([3]), Scripted([1])]
-    assert evaluate_parallel(arranged(envs, kind), second_action, 2) == [2.0, 3.0]
+    assert evaluate(arranged(envs, kind), second_action, 2) == [2.0, 3.0]
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=str)
 @pytest.mark.parametrize("clipped", [False, True])
 def test_a_lost_life_ends_no_episode(kind, clipped) -> None:
     envs = [Scripted([5, 3], 2.0, lives=True, clipped=clipped), Scripted([4, 4], lives=True)]
-    assert evaluate_parallel(arranged(envs, kind), second_action, 4) == [10.0, 6.0, 4.0, 4.0]
+    assert evaluate(arranged(envs, kind), second_action, 4) == [10.0, 6.0, 4.0, 4.0]
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=str)
 def test_a_truncation_ends_an_episode(kind) -> None:
     envs = [Scripted([3, 2], truncates=True)]
-    assert evaluate_parallel(arranged(envs, kind), second_action, 2) == [3.0, 2.0]
+    assert evaluate(arranged(envs, kind), second_action, 2) == [3.0, 2.0]
 
 
 def test_listed_environments_that_are_done_are_not_stepped_any_more() -> None:
     envs = [Scripted([2]), Scripted([7])]
-    evaluate_parallel(envs, second_action, 2)
+    evaluate(envs, second_action, 2)
     assert [env.steps for env in envs] == [2, 7]
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=str)
 def test_seeds_are_given_once_in_order(kind) -> None:
     envs = [Scripted([2, 2]), Scripted([2, 2])]
-    evaluate_parallel(arranged(envs, kind), second_action, 4, seed=40)
+    evaluate(arranged(envs, kind), second_action, 4, seed=40)
     assert [env.seeds[0] for env in envs] == [40, 41]
     assert {seed for env in envs for seed in env.seeds[1:]} <= {None}
 
@@ -122,7 +122,7 @@ class Counting:
 @pytest.mark.parametrize("kind", ["list", AutoresetMode.SAME_STEP, AutoresetMode.DISABLED], ids=str)
 def test_agent_states_belong_to_episodes(kind) -> None:
     envs = [Scripted([3, 4]), Scripted([2, 6])]
-    evaluate_parallel(arranged(envs, kind), Counting(), 4)
+    evaluate(arranged(envs, kind), Counting(), 4)
 
 
 def test_one_environment_gives_what_the_serial_evaluation_gives() -> None:
@@ -130,7 +130,7 @@ def test_one_environment_gives_what_the_serial_evaluation_gives() -> None:
         return np.array([int(obs[2] > 0) for obs in observations]), states
 
     serial = evaluate(gymnasium.make("CartPole-v1"), lean, episodes=4, seed=5)
-    assert evaluate_parallel([gymnasium.make("CartPole-v1")], lean, 4, seed=5) == serial
+    assert evaluate([gymnasium.make("CartPole-v1")], lean, 4, seed=5) == serial
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=str)
@@ -184,4 +184,4 @@ def test_traces_tell_episodes_that_became_one_and_the_same() -> None:
 )
 def test_bad_arguments_are_refused(envs, episodes, error, text) -> None:
     with pytest.raises(error, match=text):
-        evaluate_parallel(envs, second_action, episodes)
+        evaluate(envs, second_action, episodes)

@@ -2,25 +2,17 @@
 
 import copy
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping
-from typing import (
-    Any,
-    ClassVar,
-    Literal,
-    NamedTuple,
-    Protocol,
-    TypeAlias,
-    TypedDict,
-    TypeVar,
-    Unpack,
-)
+from collections.abc import Callable, Iterator
+from typing import ClassVar, Literal, NamedTuple, Protocol, TypeAlias, TypeVar, Unpack
 
 from torch import Tensor
 
 from ptan.actions.policy import Agent
 from ptan.common.checks import whole_number
-from ptan.experience.layout import Array
-from ptan.experience.stepping import Truncation, make_stepper
+from ptan.common.types import Array, Envs, SavedState, State
+from ptan.experience.sources import SourceOptions
+from ptan.experience.stepping import make_stepper
+from ptan.experience.stream import take_steps
 from ptan.experience.transitions import Transitions
 from ptan.experience.windows import WindowSpec
 
@@ -28,7 +20,7 @@ D = TypeVar("D")
 D_co = TypeVar("D_co", covariant=True)
 Phase: TypeAlias = Literal["warm-up", "training"]
 
-_MANY_STEPS = 10_000
+_ADVANCE = 10_000  # transitions in one go, where a loop waits for the next item
 
 
 class Update(NamedTuple):
@@ -69,7 +61,7 @@ class Collector(Protocol[D_co]):
 
     def __next__(self) -> D_co:
         """The next item; RuntimeError unless `after` followed the one before."""
-        while (item := self.advance(_MANY_STEPS)) is None:
+        while (item := self.advance(_ADVANCE)) is None:
             pass
         return item
 
@@ -91,7 +83,7 @@ class Collector(Protocol[D_co]):
     def restart(self, env_seed: int | None) -> None:
         """Begin new episodes everywhere, seeded anew; windows and items in progress are dropped."""
 
-    def state_dict(self, *, episodes: bool = True) -> dict[str, Any]:
+    def state_dict(self, *, episodes: bool = True) -> State:
         """All that the items to come depend on, except the agent's weights and randomness.
 
         Environments in the middle of their episodes are part of it, unless `episodes` is False:
@@ -104,35 +96,26 @@ class Collector(Protocol[D_co]):
             CannotSave: an environment can neither be saved nor repeated.
         """
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state: SavedState) -> None:
         """Go on where a collector was that was made with equal arguments.
 
         Raises:
-            ValueError: the state is of another collector, or of other environments. Where the
-                latter shows late, new episodes begin.
+            ValueError: the state is of another collector, or of other environments. Nothing is
+                changed, but new episodes begin where the latter shows late.
         """
 
 
-class StepperOptions(TypedDict, total=False):
-    """What `make_stepper` takes by name; see `Stepping`."""
-
-    env_seed: int | None
-    truncation: Truncation
-    check_finite: bool
-    max_steps: int | None
-
-
-class Stepping(StepperOptions, total=False):
-    """How a collector steps its environments.
+class Stepping(SourceOptions, total=False):
+    """How a collector steps its environments: by these, and by `SourceOptions`.
 
     env_seed      environment i gets the seed `env_seed + i` at its first reset
-    truncation    "bootstrap": a truncated episode has a future; "terminal": it has none
-    check_finite  NaN or infinite observations and rewards raise ValueError; True by default
     max_steps     a longer episode is truncated; None for no limit
     on_steps      called with the number of transitions made, before the agent acts again
     env_steps     transitions made before, by another collector
     """
 
+    env_seed: int | None
+    max_steps: int | None
     on_steps: Callable[[int], None] | None
     env_steps: int
 
@@ -147,7 +130,7 @@ class SteppingCollector(Collector[D]):
         env: One environment, a list of them, or a Gymnasium `VectorEnv`. It is never closed here.
         agent: Acts; may be changed at any time.
         spec: How windows are cut.
-        on_steps, env_steps, **options: See `Stepping`.
+        **stepping: See `Stepping`.
     """
 
     # Part of the state: plain values, and what has a `state_dict` of its own.
@@ -156,20 +139,13 @@ class SteppingCollector(Collector[D]):
     _saved_with_episodes: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
-        self,
-        env: Any,
-        agent: Agent,
-        spec: WindowSpec,
-        *,
-        on_steps: Callable[[int], None] | None = None,
-        env_steps: int = 0,
-        **options: Unpack[StepperOptions],
+        self, env: Envs, agent: Agent, spec: WindowSpec, **stepping: Unpack[Stepping]
     ) -> None:
-        self._stepper = make_stepper(env, agent, spec, **options)
-        self._agent = agent
-        self.env_steps = env_steps
+        self.env_steps = stepping.pop("env_steps", 0)
         self.iteration = 0
-        self._on_steps = on_steps
+        self._on_steps = stepping.pop("on_steps", None)
+        self._stepper = make_stepper(env, agent, spec, **stepping)  # type: ignore[misc]
+        self._agent = agent
         self._finished: list[tuple[float, int]] = []
         self._open = False  # an item was yielded, and `after` did not follow yet
 
@@ -210,7 +186,7 @@ class SteppingCollector(Collector[D]):
         self._stepper.restart(env_seed)
         self._drop()
 
-    def state_dict(self, *, episodes: bool = True) -> dict[str, Any]:
+    def state_dict(self, *, episodes: bool = True) -> State:
         self._require_closed("state_dict()")
         values = {name: getattr(self, name) for name in self._saved}
         for name, value in values.items():
@@ -220,24 +196,29 @@ class SteppingCollector(Collector[D]):
             values[name] = copy.copy(getattr(self, name)) if episodes else None
         return {"stepper": self._stepper.state_dict() if episodes else None, "values": values}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state: SavedState) -> None:
         self._require_closed("load_state_dict()")
         try:
             stepper, saved = state["stepper"], state["values"]
             values = {name: saved[name] for name in (*self._saved, *self._saved_with_episodes)}
         except (KeyError, TypeError) as error:
             raise ValueError(f"state must be of a {type(self).__name__}: {error!r}") from error
-        for name in self._saved:  # these come first: they may refuse their state
-            if hasattr(part := getattr(self, name), "load_state_dict"):
-                part.load_state_dict(values.pop(name))
         if stepper is None:
-            values = {name: values[name] for name in values if name in self._saved}
-        else:
-            try:
+            values = {name: values[name] for name in self._saved}
+        parts = {name: getattr(self, name) for name in self._saved}
+        parts = {name: part for name, part in parts.items() if hasattr(part, "load_state_dict")}
+        before = {name: part.state_dict() for name, part in parts.items()}
+        try:
+            for name, part in parts.items():
+                part.load_state_dict(values.pop(name))
+            if stepper is not None:
                 self._stepper.load_state_dict(stepper)
-            except BaseException:
-                self._cut_off()
-                raise
+        except BaseException:
+            for name, part in parts.items():
+                part.load_state_dict(before[name])
+            if self._stepper.needs_reset:
+                self._drop()
+            raise
         for name, value in values.items():
             setattr(self, name, copy.copy(value))
 
@@ -250,34 +231,21 @@ class SteppingCollector(Collector[D]):
 
     def _step(self, agent: Agent, steps: int) -> None:
         """Some steps in every environment, each counted before the agent acts again."""
-        stepper = self._stepper
-        if stepper.agent is not agent:
-            stepper.agent = agent
-        interrupted = False
-        try:
-            for _ in range(steps):
-                before = stepper.transitions
-                stepper.advance(1)
-                self.env_steps += stepper.transitions - before
-                if self._on_steps is not None:
-                    self._on_steps(stepper.transitions - before)
-        except BaseException as error:
-            interrupted = not isinstance(error, Exception)
-            raise
-        finally:  # what was complete before an exception is kept
-            rows, episodes, flaw = stepper.cut()
-            self._finished += [(total, int(steps)) for total, steps, _ in episodes.tolist()]
-            if rows is not None:
-                self._keep(rows)
-            if stepper.needs_reset:
-                self._drop()
-            if flaw is not None and not interrupted:
-                raise ValueError(flaw)
+        if self._stepper.agent is not agent:
+            self._stepper.agent = agent
+        take_steps(self._stepper, steps, self._take, self._count)
 
-    def _cut_off(self) -> None:
-        """Begin new episodes with the next step, and forget the item in progress."""
-        self._stepper.needs_reset = True
-        self._drop()
+    def _count(self, transitions: int) -> None:
+        self.env_steps += transitions
+        if self._on_steps is not None:
+            self._on_steps(transitions)
+
+    def _take(self, rows: Transitions | None, episodes: list[tuple[float, int, int]]) -> None:
+        self._finished += [episode[:2] for episode in episodes]
+        if rows is not None:
+            self._keep(rows)
+        if self._stepper.needs_reset:
+            self._drop()
 
     # What kinds of collectors do in ways of their own.
 

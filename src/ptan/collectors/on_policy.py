@@ -1,13 +1,14 @@
 """What the agent did as it is now: rollouts, whole episodes, small batches of rows."""
 
 from dataclasses import replace
-from typing import Any, ClassVar, TypeVar, Unpack
+from typing import ClassVar, TypeVar, Unpack
 
 import numpy as np
 
 from ptan.actions.policy import Agent
 from ptan.collectors.base import Stepping, SteppingCollector
 from ptan.common.checks import unit_interval, whole_number
+from ptan.common.types import Envs
 from ptan.experience.flags import EPISODE_OVER
 from ptan.experience.recorder import Episodes, RecordedStep, Rollout, joined, record, stacked
 from ptan.experience.shares import begin_shares, count_ended
@@ -24,25 +25,25 @@ class _RecordingCollector(SteppingCollector[R]):
 
     _saved_with_episodes: ClassVar[tuple[str, ...]] = ("_steps",)
 
-    def __init__(self, env: Any, agent: Agent, gamma: float, **stepping: Unpack[Stepping]) -> None:
+    def __init__(self, env: Envs, agent: Agent, gamma: float, **stepping: Unpack[Stepping]) -> None:
         self.gamma = unit_interval("gamma", gamma)
         super().__init__(env, agent, WindowSpec(gamma=gamma), **stepping)
         self._steps: list[RecordedStep] = []
 
     def _collect(self, most: int) -> int:
-        stepper, kept = self._stepper, False
-        before = stepper.tape.t
+        stepper, before = self._stepper, self._stepper.tape.t
         try:
-            made = super()._collect(most)
+            super()._collect(most)
             self._steps.append(record(stepper))
-            self._count()
-            kept = True
-        finally:
-            if not kept and stepper.tape.t != before:  # else the item would lack a step
-                self._cut_off()
-        return made
+            self._look()
+        except BaseException:
+            if stepper.tape.t != before:  # the item would lack a step: all episodes begin anew
+                stepper.needs_reset = True
+                self._drop()
+            raise
+        return 1
 
-    def _count(self) -> None:
+    def _look(self) -> None:
         """Take note of what the newest step ended."""
 
     def _joined(self) -> Rollout:
@@ -61,17 +62,17 @@ class RolloutCollector(_RecordingCollector[Rollout]):
         agent: One with a critic, such as `ActorCriticAgent`, gives values and log-probabilities.
         gamma: Discount per step, in [0, 1].
         steps: T.
-        **stepping: env_seed, truncation, … of every collector: see `ptan.collectors.Stepping`.
+        **stepping: See `ptan.collectors.Stepping`.
     """
 
     _saved_with_episodes = ("_steps", "_agent_states")
 
     def __init__(
-        self, env: Any, agent: Agent, *, gamma: float, steps: int, **stepping: Unpack[Stepping]
+        self, env: Envs, agent: Agent, *, gamma: float, steps: int, **stepping: Unpack[Stepping]
     ) -> None:
         self.steps = whole_number("steps", steps)
         super().__init__(env, agent, gamma, **stepping)
-        self._agent_states: list[Any] = []
+        self._agent_states: list[object] = []
 
     def _collect(self, most: int) -> int:
         if not self._steps:
@@ -93,13 +94,13 @@ class EpisodeCollector(_RecordingCollector[Episodes]):
         gamma: Discount per step, in [0, 1].
         episodes: How many in an item; of N environments each plays `episodes / N`, fixed
             beforehand: the first to end would be short ones.
-        **stepping: As for `RolloutCollector`; `max_steps` is 27,000 where it is not given.
+        **stepping: See `ptan.collectors.Stepping`; `max_steps` is 27,000 where it is not given.
     """
 
     _saved_with_episodes = ("_steps", "_left")
 
     def __init__(
-        self, env: Any, agent: Agent, *, gamma: float, episodes: int, **stepping: Unpack[Stepping]
+        self, env: Envs, agent: Agent, *, gamma: float, episodes: int, **stepping: Unpack[Stepping]
     ) -> None:
         self.episodes = whole_number("episodes", episodes)
         stepping.setdefault("max_steps", 27_000)
@@ -111,7 +112,7 @@ class EpisodeCollector(_RecordingCollector[Episodes]):
             self._left = begin_shares(self._stepper, self.episodes)
         return super()._collect(most)
 
-    def _count(self) -> None:
+    def _look(self) -> None:
         count_ended(self._stepper, self._left)
 
     def _item(self) -> Episodes | None:
@@ -122,7 +123,7 @@ class EpisodeCollector(_RecordingCollector[Episodes]):
         envs, times = np.nonzero(rollout.valid.T)
         over = flags[times, envs] & EPISODE_OVER
         lengths = np.diff(np.flatnonzero(over), prepend=-1)
-        return Episodes(**rollout.changed(lambda part: part[times, envs]), lengths=lengths)
+        return Episodes(**rollout.mapped(lambda part: part[times, envs]), lengths=lengths)
 
 
 class TransitionCollector(SteppingCollector[Batch]):
@@ -137,14 +138,14 @@ class TransitionCollector(SteppingCollector[Batch]):
         gamma: Discount per step, in [0, 1].
         batch_size: Rows in a batch.
         n_steps: Environment steps in a row.
-        **stepping: env_seed, truncation, … of every collector: see `ptan.collectors.Stepping`.
+        **stepping: See `ptan.collectors.Stepping`.
     """
 
     _saved = (*SteppingCollector._saved, "_buffer", "_made", "_yielded")
 
     def __init__(
         self,
-        env: Any,
+        env: Envs,
         agent: Agent,
         *,
         gamma: float,

@@ -5,13 +5,13 @@ from collections.abc import Callable
 from typing import Any, Unpack
 
 import numpy as np
-from gymnasium import spaces
 
 from ptan.actions.policy import Agent
 from ptan.actions.uniform import UniformPolicy
 from ptan.collectors.base import Phase, Stepping, SteppingCollector, Update
 from ptan.common.checks import check_above_zero, unit_interval, whole_number
 from ptan.common.generators import as_generator
+from ptan.common.types import Actions, Envs, Observations, Space
 from ptan.experience.transitions import Transitions
 from ptan.experience.windows import WindowSpec
 from ptan.replay.batch import Batch
@@ -20,7 +20,7 @@ from ptan.replay.prioritized import PrioritizedReplayBuffer
 
 # A debt of updates that was added up from fractions may miss a whole number by rounding.
 _ROUNDING = 1e-6
-_MANY_STEPS = 16
+_AT_ONCE = 16  # steps of every environment, whose rows enter the buffer together
 
 
 class ReplayCollector(SteppingCollector[Batch]):
@@ -45,7 +45,7 @@ class ReplayCollector(SteppingCollector[Batch]):
         action_space: Of the agent's actions; None takes the environment's.
         env_actions: Turns the agent's actions into the environment's; None: they are equal.
         rng: A generator or seed of the warm-up's actions.
-        **stepping: env_seed, truncation, … of every collector: see `ptan.collectors.Stepping`.
+        **stepping: See `ptan.collectors.Stepping`.
 
     Raises:
         ValueError, TypeError: an argument that makes no sense, named in the text.
@@ -55,7 +55,7 @@ class ReplayCollector(SteppingCollector[Batch]):
 
     def __init__(
         self,
-        env: Any,
+        env: Envs,
         agent: Agent,
         buffer: ExperienceReplayBuffer,
         *,
@@ -64,8 +64,8 @@ class ReplayCollector(SteppingCollector[Batch]):
         batch_size: int = 32,
         updates_per_step: float = 1.0,
         warm_up: int = 0,
-        action_space: spaces.Space[Any] | None = None,
-        env_actions: Callable[[Any], Any] | None = None,
+        action_space: Space | None = None,
+        env_actions: Callable[[Actions], Actions] | None = None,
         rng: np.random.Generator | int | None = None,
         **stepping: Unpack[Stepping],
     ) -> None:
@@ -96,7 +96,7 @@ class ReplayCollector(SteppingCollector[Batch]):
         """`beta` of a prioritized buffer."""
         return {} if self._prioritized is None else {"beta": self._prioritized.beta}
 
-    def held_out(self, n: int, rng: np.random.Generator) -> Any:
+    def held_out(self, n: int, rng: np.random.Generator) -> Observations:
         """Observations (n, *obs) of different rows, or of all, nested as the environment's."""
         rows = len(self.buffer)
         numbers = self.buffer.first + rng.choice(rows, min(n, rows), replace=False)
@@ -118,16 +118,13 @@ class ReplayCollector(SteppingCollector[Batch]):
         self.buffer.insert(rows)
 
     def _steps_to_go(self) -> int:
-        """Steps of every environment until a phase ends or a batch is due, up to a few.
-
-        Their rows enter the buffer together, which costs less.
-        """
+        """Steps of every environment until a phase ends or a batch is due, up to a few."""
         filled_at = self.warm_up if self.env_steps < self.warm_up else self._filled_at
         transitions: float = filled_at - self.env_steps
         if transitions <= 0:
             owed = 1 - _ROUNDING - self._debt
             transitions = owed / self.updates_per_step if len(self.buffer) else 1
-        return min(_MANY_STEPS, math.ceil(transitions / self._stepper.count))
+        return min(_AT_ONCE, math.ceil(transitions / self._stepper.count))
 
     def _item(self) -> Batch | None:
         if self._debt < 1 - _ROUNDING:
@@ -136,7 +133,7 @@ class ReplayCollector(SteppingCollector[Batch]):
             self._prioritized.update_beta(max(0, self.env_steps - self.warm_up))
         batch = self.buffer.sample_batch(self.batch_size)
         self._debt -= 1
-        self._indices = getattr(batch, "indices", None)
+        self._indices = batch.indices
         return batch
 
     def _settle(self, update: Update | None) -> None:

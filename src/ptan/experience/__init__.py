@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from ptan.collectors.base import Collector, Update
     from ptan.collectors.on_policy import EpisodeCollector, RolloutCollector, TransitionCollector
     from ptan.collectors.replay import ReplayCollector
-    from ptan.experience.episodes import ExperienceSourceBuffer
     from ptan.experience.recorder import Episodes, Rollout
     from ptan.experience.rollouts import ExperienceSourceRollouts, Rollouts
     from ptan.experience.rows import Experience, ExperienceFirstLast
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
         ExperienceSourceFirstLast,
         VectorExperienceSourceFirstLast,
     )
+    from ptan.experience.stored import ExperienceSourceBuffer
     from ptan.replay.batch import Batch, unpack_batch
     from ptan.replay.buffer import ExperienceReplayBuffer, batch_generator
     from ptan.replay.prioritized import PrioReplayBufferNaive, PrioritizedReplayBuffer
@@ -67,7 +67,7 @@ __getattr__ = lazy_names(
             "TransitionCollector",
         ],
         "ptan.collectors.replay": ["ReplayCollector"],
-        "ptan.experience.episodes": ["ExperienceSourceBuffer"],
+        "ptan.experience.stored": ["ExperienceSourceBuffer"],
         "ptan.experience.recorder": ["Episodes", "Rollout"],
         "ptan.experience.rollouts": ["ExperienceSourceRollouts", "Rollouts"],
         "ptan.experience.rows": ["Experience", "ExperienceFirstLast"],

@@ -1,20 +1,20 @@
-"""Single steps of many environments, taken off the tape and put together as columns.
-
-* `Rollout`, `Episodes`: the columns, for an update to learn from
-* `record`: the newest step; `joined`: several of them as a `Rollout`
-"""
+"""Single steps of many environments, taken off the tape and put together as columns."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from typing import Any, Literal, Self, TypedDict
+from typing import Any, Literal, Self, TypeAlias, TypedDict
 
 import numpy as np
 import torch
 
+from ptan.common.types import Array, Observations
 from ptan.experience.flags import ENDED, NO_TRANSITION, TERMINATED, TRUNCATED
-from ptan.experience.layout import Array, row_values, unflatten
+from ptan.experience.layout import row_values, unflatten
 from ptan.experience.listed import ListStepper
 from ptan.experience.stepper import Stepper
+
+Column: TypeAlias = Any
+"""An array; a tensor after `to`."""
 
 
 @dataclass(frozen=True)
@@ -35,25 +35,29 @@ class Rollout:
     agent_states  the N agent states before the first step
     """
 
-    states: Any
-    actions: Any
-    rewards: Any
-    discounts: Any
-    terminated: Any
-    truncated: Any
-    valid: Any
-    values: Any
-    next_values: Any
-    log_probs: Any
-    agent_states: list[Any]
+    states: Observations
+    actions: Column
+    rewards: Column
+    discounts: Column
+    terminated: Column
+    truncated: Column
+    valid: Column
+    values: Column
+    next_values: Column
+    log_probs: Column
+    agent_states: list[object]
 
     def to(self, device: torch.device | str) -> Self:
         """The same with tensors on `device`; uint8 stays uint8."""
-        return replace(self, **self.changed(lambda part: _tensor(part, device)))
 
-    def changed(self, function: Callable[[Array], Any]) -> dict[str, Any]:
+        def tensor(array: Array) -> Column:
+            return array if array.dtype.hasobject else torch.from_numpy(array).to(device)
+
+        return replace(self, **self.mapped(tensor))
+
+    def mapped(self, function: Callable[[Array], Column]) -> dict[str, Any]:
         """All fields by name, with a function of every array in place of it."""
-        return {field.name: changed(getattr(self, field.name), function) for field in fields(self)}
+        return {part.name: map_arrays(function, getattr(self, part.name)) for part in fields(self)}
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,7 @@ class Episodes(Rollout):
     lengths  (E,) int64: steps of each episode
     """
 
-    lengths: Any
+    lengths: Column
 
 
 class RecordedStep(TypedDict):
@@ -78,7 +82,7 @@ class RecordedStep(TypedDict):
     columns: dict[str, Array]  # (N, …) by name: what the policy says beside the actions
     ended: Array  # (E,) environments whose episode, or life, ended
     finals: list[Array]  # per leaf (E, *shape): their final observations
-    final_states: list[Any]  # E agent states that go with them
+    final_states: list[object]  # E agent states that go with them
 
 
 def record(stepper: Stepper) -> RecordedStep:
@@ -146,19 +150,18 @@ def _next_values(steps: list[RecordedStep], flags: Array, values: Array, stepper
         result[-1] = _critic_values(stepper, stepper.observations, stepper.agent_states)
     states = [state for step in steps for state in step["final_states"]]
     if states:
-        finals = zip(*(step["finals"] for step in steps), strict=True)
+        layout, finals = stepper.tape.layout, zip(*(step["finals"] for step in steps), strict=True)
         parts = [np.concatenate(leaf) for leaf in finals]
-        observations: Any = unflatten(stepper.tape.layout, parts)
-        if isinstance(stepper, ListStepper):  # whose agent gets them one by one
-            observations = row_values(stepper.tape.layout, parts)
+        # The agent of a list gets observations one by one.
+        together = row_values if isinstance(stepper, ListStepper) else unflatten
         envs = np.concatenate([step["ended"] for step in steps])
         times = np.repeat(np.arange(len(steps)), [len(step["ended"]) for step in steps])
-        result[times, envs] = _critic_values(stepper, observations, states)
+        result[times, envs] = _critic_values(stepper, together(layout, parts), states)
     result[flags & NO_TRANSITION != 0] = 0
     return result
 
 
-def _critic_values(stepper: Stepper, observations: Any, states: Any) -> Array:
+def _critic_values(stepper: Stepper, observations: Observations, states: list[object]) -> Array:
     """The agent's values (n,) of observations that it does not act on."""
     ask = getattr(stepper.agent, "values", None)
     if ask is None:
@@ -171,14 +174,10 @@ def _critic_values(stepper: Stepper, observations: Any, states: Any) -> Array:
     return values
 
 
-def changed(column: Any, function: Callable[[Array], Any]) -> Any:
+def map_arrays(function: Callable[[Array], Column], nested: Any) -> Any:
     """A function of every array of nested ones, in its place; anything else stays."""
-    if isinstance(column, dict):
-        return {key: changed(part, function) for key, part in column.items()}
-    if isinstance(column, tuple):
-        return tuple(changed(part, function) for part in column)
-    return function(column) if isinstance(column, np.ndarray) else column
-
-
-def _tensor(array: Array, device: torch.device | str) -> Any:
-    return array if array.dtype.hasobject else torch.from_numpy(array).to(device)
+    if isinstance(nested, dict):
+        return {key: map_arrays(function, part) for key, part in nested.items()}
+    if isinstance(nested, tuple):
+        return tuple(map_arrays(function, part) for part in nested)
+    return function(nested) if isinstance(nested, np.ndarray) else nested

@@ -1,20 +1,20 @@
 """Rollouts of fixed length from many environments, as A3C learns from them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
-from ptan.actions.policy import PolicyStep
+from ptan.actions.policy import Agent, PolicyStep
 from ptan.common.checks import checked_callable, unit_interval
+from ptan.common.types import Array, Envs, Observations, SavedState, State
 from ptan.experience.answers import checked_decision
 from ptan.experience.flags import NO_TRANSITION
-from ptan.experience.layout import Array
-from ptan.experience.recorder import RecordedStep, Rollout, changed, joined, record, stacked
-from ptan.experience.sources import ExperienceSource, SourceIterator
+from ptan.experience.recorder import RecordedStep, Rollout, joined, map_arrays, record, stacked
+from ptan.experience.sources import ExperienceSource, SourceIterator, SourceOptions
 from ptan.experience.state import plain
-from ptan.experience.stepping import Truncation, WindowSpec
+from ptan.experience.stepping import WindowSpec
 
 
 @dataclass
@@ -27,7 +27,7 @@ class Rollouts:
     values   (N·T,) float32   the agent's values of the states
     """
 
-    states: Any
+    states: Observations
     actions: Array
     returns: Array
     values: Array
@@ -56,57 +56,52 @@ class ExperienceSourceRollouts(ExperienceSource):
         agent: returns its values of the observations as agent states (`ActorCriticAgent`).
         gamma: discount per step, in [0, 1].
         steps_count: steps of each environment in a rollout.
-        vectorized, env_seed, truncation, check_finite: see `ExperienceSource`.
+        vectorized, env_seed, **options: see `ExperienceSource`.
     """
 
     def __init__(
         self,
-        env: Any,
-        agent: Any,
+        env: Envs,
+        agent: Agent,
         gamma: float,
         steps_count: int = 5,
         *,
         vectorized: bool = False,
         env_seed: int | None = None,
-        truncation: Truncation = "bootstrap",
-        check_finite: bool = True,
+        **options: Unpack[SourceOptions],
     ) -> None:
         self.gamma: float = unit_interval("gamma", gamma)
-        modes: dict[str, Any] = {"truncation": truncation, "check_finite": check_finite}
-        super().__init__(env, _ValuesInStates(agent), steps_count, 1, vectorized, env_seed, **modes)
+        agent = _ValuesInStates(agent)
+        super().__init__(env, agent, steps_count, 1, vectorized, env_seed, **options)
         self._stepper = self._stream.stepper
         self._steps: list[RecordedStep] = []  # delivered places are flagged as no transition
-        self._finished: list[tuple[float, int]] = []
 
     def _spec(self) -> WindowSpec:
         return WindowSpec(gamma=self.gamma)
 
     @property
-    def agent(self) -> Any:
+    def agent(self) -> Agent:
         """Who acts; another agent acts from the next step on."""
-        return self._stepper.agent.agent
+        agent: Agent = self._stepper.agent.agent
+        return agent
 
     @agent.setter
-    def agent(self, agent: Any) -> None:
+    def agent(self, agent: Agent) -> None:
         self._stepper.agent = _ValuesInStates(agent)
 
     def __iter__(self) -> Iterator[Rollouts]:
         return SourceIterator(self, self._next)
 
-    def pop_rewards_steps(self) -> list[tuple[float, int]]:  # noqa: D102
-        finished, self._finished = self._finished, []
-        return finished
+    def state_dict(self) -> State:  # noqa: D102
+        steps = plain(self._steps, "steps")
+        return {"stream": super().state_dict(), "steps_count": self.steps_count, "steps": steps}
 
-    def state_dict(self) -> dict[str, Any]:  # noqa: D102
-        own = {"steps_count": self.steps_count, "steps": self._steps, "finished": self._finished}
-        return {"stream": super().state_dict(), **plain(own, "state")}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:  # noqa: D102
+    def load_state_dict(self, state: SavedState) -> None:  # noqa: D102
         if state.get("steps_count") != self.steps_count:
             raise ValueError(f"state must be of rollouts with steps_count={self.steps_count}")
-        steps, finished = (plain(state[name], name) for name in ("steps", "finished"))
+        steps = plain(state["steps"], "steps")
         super().load_state_dict(state["stream"])
-        self._steps, self._finished = steps, finished
+        self._steps = steps
 
     def _start(self) -> None:
         super()._start()
@@ -114,11 +109,10 @@ class ExperienceSourceRollouts(ExperienceSource):
 
     def _next(self) -> Rollouts:
         """The oldest steps of each environment, as many as a rollout has."""
-        # An episode is shown when the rollout after it is asked for.
-        self._finished += self._stream.pop_rewards_steps()
-        while not self._steps or self._waiting().min() < self.steps_count:
+        self._stream.show()
+        while not self._steps or self._waiting().sum(axis=0).min() < self.steps_count:
             try:
-                self._stream.advance()
+                self._stream.skip_step()
             finally:
                 if self._stepper.needs_reset:
                     self._steps = []
@@ -136,11 +130,11 @@ class ExperienceSourceRollouts(ExperienceSource):
             step["flags"][~here] |= NO_TRANSITION
         spent = int(left.any(axis=1).argmax()) if left.any() else len(left)
         self._steps = self._steps[spent:]
-        return _rollouts(Rollout(**made.changed(lambda column: column[steps, envs])))
+        return _rollouts(Rollout(**made.mapped(lambda column: column[steps, envs])))
 
     def _waiting(self) -> Array:
-        """(N,) steps of each environment that were not delivered yet."""
-        waiting: Array = (stacked(self._steps, "flags") & NO_TRANSITION == 0).sum(axis=0)
+        """(T, N) bool: recorded steps that were not delivered yet."""
+        waiting: Array = stacked(self._steps, "flags") & NO_TRANSITION == 0
         return waiting
 
 
@@ -152,20 +146,20 @@ def _rollouts(made: Rollout) -> Rollouts:
         going_on = made.rewards[:, t] + made.discounts[:, t] * returns[:, t + 1]
         returns[:, t] = np.where(ended[:, t], returns[:, t], going_on)
     parts = (made.states, made.actions, returns.astype(np.float32), made.values.astype(np.float32))
-    return Rollouts(*changed(parts, lambda column: column.reshape(-1, *column.shape[2:])))
+    return Rollouts(*map_arrays(lambda column: column.reshape(-1, *column.shape[2:]), parts))
 
 
 class _ValuesInStates:
     """An agent whose states are its values, as a policy with a critic."""
 
-    def __init__(self, agent: Any) -> None:
+    def __init__(self, agent: Agent) -> None:
         self.agent = checked_callable("agent", agent)
         self.initial_state = getattr(agent, "initial_state", lambda: None)
 
-    def __call__(self, observations: Any, agent_states: Any) -> tuple[Any, Any]:
+    def __call__(self, observations: Observations, agent_states: Any) -> tuple[Any, Any]:
         return self.step(observations, agent_states)[1:3]
 
-    def step(self, observations: Any, agent_states: Any) -> PolicyStep:
+    def step(self, observations: Observations, agent_states: Any) -> PolicyStep:
         result = self.agent(observations, agent_states)
         actions, states = checked_decision(result, len(agent_states))
         try:
@@ -176,6 +170,6 @@ class _ValuesInStates:
             ) from None
         return PolicyStep(actions, actions, states, {"values": values})
 
-    def values(self, observations: Any, agent_states: Any) -> Array:
+    def values(self, observations: Observations, agent_states: Any) -> Array:
         values: Array = self.step(observations, agent_states).columns["values"]
         return values

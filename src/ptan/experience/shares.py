@@ -1,20 +1,16 @@
-"""Fixed shares of episodes, for whole episodes to learn from and for evaluation.
-
-Every environment plays its own share, fixed beforehand; then it waits. Taking whichever episodes
-end first would favour short ones, which are bad ones in some games and good ones in others. As many
-environments as episodes are fastest.
-"""
+"""Shares of episodes, fixed beforehand: the first to end would favour short ones."""
 
 import numpy as np
 
-from ptan.experience.layout import Array
+from ptan.common.types import Array
 from ptan.experience.stepper import Stepper
 
 
 def begin_shares(stepper: Stepper, episodes: int) -> Array:
-    """Begin the first episode of every environment that plays any of them.
+    """Begin the first episode of every environment that plays any of them; others wait.
 
-    Where they do not divide evenly, the first environments play one more.
+    Where they do not divide evenly, the first environments play one more. As many environments as
+    episodes are fastest.
 
     Returns:
         (N,) episodes that each environment has still to play.

@@ -1,23 +1,29 @@
-"""Experience sources: environments and an agent in, rows out.
-
-* `ExperienceSource`: tuples of `Experience`
-* `ExperienceSourceFirstLast`: one row per window, for n-step targets
-* `VectorExperienceSourceFirstLast`: the same over a Gymnasium `VectorEnv`
-"""
+"""Experience sources: environments and an agent in, rows out."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable, Iterator
+from typing import Any, Generic, TypedDict, TypeVar, Unpack
 
-from gymnasium.vector import VectorEnv
-
+from ptan.actions.policy import Agent
 from ptan.common.checks import unit_interval, whole_number
+from ptan.common.types import Envs, SavedState, State, VecEnv
 from ptan.experience.rows import Experience
 from ptan.experience.stepping import Truncation, WindowSpec, make_stepper
 from ptan.experience.stream import Stream
 from ptan.experience.transitions import Transitions, TransitionStream
 
 T = TypeVar("T")
+
+
+class SourceOptions(TypedDict, total=False):
+    """Keyword arguments of all sources.
+
+    truncation    "bootstrap" (default): a truncated episode has a future; "terminal": it has none
+    check_finite  True (default): NaN or infinite observations and rewards raise ValueError
+    """
+
+    truncation: Truncation
+    check_finite: bool
 
 
 class Source(ABC):
@@ -104,8 +110,7 @@ class ExperienceSource(Source):
         steps_delta: distance between the starts of windows, d.
         vectorized: True if `env` must be a `VectorEnv`; it is recognised without.
         env_seed: environment i gets the seed `env_seed + i` at its first reset.
-        truncation: "bootstrap": a truncated episode has a future; "terminal": it has none.
-        check_finite: NaN or infinite observations and rewards raise ValueError.
+        **options: `truncation` and `check_finite`, see `SourceOptions`.
 
     Raises:
         ValueError, TypeError: an argument that makes no sense, named in the text.
@@ -115,29 +120,22 @@ class ExperienceSource(Source):
 
     def __init__(
         self,
-        env: Any,
-        agent: Any,
+        env: Envs,
+        agent: Agent,
         steps_count: int = 2,
         steps_delta: int = 1,
         vectorized: bool = False,
         env_seed: int | None = None,
-        *,
-        truncation: Truncation = "bootstrap",
-        check_finite: bool = True,
+        **options: Unpack[SourceOptions],
     ) -> None:
         self.env = env
         self.steps_count = whole_number("steps_count", steps_count)
         self.steps_delta = whole_number("steps_delta", steps_delta)
-        stepper = make_stepper(
-            env,
-            agent,
-            self._spec(),
-            vectorized=vectorized,
-            env_seed=env_seed,
-            truncation=truncation,
-            check_finite=check_finite,
+        self._stream = Stream(
+            make_stepper(
+                env, agent, self._spec(), vectorized=vectorized, env_seed=env_seed, **options
+            )
         )
-        self._stream = Stream(stepper)
 
     def _start(self) -> None:
         self._stream.start()
@@ -146,12 +144,13 @@ class ExperienceSource(Source):
         return WindowSpec(self.steps_count, self.steps_delta, row_class=Experience, joined=False)
 
     @property
-    def agent(self) -> Any:
+    def agent(self) -> Agent:
         """Who acts; another agent acts from the next step on."""
-        return self._stream.stepper.agent
+        agent: Agent = self._stream.stepper.agent
+        return agent
 
     @agent.setter
-    def agent(self, agent: Any) -> None:
+    def agent(self, agent: Agent) -> None:
         self._stream.stepper.agent = agent
 
     def __iter__(self) -> Iterator[Any]:
@@ -160,22 +159,22 @@ class ExperienceSource(Source):
     def pop_rewards_steps(self) -> list[tuple[float, int]]:  # noqa: D102
         return self._stream.pop_rewards_steps()
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> State:
         """Everything that the items to come depend on, except the agent's weights and randomness.
 
-        It is a state tree (nested dicts, lists and tuples of plain values and arrays) of its own
-        memory; environments in the middle of their episodes and episodes not popped are part of it.
+        It is a state tree of its own memory; environments in the middle of their episodes and
+        episodes not popped are part of it.
 
         Raises:
             CannotSave: an environment, named by its number, or an agent state cannot be saved.
         """
         return self._stream.state_dict()
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state: SavedState) -> None:
         """Go on, to the bit, where the source was that was made with equal arguments.
 
         The iterator that began last goes on there; if none began yet, the first one that begins
-        does so. Any later one starts everything afresh, as ever. The state is not changed.
+        does so. Any later one starts everything afresh, as ever.
 
         Raises:
             ValueError: it is of another source, or of other environments. Nothing is changed.
@@ -198,28 +197,17 @@ class ExperienceSourceFirstLast(ExperienceSource):
 
     def __init__(
         self,
-        env: Any,
-        agent: Any,
+        env: Envs,
+        agent: Agent,
         gamma: float,
         steps_count: int = 1,
         steps_delta: int = 1,
         vectorized: bool = False,
         env_seed: int | None = None,
-        *,
-        truncation: Truncation = "bootstrap",
-        check_finite: bool = True,
+        **options: Unpack[SourceOptions],
     ) -> None:
         self.gamma = unit_interval("gamma", gamma)
-        super().__init__(
-            env,
-            agent,
-            steps_count,
-            steps_delta,
-            vectorized,
-            env_seed,
-            truncation=truncation,
-            check_finite=check_finite,
-        )
+        super().__init__(env, agent, steps_count, steps_delta, vectorized, env_seed, **options)
 
     def _spec(self) -> WindowSpec:
         return WindowSpec(self.steps_count, self.steps_delta, self.gamma)
@@ -236,18 +224,15 @@ class VectorExperienceSourceFirstLast(ExperienceSourceFirstLast):
 
     def __init__(
         self,
-        env: VectorEnv[Any, Any, Any],
-        agent: Any,
+        env: VecEnv,
+        agent: Agent,
         gamma: float,
         steps_count: int = 1,
         env_seed: int | None = None,
         unnest_data: bool = True,
-        *,
-        truncation: Truncation = "bootstrap",
-        check_finite: bool = True,
+        **options: Unpack[SourceOptions],
     ) -> None:
-        modes: dict[str, Any] = {"truncation": truncation, "check_finite": check_finite}
-        super().__init__(env, agent, gamma, steps_count, 1, True, env_seed, **modes)
+        super().__init__(env, agent, gamma, steps_count, 1, True, env_seed, **options)
         self.unnest_data = unnest_data
 
     def __iter__(self) -> Iterator[Any]:

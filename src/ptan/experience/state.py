@@ -1,17 +1,14 @@
-"""What the stepping of environments is in the middle of, as state trees.
+"""What the stepping of environments is in the middle of, as state trees."""
 
-A state tree is made of nested dicts, lists and tuples of None, bools, numbers, text, arrays and
-tensors.
-"""
-
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from torch import Tensor
 
+from ptan.common.types import Array, SavedState, State
 from ptan.envs.states import CannotSave
-from ptan.experience.layout import Array, Layout, Leaf, layout_words, layout_written
+from ptan.experience.layout import Layout, Leaf, layout_words, layout_written
 from ptan.experience.tape import Tape
 from ptan.experience.transitions import Transitions
 from ptan.experience.windows import WindowCutter, WindowSpec
@@ -44,7 +41,7 @@ def plain(value: Any, name: str) -> Any:
     )
 
 
-def column_of(values: Any) -> Array:
+def column_of(values: Array | Sequence[object]) -> Array:
     """The array that `plain` copied."""
     if isinstance(values, np.ndarray):
         return values.copy()
@@ -54,7 +51,7 @@ def column_of(values: Any) -> Array:
     return column
 
 
-def tape_state(tape: Tape, windows: WindowCutter) -> dict[str, Any]:
+def tape_state(tape: Tape, windows: WindowCutter) -> State:
     """The steps of a tape that windows in progress still need; all steps were cut."""
     first, action = max(0, tape.t - windows.spec.n_step), tape.action_leaf
     steps, observations = tape.slots(first, tape.t), tape.slots(first, tape.t + 1)
@@ -71,7 +68,7 @@ def tape_state(tape: Tape, windows: WindowCutter) -> dict[str, Any]:
 
 
 def restored_tape(
-    state: Mapping[str, Any], make: Callable[[Layout], Tape], spec: WindowSpec
+    state: SavedState, make: Callable[[Layout], Tape], spec: WindowSpec
 ) -> tuple[Tape, WindowCutter]:
     """A new tape that goes on where the one of the state was, and what cuts it."""
     tape = make(layout_written(state["layout"]))
@@ -91,7 +88,7 @@ def restored_tape(
     return tape, windows
 
 
-def rows_state(rows: Transitions) -> dict[str, Any]:
+def rows_state(rows: Transitions) -> State:
     """Rows, each with the observations that it refers to."""
     places = np.arange(rows.refs.size, dtype=np.int32).reshape(rows.refs.shape)
     return {
@@ -101,7 +98,7 @@ def rows_state(rows: Transitions) -> dict[str, Any]:
     }
 
 
-def restored_rows(state: Mapping[str, Any], windows: WindowCutter) -> Transitions:
+def restored_rows(state: SavedState, windows: WindowCutter) -> Transitions:
     """The rows of a state, of the kind that is cut from a tape."""
     frames = [column_of(values) for values in state["frames"]]
     columns: dict[str, Any] = {name: column_of(state[name]) for name in ("refs", *_ROWS)}

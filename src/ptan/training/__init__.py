@@ -1,14 +1,14 @@
 """Drivers of algorithms, and the evaluation of what they have learned.
 
 * `train`, `process_function`: the loop, plain and for an Ignite engine
-* `evaluate`, `evaluate_parallel`, `play_parallel`: episodes in environments of their own
+* `evaluate`, `play_parallel`: episodes in environments of their own
 * `Callback`, `Callbacks`, `ThreadTuner`, `Tracker` with its logs: what follows training
 * `Checkpoints`: states of a run on the disk
 """
 
 from ptan.training.callbacks import Callback, Callbacks
 from ptan.training.checkpoint import CheckpointError, Checkpoints, LoadedCheckpoint
-from ptan.training.evaluate import Played, evaluate, evaluate_parallel, play_parallel
+from ptan.training.evaluate import Played, evaluate, play_parallel
 from ptan.training.logs import JsonLinesLog, Log, TensorBoardLog
 from ptan.training.loop import Record, process_function, train
 from ptan.training.threads import ThreadTuner
@@ -29,7 +29,6 @@ __all__ = [
     "ThreadTuner",
     "Tracker",
     "evaluate",
-    "evaluate_parallel",
     "play_parallel",
     "process_function",
     "train",

@@ -16,7 +16,7 @@ from ptan.algorithms.protocol import Algorithm
 from ptan.collectors import Collector
 from ptan.common.checks import check_entries, whole_number
 from ptan.common.generators import as_generator, check_generator_state, generator_state
-from ptan.experience.recorder import changed
+from ptan.experience.recorder import map_arrays
 from ptan.training.callbacks import Callback, EvaluationResult
 from ptan.training.images import draw_distributions
 from ptan.training.logs import Log
@@ -135,7 +135,7 @@ class Tracker(Callback):
         if values:
             self._write(record.env_steps, values)
         if look and self._distributions and self._due(before, self._images_every):
-            few = changed(self._held_out(), lambda part: part[:4])
+            few = map_arrays(lambda part: part[:4], self._held_out())
             self._draw(record.env_steps, self._distributions(few))
 
     def on_evaluation(self, env_steps: int, evaluation: EvaluationResult, /) -> None:

@@ -46,10 +46,10 @@ class ExperienceSourceBuffer(Source):
         self.update_buffer(buffer)
 
     def update_buffer(self, buffer: Sequence[Sequence[Experience]]) -> None:
-        """Draw from other episodes from now on.
+        """Draw from other episodes from now on; after an error, from the ones before.
 
         Raises:
-            ValueError, TypeError: see the class; the episodes stay as they were.
+            ValueError, TypeError: see the class.
         """
         try:
             known = all(isinstance(step, Experience) for episode in buffer for step in episode)
@@ -79,12 +79,10 @@ class ExperienceSourceBuffer(Source):
     def _draw(self) -> tuple[Experience, ...]:
         episode = self._usable[self.rng.integers(len(self._usable))]
         start = int(self.rng.integers(len(episode) - self.steps_count + 1))
-        steps = episode[start : start + self.steps_count]
-        if self.truncation == "bootstrap":
-            return tuple(steps)
+        terminal = self.truncation == "terminal"
         return tuple(
-            replace(step, terminated=True, discount=0.0) if step.truncated else step
-            for step in steps
+            replace(step, terminated=True, discount=0.0) if terminal and step.truncated else step
+            for step in episode[start : start + self.steps_count]
         )
 
 
