@@ -4,7 +4,7 @@ import copy
 
 import numpy as np
 import pytest
-from tests.replay.states import assert_same_tree
+from tests.replay.oracles import same
 
 from ptan.common.generators import as_generator, check_generator_state, generator_state
 
@@ -40,7 +40,7 @@ def test_a_generator_goes_on_where_another_stood(kind: str) -> None:
     assert other.integers(2**32, size=4, dtype=np.uint32).tolist() == (
         one.integers(2**32, size=4, dtype=np.uint32).tolist()
     )
-    assert_same_tree(state, untouched)
+    assert same(state, untouched)
 
 
 def test_the_kinds_are_named() -> None:

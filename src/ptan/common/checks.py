@@ -5,22 +5,25 @@ are no numbers here, and NaN is outside every range.
 """
 
 import math
+import reprlib
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from numbers import Real
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 
-def whole_number(name: str, value: object, least: int = 1) -> int:
-    """An int of at least `least`."""
+def whole_number(name: str, value: object, least: int = 1, most: int | None = None) -> int:
+    """An int of at least `least`, and at most `most`."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
         raise TypeError(f"{name} must be an int of at least {least}, got {value!r}")
     if value < least:
         raise ValueError(f"{name} must be at least {least}, got {value}")
+    if most is not None and value > most:
+        raise ValueError(f"{name} must be at most {most}, got {value}")
     return int(value)
 
 
@@ -76,10 +79,27 @@ def finite_array(name: str, value: ArrayLike, least: float = -math.inf) -> NDArr
     return array
 
 
-def check_entries(state: Mapping[str, object], expected: Mapping[str, object]) -> None:
-    """Raise ValueError unless a `state_dict` has the entries of another one."""
-    if state.keys() != expected.keys():
-        raise ValueError(f"state must have the entries {sorted(expected)}, got {sorted(state)}")
+def check_entries(state: object, expected: Iterable[str], name: str = "state") -> None:
+    """Raise unless a saved state, or part of one, is a dict with these entries."""
+    if not isinstance(state, Mapping):
+        raise TypeError(f"{name} must be a dict, got {reprlib.repr(state)}")
+    if state.keys() != set(expected):
+        raise ValueError(f"{name} must have the entries {sorted(expected)}, got {[*state]}")
+
+
+def saved_array(
+    name: str, value: object, dtype: DTypeLike, shape: tuple[int | None, ...]
+) -> NDArray[Any]:
+    """An array out of a saved state, of this dtype and shape; None stands for any length."""
+    if not isinstance(value, np.ndarray):
+        raise TypeError(f"{name} must be an array, got {reprlib.repr(value)}")
+    wanted = tuple(n if m is None else m for m, n in zip(shape, value.shape, strict=False))
+    if value.dtype != dtype or value.ndim != len(shape) or wanted != value.shape:
+        raise ValueError(
+            f"{name} must be {np.dtype(dtype)} of shape {shape}, "
+            f"got {value.dtype} of shape {value.shape}"
+        )
+    return value
 
 
 def warn_user(text: str) -> None:

@@ -1,24 +1,22 @@
 """Replay buffers: rows in, batches out."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
 
-from ptan.common.checks import unit_interval, whole_number
+from ptan.common.checks import check_entries, unit_interval, whole_number
 from ptan.common.generators import as_generator, check_generator_state, generator_state
+from ptan.common.types import Array, SavedState
 from ptan.experience.coding import encode, schema_of
-from ptan.experience.layout import Array
 from ptan.experience.rows import Row
 from ptan.experience.transitions import Transitions, TransitionStream
 from ptan.replay import _kernels
 from ptan.replay.batch import Batch
 from ptan.replay.compat import ObjectRing, PublishedBuffer
-from ptan.replay.state import entries, table_from_state, table_state
+from ptan.replay.state import table_from_state, table_state
 from ptan.replay.table import RowTable
-
-_STATE_FORMAT = 2
 
 
 class ExperienceReplayBuffer(PublishedBuffer):
@@ -219,9 +217,7 @@ class ExperienceReplayBuffer(PublishedBuffer):
             "rows": None if table is None else table_state(table),
         }
 
-    def load_state_dict(
-        self, state: Mapping[str, Any], *, row_class: type[Row] | None = None
-    ) -> None:
+    def load_state_dict(self, state: SavedState, *, row_class: type[Row] | None = None) -> None:
         """Take over what `state_dict` returned for a buffer of equal settings.
 
         From there on both give the same batches, priorities and evictions, to the bit. Rows that
@@ -244,18 +240,17 @@ class ExperienceReplayBuffer(PublishedBuffer):
     def _settings(self) -> dict[str, Any]:
         """What must be equal in a buffer that takes over the state of this one."""
         return {
-            "format": _STATE_FORMAT,
             "kind": self._kind,
             "capacity": self.capacity,
             "gamma": self.gamma,
         }
 
     def _read_state(
-        self, state: Mapping[str, Any], row_class: type[Row] | None, *more: str
+        self, state: SavedState, row_class: type[Row] | None, *more: str
     ) -> dict[str, Any]:
         """The attributes that a state sets; the buffer stays as it is."""
         settings = self._settings()
-        entries(state, [*settings, "rng", "rows", *more], "state")
+        check_entries(state, [*settings, "rng", "rows", *more])
         for name, value in settings.items():
             if type(state[name]) is not type(value) or state[name] != value:
                 raise ValueError(

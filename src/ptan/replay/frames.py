@@ -1,15 +1,13 @@
-"""Where the bytes of observations live: each distinct frame once.
-
-* `FrameStore`: frames of a fixed size, shared by content
-* `ObjectStore`: the same calls for observations that are no arrays
-"""
+"""Where the bytes of observations live: each distinct frame once."""
 
 from typing import Any, TypeAlias
 
 import numpy as np
 
+from ptan.common.checks import check_entries, saved_array
+from ptan.common.types import Array, SavedState, State
 from ptan.experience.flags import TERMINATED
-from ptan.experience.layout import Array, Leaf
+from ptan.experience.layout import Leaf
 from ptan.replay import _kernels
 
 _STACK_LIMIT = 16  # an observation with a longer first axis is no stack of frames
@@ -125,12 +123,47 @@ class FrameStore:
         self.free[: len(free)] = free
         self.counts[0] = len(free)
 
-    def fill(self, frames: Array, rows: tuple[int, int]) -> None:
-        """Take over frames (M, bytes), where `refs` are those of the rows [first, end) already."""
-        self._grow(max(len(self.frames), len(frames)))
-        self.frames[: len(frames)].view(np.uint8)[...] = frames
-        self.counts[1] = len(frames)
-        self._find_free(*rows)
+    def state(self, rows: int) -> State:
+        """The frames and tables in use, as views; `rows` slots of the ring were ever written.
+
+        frames  (touched, bytes) uint8: those in use and those given back
+        free    stack of the frames given back
+        refs    (columns, rows, k) int32: the frames of each row
+        cache   (2^b,) int32: by it frames are found again
+        """
+        free, touched, _ = self.counts.tolist()
+        return {
+            "frames": self.frames[:touched].view(np.uint8),
+            "free": self.free[:free],
+            "refs": self.refs[:, :rows],
+            "cache": self.cache,
+        }
+
+    def load(self, name: str, state: SavedState, first: int, end: int) -> None:
+        """Take over in a new store what `state` returned where the rows were [first, end).
+
+        Raises:
+            TypeError, ValueError: it is not of this form, or refers to frames that are not there.
+        """
+        check_entries(state, ("frames", "free", "refs", "cache"), name)
+        row_bytes, refs = self.frames[:1].nbytes, self.refs[:, :end]
+        frames = saved_array(f"{name}['frames']", state["frames"], np.uint8, (None, row_bytes))
+        refs[...] = saved_array(f"{name}['refs']", state["refs"], np.int32, refs.shape)
+        self.cache = saved_array(f"{name}['cache']", state["cache"], np.int32, (None,)).copy()
+        free = saved_array(f"{name}['free']", state["free"], np.int32, (None,))
+        touched, entries = len(frames), len(self.cache)
+        for table in (refs, self.cache):
+            if ((table < -1) | (table >= touched)).any():
+                raise ValueError(f"{name} must refer to frames in [-1, {touched})")
+        if entries == 0 or entries & (entries - 1):
+            raise ValueError(f"{name}['cache'] must be as long as a power of two, got {entries}")
+        self._grow(max(len(self.frames), touched))
+        self.frames[:touched].view(np.uint8)[...] = frames
+        self.counts[1] = touched
+        self._find_free(first, end)
+        if not np.array_equal(np.sort(free), self.free[: self.counts[0]]):
+            raise ValueError(f"{name}['free'] must be the frames that no row refers to, each once")
+        self.free[: len(free)] = free
 
     @property
     def used(self) -> int:

@@ -4,22 +4,27 @@
 * `PrioritizedReplayBuffer`: O(log n), on a sum tree
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from ptan.common.checks import check_at_least, unit_interval, whole_number
-from ptan.experience.layout import Array
+from ptan.common.checks import (
+    check_at_least,
+    check_entries,
+    saved_array,
+    unit_interval,
+    whole_number,
+)
+from ptan.common.types import Array, SavedState
 from ptan.experience.rows import Row
 from ptan.experience.transitions import Transitions
 from ptan.replay import _kernels
 from ptan.replay.batch import Batch
 from ptan.replay.buffer import ExperienceReplayBuffer
 from ptan.replay.compat import ObjectRing
-from ptan.replay.state import array, entries
 from ptan.replay.table import RowTable
 from ptan.replay.trees import SumSegmentTree, greatest_value
 
@@ -194,31 +199,27 @@ class PrioritizedReplayBuffer(ExperienceReplayBuffer):
         return {**super()._settings(), **{name: getattr(self, name) for name in priorities}}
 
     def _read_state(
-        self, state: Mapping[str, Any], row_class: type[Row] | None, *more: str
+        self, state: SavedState, row_class: type[Row] | None, *more: str
     ) -> dict[str, Any]:
         changes = super()._read_state(state, row_class, "priorities", *more)
-        table, where = changes["_table"], "state['priorities']"
-        names = ("weights", "greatest", "beta", "stale_updates")
-        parts = entries(state["priorities"], names, where)
+        table, where, saved = changes["_table"], "state['priorities']", state["priorities"]
+        check_entries(saved, ("weights", "greatest", "beta", "stale_updates"), where)
         used = 0 if table is None else min(table.end, self.capacity)
-        weights = array(parts["weights"], np.float64, (used,), f"{where}['weights']")
-        here = self._present(table)[:used]
-        check_at_least(f"{where}['greatest']", parts["greatest"], 1.0)
-        most = min(greatest_value(self.capacity), parts["greatest"] ** self.alpha * (1 + 1e-9))
-        if not (np.where(here, weights > 0.0, weights == 0.0) & (weights <= most)).all():
-            raise ValueError(
-                f"{where}['weights'] must be in (0, {most:.17g}] where rows are, and 0 elsewhere"
-            )
+        weights = saved_array(f"{where}['weights']", saved["weights"], np.float64, (used,))
+        check_at_least(f"{where}['greatest']", saved["greatest"], 1.0)
+        here, most = self._present(table)[:used], greatest_value(self.capacity)
+        if not ((weights > 0.0) == here).all() or not (np.abs(weights) <= most).all():
+            raise ValueError(f"{where}['weights'] must be above 0 where rows are, and 0 elsewhere")
         loaded = self._new_weights()
         loaded.set_many(np.arange(used), np.array(weights))
         return {
             **changes,
             "_weights": loaded,
-            "_beta": unit_interval(f"{where}['beta']", parts["beta"]),
-            "_max_priority": float(parts["greatest"]),
+            "_beta": unit_interval(f"{where}['beta']", saved["beta"]),
+            "_max_priority": float(saved["greatest"]),
             "_unsettled": False,
             "stale_updates": whole_number(
-                f"{where}['stale_updates']", parts["stale_updates"], least=0
+                f"{where}['stale_updates']", saved["stale_updates"], least=0
             ),
         }
 
