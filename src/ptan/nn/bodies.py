@@ -3,17 +3,21 @@
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from math import prod
-from typing import Any, cast
+from typing import TypeAlias, cast
 
 import torch
 from torch import Tensor, nn
 
-from ptan.nn.spaces import InputSpec, read_observations, zero_batch
+from ptan.common.types import Observations
+from ptan.nn.spaces import InputSpec, SpaceOrShape, read_observations, zero_batch
 
-__all__ = ["BodyNetwork", "Hidden", "atari_body", "fully_connected", "mlp_body"]
+__all__ = ["BodyNetwork", "Hidden", "LinearLayer", "atari_body", "mlp_body"]
 
-Hidden = int | Sequence[int]
-LinearLayer = Callable[[int, int], nn.Module]
+Hidden: TypeAlias = int | Sequence[int]
+"""Widths of fully connected layers; an int is one layer, empty is none."""
+
+LinearLayer: TypeAlias = Callable[[int, int], nn.Module]
+"""Makes a linear layer from its numbers of inputs and outputs."""
 
 
 def atari_body(input_shape: Sequence[int]) -> nn.Sequential:
@@ -49,29 +53,18 @@ def atari_body(input_shape: Sequence[int]) -> nn.Sequential:
 
 
 def mlp_body(input_shape: Sequence[int], hidden: Sequence[int] = ()) -> nn.Sequential:
-    """A body for vectors: fully connected layers, each followed by a ReLU.
+    """A body for vectors: fully connected layers of these widths, each followed by a ReLU.
 
-    Args:
-        input_shape: Shape of one observation; several axes are flattened.
-        hidden: Width of each layer.
-
-    Returns:
-        (B, *input_shape) floats to (B, hidden[-1]), or to (B, inputs) without hidden layers.
+    It turns (B, *input_shape) floats, flattened, into (B, hidden[-1]), or into (B, inputs) without
+    hidden layers.
     """
     flatten = [nn.Flatten()] if len(input_shape) > 1 else []
-    return nn.Sequential(*flatten, *_hidden_layers(prod(input_shape), hidden, nn.Linear))
+    return nn.Sequential(*flatten, *_hidden_layers(prod(input_shape), hidden))
 
 
-def fully_connected(
-    n_features: int, hidden: Sequence[int], n_outputs: int, layer: LinearLayer = nn.Linear
-) -> nn.Sequential:
-    """A head (B, n_features) to (B, n_outputs): hidden layers with ReLU, then a linear one."""
-    # From the input on: with one seed, the same weights as layers written out in this order.
-    layers = _hidden_layers(n_features, hidden, layer)
-    return nn.Sequential(*layers, layer(hidden[-1] if hidden else n_features, n_outputs))
-
-
-def _hidden_layers(n_inputs: int, widths: Sequence[int], layer: LinearLayer) -> list[nn.Module]:
+def _hidden_layers(
+    n_inputs: int, widths: Sequence[int], layer: LinearLayer = nn.Linear
+) -> list[nn.Module]:
     pairs = pairwise((n_inputs, *widths))
     return [part for n_in, n_out in pairs for part in (layer(n_in, n_out), nn.ReLU())]
 
@@ -125,7 +118,7 @@ class BodyNetwork(nn.Module):
 
     def __init__(
         self,
-        observations: Any,
+        observations: SpaceOrShape,
         hidden: Hidden | None = None,
         body: nn.Module | None = None,
         *,
@@ -146,15 +139,12 @@ class BodyNetwork(nn.Module):
         whole, self.n_features = self._extended(base, features, () if is_vector else widths[:-1])
         self.add_module("conv" if self._image_body else "body", whole)
 
-    def features(self, observations: Any) -> Tensor:
-        """What the heads get: the observations through the body.
+    def features(self, observations: Observations) -> Tensor:
+        """What the heads get, (B, n_features) floats: the observations through the body.
 
         Args:
-            observations: (B, *input_shape) of any numeric type, images in 0–255; for a space that
-                is no box, whatever the body takes.
-
-        Returns:
-            (B, n_features) floats.
+            observations: A tensor (B, *input_shape) of any numeric type, images in 0–255; for a
+                space that is no box, whatever the body takes.
 
         Raises:
             TypeError: no tensor.
@@ -162,21 +152,18 @@ class BodyNetwork(nn.Module):
         """
         if self.input_shape is not None:
             observations = self._scaled(observations)
-        body = self.conv if self._image_body else self.body
-        features: Tensor = body(observations)
-        return features
+        return cast(Tensor, (self.conv if self._image_body else self.body)(observations))
 
     def head(self, n_outputs: int, layer: LinearLayer = nn.Linear) -> nn.Sequential:
         """Make a head (B, n_features) to (B, n_outputs), on this body's device and of its type.
 
-        Under autocast too, its last layer computes in the precision of its weights.
-
-        Args:
-            n_outputs: Length of the output.
-            layer: Makes a linear layer from its numbers of inputs and outputs.
+        Hidden layers with ReLU, then a linear one, which also under autocast computes in the
+        precision of its weights.
         """
-        layers = fully_connected(self.n_features, self.head_hidden, n_outputs, layer)
-        return Head(*layers).to(self._unit)
+        # From the input on: with one seed, the same weights as layers written out in this order.
+        hidden = _hidden_layers(self.n_features, self.head_hidden, layer)
+        last = layer((self.n_features, *self.head_hidden)[-1], n_outputs)
+        return Head(*hidden, last).to(self._unit)
 
     def _scaled(self, observations: Tensor) -> Tensor:
         if not isinstance(observations, Tensor):
@@ -201,15 +188,14 @@ class BodyNetwork(nn.Module):
         possible = observations.dtype == torch.uint8 and torch.amp.is_autocast_available(kind)
         if possible and torch.is_autocast_enabled(kind):
             return torch.get_autocast_dtype(kind)
-        dtype: torch.dtype = self._buffers["_unit"].dtype  # type: ignore[union-attr]
-        return dtype
+        return cast(Tensor, self._buffers["_unit"]).dtype
 
     def _extended(
         self, base: nn.Module, features: Tensor, shared: Sequence[int]
     ) -> tuple[nn.Module, int]:
         n_features = features[0].numel()
         tail: list[nn.Module] = [nn.Flatten()] if features.ndim != 2 else []
-        tail += _hidden_layers(n_features, shared, nn.Linear)
+        tail += _hidden_layers(n_features, shared)
         if not tail:
             return base, n_features
         more = nn.Sequential(*tail).to(features)
@@ -244,11 +230,11 @@ def _choose(spec: InputSpec, body: nn.Module | None, widths: Sequence[int]) -> n
 def _features_of_zeros(body: nn.Module, spec: InputSpec) -> Tensor:
     """What the body makes of a batch of one observation, whose type and device come along."""
     reference = next((p for p in body.parameters() if p.is_floating_point()), torch.empty(0))
-    if spec.shape is not None:
-        zeros: Any = torch.zeros(1, *spec.shape, device=reference.device, dtype=reference.dtype)
-    else:
+    if spec.shape is None:
         assert spec.space is not None  # only a space can be without a shape
         zeros = zero_batch(spec.space, reference.device)
+    else:
+        zeros = torch.zeros(1, *spec.shape, device=reference.device, dtype=reference.dtype)
     modes = {module: module.training for module in body.modules()}
     body.eval()  # no statistics of normalisation layers, no dropout
     try:

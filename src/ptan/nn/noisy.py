@@ -17,6 +17,7 @@ precede one backward pass, and each gets the gradient of its own noise.
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from typing import TypedDict, Unpack
 
 import torch
 from torch import Tensor, nn
@@ -27,74 +28,80 @@ from ptan.common.checks import check_at_least, whole_number
 __all__ = ["NoisyFactorizedLinear", "NoisyLayer", "NoisyLinear", "noisy_layers", "resample_noise"]
 
 
+class _Options(TypedDict, total=False):
+    resample_on_forward: bool
+    device: torch.device | str | None
+    dtype: torch.dtype | None
+
+
 class NoisyLayer(nn.Linear, ABC):
     """What noisy linear layers have in common: means, deviations and the way they are used.
 
     The means are `weight` and `bias`, as in `nn.Linear`; the deviations `sigma_weight` and
-    `sigma_bias`, of the same shapes.
+    `sigma_bias`, of the same shapes; the noise is in buffers, ready as `epsilon_weight` and
+    `epsilon_bias`. Without bias those of it are None.
 
     Args:
         in_features: Length of an input, at least 1.
         out_features: Length of an output, at least 1.
-        mean_bound: The means start uniform in ± this number.
-        sigma: What every deviation starts at, at least 0.
+        sigma: What deviations start from, at least 0.
         bias: False for a layer without bias.
         resample_on_forward: Whether `forward` draws new noise in training mode. Settable at any
             time.
         device: Where the parameters are made.
         dtype: Their type.
-
-    Raises:
-        ValueError: a number outside its range.
     """
 
     sigma_weight: nn.Parameter
     sigma_bias: nn.Parameter | None
+    epsilon_weight: Tensor
+    epsilon_bias: Tensor | None
 
     def __init__(
         self,
         in_features: int,
         out_features: int,
-        mean_bound: float,
         sigma: float,
         bias: bool,
         *,
-        resample_on_forward: bool,
-        device: torch.device | str | None,
-        dtype: torch.dtype | None,
+        resample_on_forward: bool = True,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
+        whole_number("in_features", in_features)
+        whole_number("out_features", out_features)
         # Before nn.Linear starts, which calls reset_parameters.
-        self._start = (mean_bound, sigma)
+        self._sigma = sigma
         super().__init__(in_features, out_features, bias=bias, device=device, dtype=dtype)
         self.resample_on_forward = resample_on_forward
-        self.sigma_weight = nn.Parameter(torch.full_like(self.weight, sigma))
+        deviation = self._start()[1]
+        self.sigma_weight = nn.Parameter(torch.full_like(self.weight, deviation))
         self.register_parameter(
-            "sigma_bias", nn.Parameter(torch.full_like(self.bias, sigma)) if bias else None
+            "sigma_bias", nn.Parameter(torch.full_like(self.bias, deviation)) if bias else None
         )
+
+    @abstractmethod
+    def _start(self) -> tuple[float, float]:
+        """The means start uniform in ± the first number, the deviations at the second."""
 
     def reset_parameters(self) -> None:
         """Draw the means anew, and set the deviations to where they started."""
-        mean_bound, sigma = self._start
-        nn.init.uniform_(self.weight, -mean_bound, mean_bound)
-        if self.bias is not None:
-            nn.init.uniform_(self.bias, -mean_bound, mean_bound)
-        for name in ("sigma_weight", "sigma_bias"):
-            parameter = self._parameters.get(name)
-            if parameter is not None:
-                nn.init.constant_(parameter, sigma)
+        mean_bound, deviation = self._start()
+        for name, parameter in self._parameters.items():
+            if parameter is not None and name.startswith("sigma"):
+                nn.init.constant_(parameter, deviation)
+            elif parameter is not None:
+                nn.init.uniform_(parameter, -mean_bound, mean_bound)
 
-    @abstractmethod
     def resample_noise(self, generator: torch.Generator | None = None) -> None:
         """Draw the noise that is used until the next draw.
 
-        Args:
-            generator: Where to draw from; None is PyTorch's own generator of the layer's device. A
-                generator on another device gives equal noise on every device.
+        None draws from PyTorch's own generator of the layer's device. A generator on another device
+        gives equal noise on every device.
         """
-
-    @abstractmethod
-    def noise(self) -> tuple[Tensor, Tensor | None]:
-        """The noise now in use, of the shapes of `weight` and `bias`."""
+        for name, noise in self._buffers.items():
+            if noise is not None and name.startswith("epsilon"):
+                self._buffers[name] = _normal_like(noise, generator)
 
     def forward(self, input: Tensor) -> Tensor:
         """Floats (..., in_features) to (..., out_features), with noise in training mode only."""
@@ -102,11 +109,10 @@ class NoisyLayer(nn.Linear, ABC):
             return F.linear(input, self.weight, self.bias)
         if self.resample_on_forward:
             self.resample_noise()
-        noise_weight, noise_bias = self.noise()
         bias: Tensor | None = None
-        if self.sigma_bias is not None and noise_bias is not None:
-            bias = torch.addcmul(self.bias, self.sigma_bias, noise_bias)
-        weight = torch.addcmul(self.weight, self.sigma_weight, noise_weight)
+        if self.sigma_bias is not None and (noise := self.epsilon_bias) is not None:
+            bias = torch.addcmul(self.bias, self.sigma_bias, noise)
+        weight = torch.addcmul(self.weight, self.sigma_weight, self.epsilon_weight)
         return F.linear(input, weight, bias)
 
     @torch.no_grad()
@@ -124,15 +130,10 @@ class NoisyLinear(NoisyLayer):
     """A linear layer with independent noise in every weight (Fortunato et al. 2018, section 3.1a).
 
     The means start uniform in ±√(3 / in_features), which for 3136 and 512 inputs gives signal-to-
-    noise ratios of 1.05 and 2.6. The noise is in the buffers `epsilon_weight` and `epsilon_bias`;
-    a draw takes in_features·out_features random numbers, which for wide layers costs more than
-    the layer itself: see `NoisyFactorizedLinear`.
-
-    `sigma_init` is what every deviation starts at; the rest is as for `NoisyLayer`.
+    noise ratios of 1.05 and 2.6; every deviation starts at `sigma_init`. A draw takes
+    in_features·out_features random numbers, which for wide layers costs more than the layer
+    itself: see `NoisyFactorizedLinear`. Arguments as for `NoisyLayer`.
     """
-
-    epsilon_weight: Tensor
-    epsilon_bias: Tensor | None
 
     def __init__(
         self,
@@ -140,34 +141,15 @@ class NoisyLinear(NoisyLayer):
         out_features: int,
         sigma_init: float = 0.017,
         bias: bool = True,
-        *,
-        resample_on_forward: bool = True,
-        device: torch.device | str | None = None,
-        dtype: torch.dtype | None = None,
+        **options: Unpack[_Options],
     ) -> None:
-        _check("sigma_init", sigma_init, in_features, out_features)
-        super().__init__(
-            in_features,
-            out_features,
-            math.sqrt(3 / in_features),
-            sigma_init,
-            bias,
-            resample_on_forward=resample_on_forward,
-            device=device,
-            dtype=dtype,
-        )
+        check_at_least("sigma_init", sigma_init, 0)
+        super().__init__(in_features, out_features, sigma_init, bias, **options)
         self.register_buffer("epsilon_weight", torch.zeros_like(self.weight))
         self.register_buffer("epsilon_bias", torch.zeros_like(self.bias) if bias else None)
 
-    def resample_noise(self, generator: torch.Generator | None = None) -> None:
-        """Draw the noise that is used until the next draw; see `NoisyLayer`."""
-        self.epsilon_weight = _normal_like(self.epsilon_weight, generator)
-        if self.epsilon_bias is not None:
-            self.epsilon_bias = _normal_like(self.epsilon_bias, generator)
-
-    def noise(self) -> tuple[Tensor, Tensor | None]:
-        """The noise now in use: `epsilon_weight` and `epsilon_bias`."""
-        return self.epsilon_weight, self.epsilon_bias
+    def _start(self) -> tuple[float, float]:
+        return math.sqrt(3 / self.in_features), self._sigma
 
 
 class NoisyFactorizedLinear(NoisyLayer):
@@ -177,9 +159,8 @@ class NoisyFactorizedLinear(NoisyLayer):
 
     (eq. 10 and 11.) A draw takes in_features + out_features random numbers, the buffers
     `epsilon_input` (1, in_features) and `epsilon_output` (out_features, 1). The means start uniform
-    in ±1/√in_features, the deviations at sigma_zero/√in_features (section 3.2).
-
-    Arguments as for `NoisyLayer`.
+    in ±1/√in_features, the deviations at sigma_zero/√in_features (section 3.2). Arguments as for
+    `NoisyLayer`.
     """
 
     epsilon_input: Tensor
@@ -191,41 +172,23 @@ class NoisyFactorizedLinear(NoisyLayer):
         out_features: int,
         sigma_zero: float = 0.4,
         bias: bool = True,
-        *,
-        resample_on_forward: bool = True,
-        device: torch.device | str | None = None,
-        dtype: torch.dtype | None = None,
+        **options: Unpack[_Options],
     ) -> None:
-        _check("sigma_zero", sigma_zero, in_features, out_features)
-        super().__init__(
-            in_features,
-            out_features,
-            1 / math.sqrt(in_features),
-            sigma_zero / math.sqrt(in_features),
-            bias,
-            resample_on_forward=resample_on_forward,
-            device=device,
-            dtype=dtype,
-        )
+        check_at_least("sigma_zero", sigma_zero, 0)
+        super().__init__(in_features, out_features, sigma_zero, bias, **options)
         self.register_buffer("epsilon_input", self.weight.new_zeros(1, in_features))
         self.register_buffer("epsilon_output", self.weight.new_zeros(out_features, 1))
 
-    def resample_noise(self, generator: torch.Generator | None = None) -> None:
-        """Draw the noise that is used until the next draw; see `NoisyLayer`."""
-        self.epsilon_input = _normal_like(self.epsilon_input, generator)
-        self.epsilon_output = _normal_like(self.epsilon_output, generator)
-
-    def noise(self) -> tuple[Tensor, Tensor | None]:
-        """The noise now in use: `epsilon_weight` and `epsilon_bias`."""
-        return self.epsilon_weight, self.epsilon_bias
+    def _start(self) -> tuple[float, float]:
+        return 1 / math.sqrt(self.in_features), self._sigma / math.sqrt(self.in_features)
 
     @property
-    def epsilon_weight(self) -> Tensor:
+    def epsilon_weight(self) -> Tensor:  # type: ignore[override]
         """The noise of the weights, (out_features, in_features), made from the two buffers."""
         return _signed_root(self.epsilon_output) * _signed_root(self.epsilon_input)
 
     @property
-    def epsilon_bias(self) -> Tensor | None:
+    def epsilon_bias(self) -> Tensor | None:  # type: ignore[override]
         """The noise of the bias, (out_features,), or None for a layer without bias."""
         return None if self.bias is None else _signed_root(self.epsilon_output).squeeze(1)
 
@@ -251,9 +214,3 @@ def _normal_like(old: Tensor, generator: torch.Generator | None) -> Tensor:
     with torch.inference_mode(False):
         noise = torch.randn(old.shape, generator=generator, dtype=old.dtype, device=device)
         return noise.to(old.device)
-
-
-def _check(name: str, sigma: float, in_features: int, out_features: int) -> None:
-    check_at_least(name, sigma, 0)
-    whole_number("in_features", in_features)
-    whole_number("out_features", out_features)

@@ -1,21 +1,27 @@
 """The Q-network of the DQN family: one class, every combination of extensions by switches."""
 
-from collections.abc import Sequence
-from typing import Any
+import math
+from typing import TypedDict
 
 import torch
-from gymnasium import spaces
 from torch import Tensor, nn
 
+from ptan.common.checks import whole_number
+from ptan.common.types import Observations
 from ptan.nn.bodies import BodyNetwork, Hidden, LinearLayer
-from ptan.nn.distributional import expected_values, make_supports
 from ptan.nn.noisy import NoisyLayer, NoisyLinear, noisy_layers, resample_noise
-from ptan.nn.spaces import count_actions
+from ptan.nn.spaces import SpaceOrCount, SpaceOrShape, count_actions
 
-__all__ = ["Actions", "Observations", "QNetwork"]
 
-Observations = spaces.Space[Any] | Sequence[int]
-Actions = spaces.Space[Any] | int
+class Options(TypedDict, total=False):
+    """What every Q-network can be told beside its switches."""
+
+    n_atoms: int
+    v_min: float
+    v_max: float
+    hidden: Hidden | None
+    body: nn.Module | None
+    noisy_layer: LinearLayer
 
 
 class QNetwork(BodyNetwork):
@@ -34,18 +40,12 @@ class QNetwork(BodyNetwork):
 
     Args:
         observations: The observation space of one environment, or the shape of one observation.
-            Three axes are an image and get the Atari body, other boxes fully connected layers.
         n_actions: Number of actions A, or the `Discrete` space of one environment.
-        dueling: Whether value and advantage have heads of their own.
-        noisy: Whether the heads are noisy.
-        distributional: Whether the outputs are distributions.
+        dueling, noisy, distributional: The switches.
         n_atoms: Number of atoms, at least 2; like v_min and v_max, for `distributional` only.
-        v_min: Value of the first atom.
-        v_max: Value of the last atom.
-        hidden: Widths of the fully connected layers, the last one for each head, those before it
-            shared. None: 512 after an image or a body of your own, 256 if dueling; (128, 128) for
-            vectors.
-        body: A body of your own, observations to (B, features); see `BodyNetwork`.
+        v_min, v_max: Values of the first and the last atom.
+        hidden, body: As for `BodyNetwork`. After an image or a body of your own, heads are 512
+            wide, 256 if dueling.
         noisy_layer: Makes a noisy layer from its numbers of inputs and outputs, e.g.
             `NoisyFactorizedLinear`.
 
@@ -61,8 +61,8 @@ class QNetwork(BodyNetwork):
 
     def __init__(
         self,
-        observations: Observations,
-        n_actions: Actions,
+        observations: SpaceOrShape,
+        n_actions: SpaceOrCount,
         *,
         dueling: bool = False,
         noisy: bool = False,
@@ -75,7 +75,7 @@ class QNetwork(BodyNetwork):
         noisy_layer: LinearLayer = NoisyLinear,
     ) -> None:
         n_outputs = count_actions(n_actions)
-        supports = make_supports(n_atoms, v_min, v_max) if distributional else None
+        supports = _evenly_spaced(n_atoms, v_min, v_max) if distributional else None
         super().__init__(observations, hidden, body, head_width=256 if dueling else 512)
         self.n_actions = n_outputs
         self.dueling, self.noisy, self.distributional = dueling, noisy, distributional
@@ -89,15 +89,10 @@ class QNetwork(BodyNetwork):
         if supports is not None:
             self.register_buffer("supports", supports.to(self._unit))
 
-    def forward(self, observations: Any) -> Tensor:
+    def forward(self, observations: Observations) -> Tensor:
         """The values of all actions (B, A); if distributional, logits (B, A, n_atoms).
 
-        Args:
-            observations: (B, *observation shape) of any numeric type; images in 0–255.
-
-        Raises:
-            TypeError: no tensor.
-            ValueError: another shape.
+        Takes, and raises, what `features` does.
         """
         if self.dueling:
             advantage, value = self.adv_val(observations)
@@ -106,16 +101,16 @@ class QNetwork(BodyNetwork):
             return value + (advantage - advantage.mean(dim=1, keepdim=True))
         return self._per_action(self.fc(self.features(observations)))
 
-    def qvals(self, observations: Any) -> Tensor:
+    def qvals(self, observations: Observations) -> Tensor:
         """The values of all actions (B, A); the expected values if distributional."""
         output = self(observations)
-        return expected_values(output, self.supports) if self.distributional else output
+        return self._expected(output) if self.distributional else output
 
-    def both(self, observations: Any) -> tuple[Tensor, Tensor]:
+    def both(self, observations: Observations) -> tuple[Tensor, Tensor]:
         """Logits (B, A, n_atoms) and expected values (B, A) in one pass, if distributional."""
         self._need("both", "distributional")
         logits = self(observations)
-        return logits, expected_values(logits, self.supports)
+        return logits, self._expected(logits)
 
     def apply_softmax(self, t: Tensor) -> Tensor:
         """Logits (..., n_atoms) to probabilities of the same shape, if distributional."""
@@ -126,7 +121,7 @@ class QNetwork(BodyNetwork):
             )
         return t.softmax(dim=-1)
 
-    def adv_val(self, observations: Any) -> tuple[Tensor, Tensor]:
+    def adv_val(self, observations: Observations) -> tuple[Tensor, Tensor]:
         """Advantages (B, A) and value (B, 1), as the heads of a dueling network give them.
 
         If distributional, logits (B, A, n_atoms) and (B, n_atoms).
@@ -154,6 +149,19 @@ class QNetwork(BodyNetwork):
             return output
         return output.reshape(len(output), self.n_actions, len(self.supports))
 
+    def _expected(self, logits: Tensor) -> Tensor:
+        return (logits.softmax(dim=-1) * self.supports).sum(dim=-1)
+
     def _need(self, method: str, switch: str) -> None:
         if not getattr(self, switch):
             raise TypeError(f"{method} needs a network made with {switch}=True")
+
+
+def _evenly_spaced(n_atoms: int, v_min: float, v_max: float) -> Tensor:
+    """The values that the atoms stand for (n_atoms,) float64, both ends exact."""
+    whole_number("n_atoms", n_atoms, least=2)
+    if not (math.isfinite(v_min) and math.isfinite(v_max) and v_min < v_max):
+        raise ValueError(f"v_min must be below v_max, both finite, got {v_min} and {v_max}")
+    # Weights instead of steps: no error adds up, and a symmetric range has an exact 0.
+    step = torch.arange(n_atoms, dtype=torch.float64)
+    return (step * v_max + (n_atoms - 1 - step) * v_min) / (n_atoms - 1)

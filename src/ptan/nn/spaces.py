@@ -3,13 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import index
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 import torch
 from gymnasium import spaces
 
-__all__ = ["InputSpec", "count_actions", "read_observations", "zero_batch"]
+from ptan.common.types import Observations, Space
+
+SpaceOrShape: TypeAlias = Space | Sequence[int]
+"""The observation space of one environment, or the shape of one observation."""
+
+SpaceOrCount: TypeAlias = Space | int
+"""The `Discrete` action space of one environment, or its number of actions."""
 
 # What divides the values of an image: near enough to 255, and exact in every floating type.
 IMAGE_DIVISOR = 256
@@ -19,16 +25,15 @@ IMAGE_DIVISOR = 256
 class InputSpec:
     """How a network sees its observations.
 
-    Args:
-        shape: Shape of one observation, or None for observations that are no single box of
-            numbers (`Discrete`, `Dict` and so on), which only a body of the user's can take.
-        divisor: Values are divided by it: 256 for an image, 1 for everything else.
-        space: The space; for a plain shape None.
+    shape     of one observation; None where it is no single box of numbers (`Discrete`, `Dict` …),
+              which only a body of the user's can take
+    divisor   what values are divided by: 256 for an image, 1 for everything else
+    space     for a plain shape None
     """
 
     shape: tuple[int, ...] | None
     divisor: int
-    space: spaces.Space[Any] | None = None
+    space: Space | None = None
 
     @property
     def is_image(self) -> bool:
@@ -36,14 +41,10 @@ class InputSpec:
         return self.shape is not None and len(self.shape) == 3
 
 
-def read_observations(observations: spaces.Space[Any] | Sequence[int]) -> InputSpec:
-    """Understand the observation space of one environment, or the shape of one observation.
+def read_observations(observations: SpaceOrShape) -> InputSpec:
+    """How a network sees observations.
 
     Three axes are an image. Its values are in 0–255, unless the space says that none is above 1.
-
-    Raises:
-        TypeError: neither a space nor a shape.
-        ValueError: a box or shape without axes, or with an empty one.
     """
     space = observations if isinstance(observations, spaces.Space) else None
     if space is not None and not isinstance(space, spaces.Box):
@@ -64,21 +65,15 @@ def read_observations(observations: spaces.Space[Any] | Sequence[int]) -> InputS
     return InputSpec(shape, IMAGE_DIVISOR if len(shape) == 3 and not in_unit_range else 1, space)
 
 
-def count_actions(actions: spaces.Space[Any] | int) -> int:
-    """The number of actions of a `Discrete` space of one environment; or that number itself.
-
-    Raises:
-        TypeError: another space, or no number.
-        ValueError: fewer than one action, or a space that does not start at 0.
-    """
+def count_actions(actions: SpaceOrCount) -> int:
+    """The number of discrete actions, which must start at 0."""
     if isinstance(actions, spaces.Discrete):
         if actions.start != 0:
             raise ValueError(f"the action space must start at 0, got {actions}")
         return int(actions.n)
     if isinstance(actions, spaces.Space | bool):
-        hint = ""
-        if isinstance(actions, spaces.MultiDiscrete):
-            hint = "; of a vector environment, take single_action_space"
+        of_many = isinstance(actions, spaces.MultiDiscrete)
+        hint = "; of a vector environment, take single_action_space" if of_many else ""
         raise TypeError(f"the action space must be Discrete, got {actions}{hint}")
     try:
         n_actions = index(actions)
@@ -91,12 +86,8 @@ def count_actions(actions: spaces.Space[Any] | int) -> int:
     return n_actions
 
 
-def zero_batch(space: spaces.Space[Any], device: torch.device) -> Any:
-    """One observation of zeros as a batch (1, *shape), to see what a body makes of it.
-
-    Raises:
-        ValueError: a space whose observations are neither arrays nor dicts or tuples of them.
-    """
+def zero_batch(space: Space, device: torch.device) -> Observations:
+    """One observation of zeros as a batch (1, *shape), to see what a body makes of it."""
     if isinstance(space, spaces.Dict):
         return {key: zero_batch(part, device) for key, part in space.spaces.items()}
     if isinstance(space, spaces.Tuple):

@@ -6,36 +6,23 @@ Parts and parameters are called what published code calls them (`conv.0.weight`,
 `fc_adv.0.sigma_weight`), so that weights saved there can be loaded here.
 """
 
-from typing import TypedDict, Unpack
+from typing import Unpack
 
-from torch import nn
-
-from ptan.nn.bodies import Hidden, LinearLayer
-from ptan.nn.noisy import NoisyLinear
-from ptan.nn.q_network import Actions, Observations, QNetwork
-from ptan.nn.spaces import read_observations
-
-__all__ = ["QMLP", "DQNNet", "DistributionalDQN", "DuelingDQN", "NoisyDQN", "RainbowDQN"]
+from ptan.nn.q_network import Options, QNetwork
+from ptan.nn.spaces import SpaceOrCount, SpaceOrShape, read_observations
 
 
-class _Body(TypedDict, total=False):
-    hidden: Hidden | None
-    body: nn.Module | None
-
-
-class _Details(TypedDict, total=False):
-    n_atoms: int
-    v_min: float
-    v_max: float
-    hidden: Hidden | None
-    noisy_layer: LinearLayer
+class _Switches(Options, total=False):
+    dueling: bool
+    noisy: bool
+    distributional: bool
 
 
 class DQNNet(QNetwork):
     """The network of DQN (Mnih et al. 2015): `conv`, and `fc` with 512 hidden units."""
 
     def __init__(
-        self, input_shape: Observations, n_actions: Actions, **options: Unpack[_Body]
+        self, input_shape: SpaceOrShape, n_actions: SpaceOrCount, **options: Unpack[Options]
     ) -> None:
         super().__init__(input_shape, n_actions, **options)
 
@@ -44,7 +31,7 @@ class DuelingDQN(QNetwork):
     """The dueling network (Wang et al. 2016): `conv`, `fc_adv` and `fc_val`, each 256 wide."""
 
     def __init__(
-        self, input_shape: Observations, n_actions: Actions, **options: Unpack[_Body]
+        self, input_shape: SpaceOrShape, n_actions: SpaceOrCount, **options: Unpack[Options]
     ) -> None:
         super().__init__(input_shape, n_actions, dueling=True, **options)
 
@@ -53,38 +40,18 @@ class NoisyDQN(QNetwork):
     """DQN's network with noisy fully connected layers (Fortunato et al. 2018)."""
 
     def __init__(
-        self,
-        input_shape: Observations,
-        n_actions: Actions,
-        *,
-        noisy_layer: LinearLayer = NoisyLinear,
-        **options: Unpack[_Body],
+        self, input_shape: SpaceOrShape, n_actions: SpaceOrCount, **options: Unpack[Options]
     ) -> None:
-        super().__init__(input_shape, n_actions, noisy=True, noisy_layer=noisy_layer, **options)
+        super().__init__(input_shape, n_actions, noisy=True, **options)
 
 
 class DistributionalDQN(QNetwork):
     """The network of categorical DQN (Bellemare et al. 2017): (B, A, atoms) logits."""
 
     def __init__(
-        self,
-        input_shape: Observations,
-        n_actions: Actions,
-        *,
-        n_atoms: int = 51,
-        v_min: float = -10.0,
-        v_max: float = 10.0,
-        **options: Unpack[_Body],
+        self, input_shape: SpaceOrShape, n_actions: SpaceOrCount, **options: Unpack[Options]
     ) -> None:
-        super().__init__(
-            input_shape,
-            n_actions,
-            distributional=True,
-            n_atoms=n_atoms,
-            v_min=v_min,
-            v_max=v_max,
-            **options,
-        )
+        super().__init__(input_shape, n_actions, distributional=True, **options)
 
 
 class RainbowDQN(QNetwork):
@@ -92,14 +59,13 @@ class RainbowDQN(QNetwork):
 
     def __init__(
         self,
-        input_shape: Observations,
-        n_actions: Actions,
+        input_shape: SpaceOrShape,
+        n_actions: SpaceOrCount,
         *,
         dueling: bool = True,
         noisy: bool = True,
         distributional: bool = False,
-        body: nn.Module | None = None,
-        **options: Unpack[_Details],
+        **options: Unpack[Options],
     ) -> None:
         super().__init__(
             input_shape,
@@ -107,7 +73,6 @@ class RainbowDQN(QNetwork):
             dueling=dueling,
             noisy=noisy,
             distributional=distributional,
-            body=body,
             **options,
         )
 
@@ -120,24 +85,13 @@ class QMLP(QNetwork):
 
     def __init__(
         self,
-        observation_space: Observations,
-        action_space: Actions,
-        *,
-        dueling: bool = False,
-        noisy: bool = False,
-        distributional: bool = False,
-        **options: Unpack[_Details],
+        observation_space: SpaceOrShape,
+        action_space: SpaceOrCount,
+        **options: Unpack[_Switches],
     ) -> None:
         if read_observations(observation_space).is_image:
             raise ValueError(
                 f"QMLP is for vectors, got {observation_space}; QNetwork chooses the body "
                 "for an image"
             )
-        super().__init__(
-            observation_space,
-            action_space,
-            dueling=dueling,
-            noisy=noisy,
-            distributional=distributional,
-            **options,
-        )
+        super().__init__(observation_space, action_space, **options)
