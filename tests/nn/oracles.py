@@ -1,7 +1,6 @@
 """What networks should compute, spelled out with functions on their state dict."""
 
 import itertools
-import math
 
 import numpy as np
 import pytest
@@ -65,24 +64,7 @@ def expected(logits, atoms):
     return torch.from_numpy((softmax(logits.detach().numpy()) * np.asarray(atoms)).sum(-1)).float()
 
 
-def kolmogorov_smirnov(values, cdf):
-    """The largest distance between the empirical distribution and a cdf, times √n."""
-    ordered = sorted(values)
-    n = len(ordered)
-    exact = [cdf(value) for value in ordered]
-    above = max((i + 1) / n - c for i, c in enumerate(exact))
-    below = max(c - i / n for i, c in enumerate(exact))
-    return max(above, below) * math.sqrt(n)
-
-
-def normal_cdf(x):
-    return 0.5 * (1 + math.erf(x / math.sqrt(2)))
-
-
-def signed_root_cdf(y):
-    """Of f(x) = sgn(x)·√|x| for standard normal x: f(x) ≤ y exactly if x ≤ sgn(y)·y²."""
-    return normal_cdf(math.copysign(y * y, y))
-
-
-# Above it, one fair sample in a thousand lies (Kolmogorov's distribution).
-KS_999 = 1.95
+def weight_shapes(net):
+    """Shapes of the weights, and those of the biases that go with them."""
+    state = net.state_dict()
+    return {key[: -len(".weight")]: tuple(state[key].shape) for key in state if ".weight" in key}

@@ -4,30 +4,27 @@ import gymnasium
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
-from ptan.nn import (
-    QMLP,
-    DistributionalDQN,
-    DQNNet,
-    DuelingDQN,
-    NoisyDQN,
-    QNetwork,
-    RainbowDQN,
-)
+from ptan.nn import QMLP, DistributionalDQN, DQNNet, DuelingDQN, NoisyDQN, QNetwork, RainbowDQN
 
 from .oracles import (
     IMAGE,
-    SMALL_IMAGE,
     Doubler,
     all_switches,
     image_space,
-    images,
     vector_space,
     vectors,
+    weight_shapes,
 )
 
-NAMED = [DQNNet, DuelingDQN, NoisyDQN, DistributionalDQN, RainbowDQN]
+SWITCHES = {
+    DQNNet: (False, False, False),
+    DuelingDQN: (True, False, False),
+    NoisyDQN: (False, True, False),
+    DistributionalDQN: (False, False, True),
+    RainbowDQN: (True, True, False),
+    QMLP: (False, False, False),
+}
 
 
 def test_spaces_and_shapes_make_the_same_network():
@@ -45,85 +42,50 @@ def test_one_width_makes_the_textbook_network_for_cartpole():
 
 
 @all_switches
-def test_qmlp_takes_the_switches(switches):
-    net = QMLP(vector_space(), 2, **switches, hidden=(8, 9))
-    same = QNetwork(vector_space(), 2, **switches, hidden=(8, 9))
+@pytest.mark.parametrize("network", [QMLP, RainbowDQN])
+def test_switches_can_be_given(network, switches):
+    options = switches | {"hidden": (8, 9), "n_atoms": 5}
+    net = network(vector_space(), 2, **options)
+    same = QNetwork(vector_space(), 2, **options)
     same.load_state_dict(net.state_dict())
     x = vectors(3)
     assert torch.equal(net.eval()(x), same.eval()(x))
 
 
-@all_switches
-def test_rainbow_takes_the_switches(switches):
-    net = RainbowDQN(SMALL_IMAGE, 3, **switches, hidden=16, n_atoms=5)
-    same = QNetwork(image_space(), 3, **switches, hidden=16, n_atoms=5)
-    same.load_state_dict(net.state_dict())
-    x = images(2)
-    assert torch.equal(net.eval()(x), same.eval()(x))
+@pytest.mark.parametrize("network", SWITCHES)
+def test_names_are_switches_and_bodies_can_be_given(network):
+    net = network((4,), 2, body=Doubler(), hidden=8)
+    assert isinstance(net, QNetwork)
+    assert (net.dueling, net.noisy, net.distributional) == SWITCHES[network]
+    assert net.qvals(vectors(3)).shape == (3, 2)
+    assert isinstance(net.body, Doubler)
 
 
 @pytest.mark.parametrize(
-    ("network", "switches"),
+    ("network", "heads"),
     [
-        (DQNNet, (False, False, False)),
-        (DuelingDQN, (True, False, False)),
-        (NoisyDQN, (False, True, False)),
-        (DistributionalDQN, (False, False, True)),
-        (RainbowDQN, (True, True, False)),
-        (QMLP, (False, False, False)),
+        (DQNNet, {"fc": (512, 6)}),
+        (DuelingDQN, {"fc_adv": (256, 6), "fc_val": (256, 1)}),
+        (NoisyDQN, {"fc": (512, 6)}),
+        (DistributionalDQN, {"fc": (512, 6 * 51)}),
+        (RainbowDQN, {"fc_adv": (256, 6), "fc_val": (256, 1)}),
     ],
 )
-def test_names_are_switches(network, switches):
-    net = network((4,), 2)
-    assert isinstance(net, QNetwork)
-    assert (net.dueling, net.noisy, net.distributional) == switches
-
-
-WIDTHS = {
-    DQNNet: {"fc": (512, 6)},
-    DuelingDQN: {"fc_adv": (256, 6), "fc_val": (256, 1)},
-    NoisyDQN: {"fc": (512, 6)},
-    DistributionalDQN: {"fc": (512, 6 * 51)},
-    RainbowDQN: {"fc_adv": (256, 6), "fc_val": (256, 1)},
-}
-
-
-@pytest.mark.parametrize("network", NAMED)
-def test_parts_have_the_published_names_and_widths(network):
+def test_parts_have_the_published_names_and_widths(network, heads):
     net = network(IMAGE, 6)
     sizes = {"conv.0": (32, 4, 8, 8), "conv.2": (64, 32, 4, 4), "conv.4": (64, 64, 3, 3)}
-    for name, (hidden, outputs) in WIDTHS[network].items():
+    for name, (hidden, outputs) in heads.items():
         sizes |= {f"{name}.0": (hidden, 3136), f"{name}.2": (outputs, hidden)}
+    assert weight_shapes(net) == sizes
     state = net.state_dict()
-    weights = {key[: -len(".weight")]: tuple(state[key].shape) for key in state if ".weight" in key}
-    assert weights == sizes
     plain = {key for key in state if "sigma" not in key and "epsilon" not in key}
     assert plain - {"supports"} == {f"{n}.{k}" for n in sizes for k in ("weight", "bias")}
     noisy = {key.rpartition(".")[2] for key in state} - {"weight", "bias", "supports"}
     assert len(noisy) == (4 if net.noisy else 0)
 
 
-@pytest.mark.parametrize("network", NAMED)
-def test_bodies_can_be_given_by_name_too(network):
-    net = network((4,), 2, body=Doubler(), hidden=8)
-    assert net.qvals(vectors(3)).shape == (3, 2)
-    assert isinstance(net.body, Doubler)
-
-
-def test_qmlp_refuses_images():
+def test_images_and_unknown_keywords_are_refused():
     with pytest.raises(ValueError, match=r"QMLP is for vectors, got .*QNetwork"):
         QMLP(image_space(), 2)
-
-
-def test_unknown_keywords_are_refused():
     with pytest.raises(TypeError, match="duelling"):
         RainbowDQN((4,), 2, duelling=True)
-
-
-def test_one_seed_gives_the_weights_of_layers_written_out():
-    torch.manual_seed(9)
-    net = DQNNet((4,), 2, hidden=(8, 6))
-    torch.manual_seed(9)
-    layers = [nn.Linear(4, 8), nn.Linear(8, 6), nn.Linear(6, 2)]
-    expected = [parameter for layer in layers for parameter in layer.parameters()]
-    assert all(torch.equal(a, b) for a, b in zip(net.parameters(), expected, strict=True))
