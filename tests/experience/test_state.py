@@ -230,14 +230,14 @@ def test_a_state_of_another_source_is_refused(changed: dict[str, Any], name: str
     assert repr(other.state_dict()) == before
 
 
-@pytest.mark.parametrize("part", ["stepper", "rows", "episodes", "finished"])
+@pytest.mark.parametrize("part", ["stepper", "rows", "episodes", "shown"])
 def test_a_state_with_a_missing_part_is_refused(part: str) -> None:
     source = ExperienceSourceFirstLast(cart_pole(), Agent(), 0.9)
     next(iter(source))
     state = source.state_dict()
     before = repr(state)
     del state[part]
-    with pytest.raises(ValueError, match="no state of a source"):
+    with pytest.raises(ValueError, match="must have the entries"):
         source.load_state_dict(state)
     assert repr(source.state_dict()) == before
 

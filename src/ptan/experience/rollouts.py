@@ -12,9 +12,11 @@ from ptan.common.types import Array, Envs, Observations, SavedState, State
 from ptan.experience.answers import checked_decision
 from ptan.experience.flags import NO_TRANSITION
 from ptan.experience.recorder import RecordedStep, Rollout, joined, map_arrays, record, stacked
-from ptan.experience.sources import ExperienceSource, SourceIterator, SourceOptions
+from ptan.experience.sources import ExperienceSource, SourceOptions
 from ptan.experience.state import plain
 from ptan.experience.stepping import WindowSpec
+from ptan.experience.stream import SourceIterator
+from ptan.experience.transitions import Transitions
 
 
 @dataclass
@@ -59,6 +61,8 @@ class ExperienceSourceRollouts(ExperienceSource):
         vectorized, env_seed, **options: see `ExperienceSource`.
     """
 
+    _steps: list[RecordedStep]  # delivered places are flagged as no transition
+
     def __init__(
         self,
         env: Envs,
@@ -73,8 +77,6 @@ class ExperienceSourceRollouts(ExperienceSource):
         self.gamma: float = unit_interval("gamma", gamma)
         agent = _ValuesInStates(agent)
         super().__init__(env, agent, steps_count, 1, vectorized, env_seed, **options)
-        self._stepper = self._stream.stepper
-        self._steps: list[RecordedStep] = []  # delivered places are flagged as no transition
 
     def _spec(self) -> WindowSpec:
         return WindowSpec(gamma=self.gamma)
@@ -90,32 +92,34 @@ class ExperienceSourceRollouts(ExperienceSource):
         self._stepper.agent = _ValuesInStates(agent)
 
     def __iter__(self) -> Iterator[Rollouts]:
-        return SourceIterator(self, self._next)
+        return SourceIterator(self, self._next_rollout)
 
     def state_dict(self) -> State:  # noqa: D102
-        steps = plain(self._steps, "steps")
-        return {"stream": super().state_dict(), "steps_count": self.steps_count, "steps": steps}
+        own = {"steps_count": self.steps_count, "steps": plain(self._steps, "steps")}
+        return {**super().state_dict(), **own}
 
     def load_state_dict(self, state: SavedState) -> None:  # noqa: D102
-        if state.get("steps_count") != self.steps_count:
+        state = dict(state)
+        if state.pop("steps_count", None) != self.steps_count:
             raise ValueError(f"state must be of rollouts with steps_count={self.steps_count}")
-        steps = plain(state["steps"], "steps")
-        super().load_state_dict(state["stream"])
+        steps = plain(state.pop("steps", []), "steps")
+        super().load_state_dict(state)
         self._steps = steps
 
-    def _start(self) -> None:
-        super()._start()
+    def _drop(self) -> None:
+        super()._drop()
         self._steps = []
 
-    def _next(self) -> Rollouts:
+    def _keep(self, rows: Transitions | None, episodes: list[tuple[float, int, int]]) -> None:  # noqa: ARG002
+        self._episodes += episodes
+        if self._stepper.needs_reset:
+            self._steps = []
+
+    def _next_rollout(self) -> Rollouts:
         """The oldest steps of each environment, as many as a rollout has."""
-        self._stream.show()
-        while not self._steps or self._waiting().sum(axis=0).min() < self.steps_count:
-            try:
-                self._stream.skip_step()
-            finally:
-                if self._stepper.needs_reset:
-                    self._steps = []
+        self._show()
+        while self._complete() < self.steps_count:
+            self._step(1)
             self._steps.append(record(self._stepper))
         try:
             made = joined(self._steps, self._stepper, self.gamma)
@@ -128,14 +132,14 @@ class ExperienceSourceRollouts(ExperienceSource):
         left[steps, envs] = False
         for step, here in zip(self._steps, left, strict=True):
             step["flags"][~here] |= NO_TRANSITION
-        spent = int(left.any(axis=1).argmax()) if left.any() else len(left)
-        self._steps = self._steps[spent:]
+        self._steps = [step for step, here in zip(self._steps, left, strict=True) if here.any()]
         return _rollouts(Rollout(**made.mapped(lambda column: column[steps, envs])))
 
-    def _waiting(self) -> Array:
-        """(T, N) bool: recorded steps that were not delivered yet."""
-        waiting: Array = stacked(self._steps, "flags") & NO_TRANSITION == 0
-        return waiting
+    def _complete(self) -> int:
+        """Steps not delivered yet, of the environment that has the fewest."""
+        if not self._steps:
+            return 0
+        return int((stacked(self._steps, "flags") & NO_TRANSITION == 0).sum(axis=0).min())
 
 
 def _rollouts(made: Rollout) -> Rollouts:

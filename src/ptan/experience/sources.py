@@ -1,18 +1,14 @@
 """Experience sources: environments and an agent in, rows out."""
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
-from typing import Any, Generic, TypedDict, TypeVar, Unpack
+from collections.abc import Iterator
+from typing import Any, TypedDict, Unpack
 
 from ptan.actions.policy import Agent
 from ptan.common.checks import unit_interval, whole_number
-from ptan.common.types import Envs, SavedState, State, VecEnv
+from ptan.common.types import Envs, VecEnv
 from ptan.experience.rows import Experience
 from ptan.experience.stepping import Truncation, WindowSpec, make_stepper
-from ptan.experience.stream import Stream
-from ptan.experience.transitions import Transitions, TransitionStream
-
-T = TypeVar("T")
+from ptan.experience.stream import RowIterator, SourceIterator, SteppedSource
 
 
 class SourceOptions(TypedDict, total=False):
@@ -26,74 +22,7 @@ class SourceOptions(TypedDict, total=False):
     check_finite: bool
 
 
-class Source(ABC):
-    """What all sources share: finished episodes, and iterators of which the newest is alive."""
-
-    _newest: "SourceIterator[Any] | None" = None
-    _resumed = False  # by a state that was loaded: the first iterator goes on from there
-
-    def _start(self) -> None:  # noqa: B027 - some have nothing to start
-        """Start everything afresh, for an iterator that begins."""
-
-    def pop_total_rewards(self) -> list[float]:
-        """Undiscounted returns of the episodes finished since the last call.
-
-        It is the raw game's return where a wrapper clips rewards (`info["raw_reward"]`); of vector
-        rewards, the sum of all parts.
-        """
-        return [total for total, _ in self.pop_rewards_steps()]
-
-    @abstractmethod
-    def pop_rewards_steps(self) -> list[tuple[float, int]]:
-        """(return, steps) of the episodes finished since the last call.
-
-        An episode appears when the item after its last one is asked for; of lists of rows,
-        together with the list that holds its last row.
-        """
-
-
-class SourceIterator(Iterator[T], Generic[T]):
-    """An iterator of a source, of which `next_item` gives the items."""
-
-    def __init__(self, source: Source, next_item: Callable[[], T]) -> None:
-        self._source = source
-        self._next_item = next_item
-        self._begun = False
-
-    def __next__(self) -> T:
-        if self._source._newest is not self:
-            self._enter()
-        return self._next_item()
-
-    def _enter(self) -> None:
-        """Begin; RuntimeError if another iterator began after this one."""
-        if self._begun:
-            raise RuntimeError(
-                "this iterator is out of date: its source was iterated anew, which starts "
-                "everything afresh"
-            )
-        source, self._begun = self._source, True
-        source._newest = self
-        if not source._resumed:
-            source._start()
-        source._resumed = False
-
-
-class RowIterator(SourceIterator[Any], TransitionStream):
-    """An iterator over the rows of a stream, which also gives them as columns."""
-
-    def __init__(self, source: Source, stream: Stream) -> None:
-        super().__init__(source, stream.next_row)
-        self._stream = stream
-
-    def take(self, count: int) -> Transitions:
-        """At least one and at most `count` rows, valid until the next call."""
-        if self._source._newest is not self:
-            self._enter()
-        return self._stream.take(count)
-
-
-class ExperienceSource(Source):
+class ExperienceSource(SteppedSource):
     """Endless sub-trajectories: tuples of up to `steps_count` `Experience` rows.
 
     They start at steps 0, d, 2d … of every episode; at its end the shorter tails follow. Ended
@@ -131,56 +60,16 @@ class ExperienceSource(Source):
         self.env = env
         self.steps_count = whole_number("steps_count", steps_count)
         self.steps_delta = whole_number("steps_delta", steps_delta)
-        self._stream = Stream(
-            make_stepper(
-                env, agent, self._spec(), vectorized=vectorized, env_seed=env_seed, **options
-            )
+        stepper = make_stepper(
+            env, agent, self._spec(), vectorized=vectorized, env_seed=env_seed, **options
         )
-
-    def _start(self) -> None:
-        self._stream.start()
+        super().__init__(stepper)
 
     def _spec(self) -> WindowSpec:
         return WindowSpec(self.steps_count, self.steps_delta, row_class=Experience, joined=False)
 
-    @property
-    def agent(self) -> Agent:
-        """Who acts; another agent acts from the next step on."""
-        agent: Agent = self._stream.stepper.agent
-        return agent
-
-    @agent.setter
-    def agent(self, agent: Agent) -> None:
-        self._stream.stepper.agent = agent
-
     def __iter__(self) -> Iterator[Any]:
-        return RowIterator(self, self._stream)
-
-    def pop_rewards_steps(self) -> list[tuple[float, int]]:  # noqa: D102
-        return self._stream.pop_rewards_steps()
-
-    def state_dict(self) -> State:
-        """Everything that the items to come depend on, except the agent's weights and randomness.
-
-        It is a state tree of its own memory; environments in the middle of their episodes and
-        episodes not popped are part of it.
-
-        Raises:
-            CannotSave: an environment, named by its number, or an agent state cannot be saved.
-        """
-        return self._stream.state_dict()
-
-    def load_state_dict(self, state: SavedState) -> None:
-        """Go on, to the bit, where the source was that was made with equal arguments.
-
-        The iterator that began last goes on there; if none began yet, the first one that begins
-        does so. Any later one starts everything afresh, as ever.
-
-        Raises:
-            ValueError: it is of another source, or of other environments. Nothing is changed.
-        """
-        self._stream.load_state_dict(state)
-        self._resumed = self._newest is None
+        return RowIterator(self)
 
 
 class ExperienceSourceFirstLast(ExperienceSource):
@@ -238,4 +127,4 @@ class VectorExperienceSourceFirstLast(ExperienceSourceFirstLast):
     def __iter__(self) -> Iterator[Any]:
         if self.unnest_data:
             return super().__iter__()
-        return SourceIterator(self, self._stream.take_step)
+        return SourceIterator(self, self._take_step)

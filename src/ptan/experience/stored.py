@@ -9,8 +9,8 @@ from ptan.common.checks import whole_number
 from ptan.common.generators import as_generator
 from ptan.experience.layout import flatten, layout_of
 from ptan.experience.rows import Experience
-from ptan.experience.sources import Source, SourceIterator
 from ptan.experience.stepping import Truncation, checked_truncation
+from ptan.experience.stream import Source, SourceIterator
 
 
 class ExperienceSourceBuffer(Source):

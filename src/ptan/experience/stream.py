@@ -1,16 +1,20 @@
-"""The rows that come out of stepping environments, one after another."""
+"""Streams of items: what all sources share, and how environments are stepped for them."""
 
+from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from math import inf
-from typing import TypeAlias
+from typing import Any, Generic, TypeAlias, TypeVar
 
+from ptan.actions.policy import Agent
+from ptan.common.checks import check_entries
 from ptan.common.types import SavedState, State
 from ptan.experience.coding import decode
 from ptan.experience.state import restored_rows, rows_state
 from ptan.experience.stepper import Stepper
-from ptan.experience.transitions import Transitions
+from ptan.experience.transitions import Transitions, TransitionStream
 
+T = TypeVar("T")
 Keep: TypeAlias = Callable[[Transitions | None, list[tuple[float, int, int]]], None]
 
 
@@ -45,18 +49,98 @@ def take_steps(
             raise ValueError(flaw)
 
 
-class Stream:
+class Source(ABC):
+    """What all sources share: finished episodes, and iterators of which the newest is alive."""
+
+    _newest: "SourceIterator[Any] | None" = None
+    _resumed = False  # by a state that was loaded: the first iterator goes on from there
+
+    def _start(self) -> None:  # noqa: B027 - some have nothing to start
+        """Start everything afresh, for an iterator that begins."""
+
+    def pop_total_rewards(self) -> list[float]:
+        """Undiscounted returns of the episodes finished since the last call.
+
+        It is the raw game's return where a wrapper clips rewards (`info["raw_reward"]`); of vector
+        rewards, the sum of all parts.
+        """
+        return [total for total, _ in self.pop_rewards_steps()]
+
+    @abstractmethod
+    def pop_rewards_steps(self) -> list[tuple[float, int]]:
+        """(return, steps) of the episodes finished since the last call.
+
+        An episode appears when the item after its last one is asked for; of lists of rows,
+        together with the list that holds its last row.
+        """
+
+
+class SourceIterator(Iterator[T], Generic[T]):
+    """An iterator of a source, of which `next_item` gives the items."""
+
+    def __init__(self, source: Source, next_item: Callable[[], T]) -> None:
+        self._source = source
+        self._next_item = next_item
+        self._begun = False
+
+    def __next__(self) -> T:
+        if self._source._newest is not self:
+            self._enter()
+        return self._next_item()
+
+    def _enter(self) -> None:
+        """Begin; RuntimeError if another iterator began after this one."""
+        if self._begun:
+            raise RuntimeError(
+                "this iterator is out of date: its source was iterated anew, which starts "
+                "everything afresh"
+            )
+        source, self._begun = self._source, True
+        source._newest = self
+        if not source._resumed:
+            source._start()
+        source._resumed = False
+
+
+class RowIterator(SourceIterator[Any], TransitionStream):
+    """An iterator over the rows of a source, which also gives them as columns."""
+
+    def __init__(self, source: "SteppedSource") -> None:
+        super().__init__(source, source._next_row)
+        self._take = source._take
+
+    def take(self, count: int) -> Transitions:
+        """At least one and at most `count` rows, valid until the next call."""
+        if self._source._newest is not self:
+            self._enter()
+        return self._take(count)
+
+
+class SteppedSource(Source):
     """The rows of a stepper in order, and the episodes that they finish.
 
     After an exception it goes on: rows that were complete come first; if the exception left the
-    environments half stepped, they are all reset. An episode is shown when the row after its last
-    one is asked for.
+    environments half stepped, they are all reset.
     """
 
     def __init__(self, stepper: Stepper) -> None:
-        self.stepper = stepper
+        self._stepper = stepper
         self._shown: list[tuple[float, int]] = []
         self._drop()
+
+    @property
+    def agent(self) -> Agent:
+        """Who acts; another agent acts from the next step on."""
+        agent: Agent = self._stepper.agent
+        return agent
+
+    @agent.setter
+    def agent(self, agent: Agent) -> None:
+        self._stepper.agent = agent
+
+    def pop_rewards_steps(self) -> list[tuple[float, int]]:  # noqa: D102
+        shown, self._shown = self._shown, []
+        return shown
 
     def _drop(self) -> None:
         self._rows: Transitions | None = None  # cut, and not delivered from `_next` on
@@ -65,14 +149,14 @@ class Stream:
         # (return, steps, rows before its end) of episodes that are not shown yet
         self._episodes: deque[tuple[float, int, int]] = deque()
 
-    def start(self) -> None:
-        """Begin new episodes everywhere before the next row; what was not delivered is dropped."""
-        self.show()
+    def _start(self) -> None:
+        self._show()
         self._drop()
-        self.stepper.needs_reset = True
+        self._stepper.needs_reset = True
 
-    def next_row(self) -> object:
-        """The next row, as an object."""
+    # Deliveries.
+
+    def _next_row(self) -> object:
         rows = self._ready(1)
         if self._items is None:
             self._items = decode(rows)
@@ -80,47 +164,45 @@ class Stream:
         self._deliver(rows, 1)
         return item
 
-    def take(self, count: int) -> Transitions:
-        """At least one and at most `count` rows, valid until the next call."""
+    def _take(self, count: int) -> Transitions:
         rows = self._ready(count)
         first, size = self._next, len(rows)
         number = min(count, size - first)
         self._deliver(rows, number)
         return rows if number == size else rows[first : first + number]
 
-    def take_step(self) -> list[object]:
-        """All rows that come next out of one step, as objects. Their episodes are shown at once."""
+    def _take_step(self) -> list[object]:
+        """All rows that come next out of one step. Their episodes are shown at once."""
         rows = self._ready(1)
         rest = rows[self._next :]
         self._deliver(rows, len(rest))
-        self.show()
+        self._show()
         return decode(rest)
 
-    def skip_step(self) -> None:
-        """Take one step without its rows. Episodes wait for `show`."""
-        self._step(1)
-        self._rows = None
+    def _deliver(self, rows: Transitions, number: int) -> None:
+        self._next += number
+        if self._episodes:
+            self._show(self._next - 1)
+        if self._next == len(rows):
+            self._rows = self._items = None
 
-    def show(self, rows: float = inf) -> None:
+    def _show(self, rows: float = inf) -> None:
         """Show the episodes that end with the first so many of the present rows."""
         while self._episodes and self._episodes[0][2] <= rows:
             self._shown.append(self._episodes.popleft()[:2])
 
-    def pop_rewards_steps(self) -> list[tuple[float, int]]:
-        """(return, steps) of the episodes shown since the last call."""
-        shown, self._shown = self._shown, []
-        return shown
+    # Steps.
 
     def _ready(self, wanted: int) -> Transitions:
         """Rows at hand, after as many steps as it takes to have one, towards `wanted`."""
         if self._episodes:
-            self.show(self._next)
+            self._show(self._next)
         while self._rows is None:
             self._step(wanted)
         return self._rows
 
     def _step(self, wanted: int) -> None:
-        stepper, steps = self.stepper, 1
+        stepper, steps = self._stepper, 1
         if stepper.needs_reset:
             stepper.begin()
         if wanted > 1:
@@ -134,37 +216,39 @@ class Stream:
         self._rows, self._next = rows, 0
         self._episodes += episodes
 
-    def _deliver(self, rows: Transitions, number: int) -> None:
-        self._next += number
-        if self._episodes:
-            self.show(self._next - 1)
-        if self._next == len(rows):
-            self._rows = self._items = None
+    # State.
 
     def state_dict(self) -> State:
-        """Everything that the rows to come depend on, see `Stepper.state_dict`."""
+        """Everything that the items to come depend on, except the agent's weights and randomness.
+
+        It is a state tree of its own memory; environments in the middle of their episodes and
+        episodes not popped are part of it.
+
+        Raises:
+            CannotSave: an environment, named by its number, or an agent state cannot be saved.
+        """
         rows, first = self._rows, self._next
         return {
-            "stepper": self.stepper.state_dict(),
+            "stepper": self._stepper.state_dict(),
             "rows": None if rows is None else rows_state(rows[first:]),
             "episodes": [(total, steps, rows - first) for total, steps, rows in self._episodes],
-            "finished": list(self._shown),
+            "shown": list(self._shown),
         }
 
     def load_state_dict(self, state: SavedState) -> None:
-        """Go on where the stream was whose state it is; the state is not changed.
+        """Go on, to the bit, where the source was that was made with equal arguments.
+
+        The iterator that began last goes on there; if none began yet, the first one that begins
+        does so. Any later one starts everything afresh, as ever.
 
         Raises:
-            ValueError: it is of another stream, or of other environments. Nothing is changed.
+            ValueError: it is of another source, or of other environments. Nothing is changed.
         """
-        try:
-            episodes = deque((total, steps, rows) for total, steps, rows in state["episodes"])
-            shown = [(total, steps) for total, steps in state["finished"]]
-            rows, stepper = state["rows"], state["stepper"]
-        except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"state is no state of a source: {error!r}") from error
-        self.stepper.load_state_dict(stepper)
+        check_entries(state, dict.fromkeys(("stepper", "rows", "episodes", "shown")))
+        self._stepper.load_state_dict(state["stepper"])
         self._drop()
-        self._episodes, self._shown = episodes, shown
-        if rows is not None:
-            self._rows = restored_rows(rows, self.stepper.windows)
+        self._episodes.extend(state["episodes"])
+        self._shown = list(state["shown"])
+        if state["rows"] is not None:
+            self._rows = restored_rows(state["rows"], self._stepper.windows)
+        self._resumed = self._newest is None
