@@ -1,14 +1,12 @@
 """Trees on the disk, and checkpoints of a run: versions, damage, other writers, full disks."""
 
 import hashlib
-import itertools
 import json
 import os
 import re
 import resource
 import subprocess
 import tracemalloc
-from collections import OrderedDict
 from pathlib import Path
 
 import numpy as np
@@ -65,15 +63,6 @@ def test_a_tree_is_json_and_safetensors_and_a_checksum_tool_agrees(tmp_path) -> 
     assert_same(load_tree(folder), tree)
 
 
-def test_what_is_loaded_belongs_to_the_caller(tmp_path) -> None:
-    tree = {"a": np.zeros(3), "t": torch.zeros(3), "e": np.zeros((0, 2))}
-    save_tree(tmp_path / "tree", tree)
-    first = load_tree(tmp_path / "tree")
-    first["a"][:] = 1
-    first["t"] += 1
-    assert_same(load_tree(tmp_path / "tree"), tree)
-
-
 def test_an_existing_folder_is_never_touched(tmp_path) -> None:
     save_tree(tmp_path / "tree", 1)
     with pytest.raises(FileExistsError, match=re.escape(str(tmp_path / "tree"))):
@@ -111,42 +100,37 @@ def test_saving_large_arrays_takes_no_memory(tmp_path) -> None:
 # What is no such tree.
 
 
-def rewrite(folder: Path, state: object, tensors: bytes | None = None, **other: object) -> None:
-    """Put other content into a tree, with checksums that fit."""
-    document = {"format": "ptan.state_tree", "version": 2, "state": state} | other
-    text = json.dumps(document) if not isinstance(state, str) else state
-    (folder / "state.json").write_text(text)
-    if tensors is not None:
-        (folder / "tensors.safetensors").write_bytes(tensors)
-    files = ("state.json", "tensors.safetensors")
-    sums = [f"{hashlib.sha256((folder / f).read_bytes()).hexdigest()}  {f}\n" for f in files]
-    (folder / "SHA256SUMS").write_text("".join(sums))
+FORMAT = '"format": "ptan.state_tree", "version": 2'
+OTHER = r"state.json must be of .*ptan.state_tree.*version': 2"
 
 
 @pytest.mark.parametrize(
-    ("document", "other", "reason"),
+    ("document", "reason"),
     [
-        ("[]", {}, "must be of format ptan.state_tree, version 2"),
-        ('{"format": "ptan.state_tree", "version": 2}', {}, "must be of format"),
-        (1, {"format": "other"}, "must be of format"),
-        (1, {"version": 1}, "must be of format"),
-        ("{", {}, "Expecting"),
-        ("[" * 100_000, {}, "recursion"),
-        ({"$pickle": "x"}, {}, "state is no value"),
-        ({"y": {"$array": "float32"}}, {}, r"state\['y'\] is no value"),
+        ("[]", OTHER),
+        (f"{{{FORMAT}}}", OTHER),
+        (f'{{{FORMAT.replace("ptan", "other")}, "state": 1}}', OTHER),
+        (f'{{{FORMAT.replace("2", "1")}, "state": 1}}', OTHER),
+        ("{", "Expecting"),
+        ("[" * 100_000, "recursion"),
+        (f'{{{FORMAT}, "state": {{"$pickle": "x"}}}}', "state is no value"),
+        (f'{{{FORMAT}, "state": {{"y": {{"$array": "f4"}}}}}}', r"state\['y'\] is no value"),
     ],
     ids=range(8),
 )
-def test_a_document_that_is_not_of_the_format_is_refused(tmp_path, document, other, reason) -> None:
+def test_a_document_that_is_not_of_the_format_is_refused(tmp_path, document, reason) -> None:
     folder = tmp_path / "tree"
     save_tree(folder, {"x": np.zeros(2, "f4")})
-    rewrite(folder, document, **other)
+    (folder / "state.json").write_text(document)
+    files = ("state.json", "tensors.safetensors")  # whose checksums shall fit
+    sums = [f"{hashlib.sha256((folder / f).read_bytes()).hexdigest()}  {f}\n" for f in files]
+    (folder / "SHA256SUMS").write_text("".join(sums))
     with pytest.raises(CheckpointError, match=f"(?s)^{re.escape(str(folder))}: .*{reason}"):
         load_tree(folder)
 
 
 def test_a_missing_tree_is_named(tmp_path) -> None:
-    with pytest.raises(CheckpointError, match=re.escape(f"{tmp_path / 'no'}: the folder is")):
+    with pytest.raises(CheckpointError, match=re.escape(f"{tmp_path / 'no'}: ")):
         load_tree(tmp_path / "no")
 
 
@@ -184,42 +168,25 @@ def test_what_killed_writers_left_is_removed_and_other_files_stay(tmp_path) -> N
     assert names(tmp_path) == ["000001-step-100", "notes.txt"]
 
 
-def test_mappings_are_states_and_other_things_are_not(tmp_path) -> None:
-    checkpoints = Checkpoints(tmp_path / "new")
-    with pytest.raises(TypeError, match="state must be a mapping, got list"):
-        checkpoints.save([1], 1)
-    with pytest.raises(TypeError, match=re.escape("state['a'][0] is a builtins.object")):
-        checkpoints.save({"a": [object()]}, 1)
-    with pytest.raises(ValueError, match="step must be at least 0, got -1"):
-        checkpoints.save({}, -1)
-    with pytest.raises(TypeError, match="step must be an int"):
-        checkpoints.save({}, 1.5)
+@pytest.mark.parametrize(
+    ("keep", "tree", "step", "text"),
+    [
+        (0, {}, 1, "keep must be at least 1, got 0"),
+        (2, [1], 1, "state must be a mapping, got list"),
+        (2, {"a": [object()]}, 1, "state['a'][0] is a builtins.object"),
+        (2, {}, -1, "step must be at least 0, got -1"),
+        (2, {}, 1.5, "step must be an int"),
+    ],
+)
+def test_arguments_that_make_no_sense_are_named_and_leave_nothing(tmp_path, keep, tree, step, text):
+    with pytest.raises((TypeError, ValueError), match=re.escape(text)):
+        Checkpoints(tmp_path / "new", keep).save(tree, step)
     assert names(tmp_path) == []
-    checkpoints.save(OrderedDict(a=1), np.int64(3))
-    assert checkpoints.load().state == {"a": 1}
-
-
-@pytest.mark.parametrize("keep", [0, -1, 1.5, True])
-def test_keep_must_be_a_whole_number(tmp_path, keep) -> None:
-    with pytest.raises((ValueError, TypeError), match="keep must be"):
-        Checkpoints(tmp_path, keep)
 
 
 # Damage.
 
 FILES = ("tensors.safetensors", "state.json", "SHA256SUMS")
-
-
-def truncate(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:-7])
-
-
-def lengthen(path: Path) -> None:
-    path.write_bytes(path.read_bytes() + b" ")
-
-
-def empty(path: Path) -> None:
-    path.write_bytes(b"")
 
 
 def flip(path: Path) -> None:
@@ -228,19 +195,22 @@ def flip(path: Path) -> None:
     path.write_bytes(content)
 
 
-def make_folder(path: Path) -> None:
-    path.unlink()
-    path.mkdir()
+DAMAGES = {
+    "shorter": lambda path: path.write_bytes(path.read_bytes()[:-7]),
+    "longer": lambda path: path.write_bytes(path.read_bytes() + b" "),
+    "empty": lambda path: path.write_bytes(b""),
+    "flipped": flip,
+    "missing": Path.unlink,
+    "folder": lambda path: path.rename(path.with_name("other")) and path.mkdir(),
+}
 
 
-DAMAGES = (truncate, lengthen, empty, flip, Path.unlink, make_folder)
-
-
-@pytest.mark.parametrize(("file", "damage"), [*itertools.product(FILES, DAMAGES)])
+@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_newest_gives_the_one_before_and_says_so(tmp_path, file, damage) -> None:
     saved(tmp_path, 3)
     newest = tmp_path / "000003-step-300"
-    damage(newest / file)
+    DAMAGES[damage](newest / file)
     loaded = Checkpoints(tmp_path).load()
     assert_same(loaded.state, state(2))
     assert loaded.step == 200
@@ -267,7 +237,7 @@ def test_a_bad_sector_gives_the_one_before(tmp_path, monkeypatch) -> None:
 
 def test_if_none_is_intact_all_reasons_are_told_in_one_line(tmp_path) -> None:
     saved(tmp_path, 2)
-    truncate(tmp_path / "000001-step-100" / "tensors.safetensors")
+    flip(tmp_path / "000001-step-100" / "tensors.safetensors")
     flip(tmp_path / "000002-step-200" / "state.json")
     with pytest.raises(CheckpointError) as error:
         Checkpoints(tmp_path).load()

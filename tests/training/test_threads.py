@@ -163,10 +163,9 @@ def test_numbers_that_make_no_sense_are_named(start, most) -> None:
 
 def test_small_networks_are_those_of_vectors_with_few_weights() -> None:
     few, many = [torch.zeros(100, 30), torch.zeros(30)], [torch.zeros(1000, 301)]
-    assert is_small(few, (4,))
-    assert is_small(few, ())
-    assert not is_small(many, (4,))
-    assert not is_small(few, (4, 84, 84))
+    assert is_small(few)
+    assert not is_small(many)
+    assert not is_small([*few, torch.zeros(2, 4, 8, 8)])
 
 
 def test_threads_are_put_back() -> None:

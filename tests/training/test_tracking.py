@@ -2,6 +2,7 @@
 
 import copy
 import itertools
+import sys
 from collections import deque
 from types import SimpleNamespace
 
@@ -17,7 +18,8 @@ from ptan.training.images import draw_distributions
 from ptan.training.loop import Record, train
 from ptan.training.tracking import EpisodeStatistics, Tracker
 
-from .tracked import Asked, Clock, Counting, MemoryLog, Rows, expected_lines
+from .state_trees import assert_same
+from .tracked import Asked, Clock, MemoryLog, Rows, Silent, expected_lines
 
 
 def plain_records(count: int, steps: int = 4) -> list[Record]:
@@ -27,16 +29,13 @@ def plain_records(count: int, steps: int = 4) -> list[Record]:
 def tracked(records, algorithm=None, rows: Rows | None = None, **settings_) -> MemoryLog:
     """What a tracker writes of some records."""
     log = MemoryLog()
-    arguments = {"rng": 0, **settings_}
-    tracker = Tracker(algorithm or Counting(), rows or Rows(), [log], **arguments)
+    tracker = Tracker(algorithm or Silent(), rows or Rows(), [log], **{"rng": 0, **settings_})
     for record in records:
         tracker.record(record)
     return log
 
 
-EPISODES = st.lists(
-    st.tuples(st.floats(-1e6, 1e6), st.integers(1, 1000)), max_size=3
-)  # of one record
+EPISODES = st.lists(st.tuples(st.floats(-1e6, 1e6), st.integers(1, 1000)), max_size=3)
 
 
 @st.composite
@@ -65,7 +64,7 @@ def play(tracker: Tracker, clock: Clock, origin: float, records, times) -> None:
 def test_lines_are_those_worked_out_from_the_records(stream, every, window) -> None:
     records, times = stream
     clock, logs = Clock(64.0), [MemoryLog(), MemoryLog()]
-    tracker = Tracker(Counting(), Rows(), logs, window=window, every=every, rng=0, clock=clock)
+    tracker = Tracker(Silent(), Rows(), logs, window=window, every=every, rng=0, clock=clock)
     play(tracker, clock, 64.0, records, times)
     wanted = expected_lines(records, times, window=window, every=every)
     assert logs[0].lines == [(at, pytest.approx(values, 1e-9, 1e-9)) for at, values in wanted]
@@ -90,11 +89,9 @@ def test_a_resumed_run_writes_the_same_lines_to_the_bit(stream, every, stop) -> 
     first.record(Record(10**6, 10**6, {"loss": 1e9}, [(1e9, 1)]))  # nothing of this is in it
     log.lines = [line for line in log.lines if line[0] < 10**6]
 
-    clock = Clock(1024.0)
     # Its own rng and rows differ: the states that are held out come from the checkpoint.
     asked, rows = Asked(asked_before=stop // 3), Rows(3 if stop else 20)
-    second = Tracker(asked, rows, [log], rng=99, clock=clock, **settings_)
-    clock.now = 2048.0
+    second = Tracker(asked, rows, [log], rng=99, clock=(clock := Clock(2048.0)), **settings_)
     second.load_state_dict(state)
     play(second, clock, 2048.0 - (times[stop - 1] if stop else 0), records[stop:], times[stop:])
     assert without_speed(log.lines) == without_speed(whole.lines)
@@ -108,13 +105,10 @@ def without_speed(lines) -> list:
     return [line for line in others if line[1]]
 
 
-# When losses and other metrics are read.
-
-
 def test_no_loss_is_read_before_its_line_is_due() -> None:
     """A tensor without data raises when it is read."""
     unread = torch.zeros((), device="meta")
-    tracker = Tracker(Counting(), Rows(), [log := MemoryLog()], every=100, rng=0)
+    tracker = Tracker(Silent(), Rows(), [log := MemoryLog()], every=100, rng=0)
     for record in plain_records(99):
         tracker.record(Record(record.env_steps, record.updates, {"loss": unread}, [(1.0, 2)]))
     assert {tag.split("/")[0] for _, values in log.lines for tag in values} == {"episodes"}
@@ -122,34 +116,17 @@ def test_no_loss_is_read_before_its_line_is_due() -> None:
         tracker.record(Record(400, 100, {"loss": unread}, []))
 
 
-def test_updates_may_come_several_at_a_time() -> None:
-    records = [Record(n, n, {"loss": float(n)}, []) for n in (12, 15, 39, 41)]
-    log = tracked(records, Counting(env_steps=5, updates=9), every=10)
-    assert log.points("train/avg_loss") == [(12, 12.0), (39, 27.0), (41, 41.0)]
-
-
 def test_metrics_may_have_gradients() -> None:
     """PyTorch warns where such a tensor is read as it is, and warnings are errors here."""
     grown = torch.tensor(3.0, requires_grad=True)
-    records = [
-        Record(i, i, {"loss": x, "entropy": grown * 2}, []) for i, x in ((1, 1.0), (2, grown))
-    ]
+    records = [Record(i, i, {"loss": x, "entropy": grown * 2}, []) for i, x in ((1, 1), (2, grown))]
     log = tracked(records, every=2)
     assert log.points("train/avg_loss") == [(2, 2.0)]
     assert log.points("train/entropy") == [(2, 6.0)]
 
 
-def test_the_steps_before_the_first_update_are_no_speed_of_training() -> None:
-    clock = Clock(0.0)
-    tracker = Tracker(Counting(), Rows(), [log := MemoryLog()], every=3, rng=0, clock=clock)
-    for updates, now in ((1, 50.0), (2, 51.0), (3, 52.0), (6, 56.0)):
-        clock.now = now
-        tracker.record(Record(1000 + 10 * updates, updates, {}, []))
-    assert log.points("train/fps") == [(1030, 10.0), (1060, 7.5)]
-
-
 def test_episodes_of_a_warm_up_and_evaluations_are_written() -> None:
-    tracker = Tracker(Counting(), Rows(), [log := MemoryLog()], rng=0)
+    tracker = Tracker(Silent(), Rows(), [log := MemoryLog()], rng=0)
     tracker.on_episode(8, 2.0, 8)
     tracker.on_evaluation(9, SimpleNamespace(mean=4.5))
     episode = {"episodes/reward": 2.0, "episodes/steps": 8.0, "episodes/mean_reward": 2.0}
@@ -190,16 +167,15 @@ def test_a_collector_without_held_out_states_is_not_asked() -> None:
 
 
 def test_observations_may_be_nested() -> None:
-    class Nested(Counting):
-        def diagnostics(self, states):
-            return {"values": states["a"].sum()}
+    def show(states):
+        assert states["a"].tolist() == [0.0, 1.0, 2.0, 3.0]
+        return torch.eye(4)[:, None], torch.arange(4.0)
 
-        def return_distributions(self, states):
-            assert states["a"].tolist() == [0.0, 1.0, 2.0, 3.0]
-            return torch.eye(4)[:, None], torch.arange(4.0)
-
+    nested = SimpleNamespace(
+        diagnostics=lambda states: {"values": states["a"].sum()}, return_distributions=show
+    )
     rows = SimpleNamespace(held_out=lambda n, rng: {"a": np.arange(5.0)})
-    log = tracked(plain_records(10), Nested(), rows, diagnostics_every=1)
+    log = tracked(plain_records(10), nested, rows, diagnostics_every=1)
     assert log.points("values/values")[0] == (4, 10.0)
     assert len(log.images) == 4
 
@@ -218,15 +194,12 @@ def test_images_show_the_distributions_of_the_first_states() -> None:
 
 
 def test_images_are_left_out_without_distributions_or_pillow(monkeypatch) -> None:
-    class Plain(Asked):
-        def return_distributions(self, states):
-            return None
-
     def images(algorithm) -> int:
         return len(tracked(plain_records(10), algorithm, Rows(9), diagnostics_every=1).images)
 
-    assert (images(Asked()), images(Plain())) == (4, 0)
-    monkeypatch.setitem(__import__("sys").modules, "PIL", None)  # then no log shows any
+    assert images(Asked()) == 4
+    assert images(SimpleNamespace(return_distributions=lambda states: None)) == 0
+    monkeypatch.setitem(sys.modules, "PIL", None)  # then no log shows any
     assert images(Asked()) == 0
 
 
@@ -234,139 +207,96 @@ def test_images_are_left_out_without_distributions_or_pillow(monkeypatch) -> Non
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "error"),
-    [
-        ("window", 0, ValueError),
-        ("every", 0, ValueError),
-        ("every", 1.5, TypeError),
-        ("diagnostics_every", -1, ValueError),
-        ("held_out", 0, ValueError),
-        ("rng", "seed", TypeError),
-    ],
+    "wrong",
+    [{"window": 0}, {"every": 1.5}, {"diagnostics_every": -1}, {"held_out": 0}, {"rng": "seed"}],
+    ids=str,
 )
-def test_arguments_that_make_no_sense_are_named(name, value, error) -> None:
-    with pytest.raises(error, match=name):
-        Tracker(Counting(), Rows(), [], **{"rng": 0, name: value})
+def test_arguments_that_make_no_sense_are_named(wrong) -> None:
+    with pytest.raises((TypeError, ValueError), match=next(iter(wrong))):
+        Tracker(Silent(), Rows(), [], **{"rng": 0, **wrong})
 
 
-def same(a, b) -> bool:
-    if isinstance(a, dict):
-        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
-    return np.array_equal(a, b) if isinstance(a, np.ndarray) else a == b
-
-
-@pytest.mark.parametrize(
-    ("entry", "value"),
-    [
-        ("episodes", {}),
-        ("rng", {"bit_generator": "another"}),
-        ("more", 1),
-    ],
-)
-def test_a_state_that_does_not_fit_changes_nothing(entry, value) -> None:
+@pytest.mark.parametrize("wrong", [{"episodes": {}}, {"rng": {"bit_generator": 1}}, {"more": 1}])
+def test_a_state_that_does_not_fit_changes_nothing(wrong) -> None:
     tracker, other = (Tracker(Asked(), Rows(20), [], every=4, rng=i, clock=Clock()) for i in (1, 2))
     for record in plain_records(6):
         tracker.record(Record(record.env_steps, record.updates, record.metrics, [(1.0, 2)]))
     before = copy.deepcopy(tracker.state_dict())
     with pytest.raises((TypeError, ValueError)):
-        tracker.load_state_dict({**other.state_dict(), entry: value})
-    assert same(tracker.state_dict(), before)
+        tracker.load_state_dict({**other.state_dict(), **wrong})
+    assert_same(tracker.state_dict(), before)
 
 
 # Episodes.
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.integers(1, 5), EPISODES, EPISODES)
-def test_episode_statistics(window, first, second) -> None:
-    statistics, newest = EpisodeStatistics(window), deque(maxlen=window)
-    loaded = EpisodeStatistics(window)
+@given(st.integers(1, 5), st.integers(1, 5), EPISODES, EPISODES)
+def test_episode_statistics_go_on_with_the_newest_of_another_window(
+    window, other, first, second
+) -> None:
+    whole, loaded = EpisodeStatistics(window), EpisodeStatistics(other)
+    newest, kept = deque(maxlen=window), deque(maxlen=other)
     loaded.on_episode(0, 77.0, 7)
     for count, (reward, steps) in enumerate(first + second):
         if count == len(first):
-            loaded.load_state_dict(copy.deepcopy(statistics.state_dict()))
+            loaded.load_state_dict(copy.deepcopy(whole.state_dict()))
+            kept.extend(newest)
+        whole.on_episode(0, reward, steps)
+        newest.append(reward)
+        assert whole.mean == pytest.approx(np.mean(newest), abs=1e-9)
+        assert (whole.count, whole.last) == (count + 1, (reward, steps))
         if count >= len(first):
             loaded.on_episode(0, reward, steps)
-        assert statistics.mean == (pytest.approx(np.mean(newest), abs=1e-9) if newest else None)
-        statistics.on_episode(0, reward, steps)
-        newest.append(reward)
-        assert (statistics.count, statistics.last) == (count + 1, (reward, steps))
-    if second:
-        assert (loaded.mean, loaded.count) == (statistics.mean, statistics.count)
-
-
-def test_a_shorter_window_keeps_the_newest_of_a_loaded_one() -> None:
-    long, short = EpisodeStatistics(4), EpisodeStatistics(2)
-    for i in range(6):
-        long.on_episode(i, float(i), 1)
-    short.load_state_dict(long.state_dict())
-    assert (short.mean, short.count, short.last) == (4.5, 6, (5.0, 1))
+            kept.append(reward)
+            assert loaded.mean == pytest.approx(np.mean(kept), abs=1e-9)
+            assert (loaded.count, loaded.last) == (whole.count, whole.last)
+    assert EpisodeStatistics().mean is None
 
 
 # A real run is the same, to the bit, whether it is watched or not.
 
 SMALL = {"batch_size": 8, "replay_size": 300, "warm_up": 30, "hidden": 8, "eps_steps": 50}
+RAINBOW = {"n_atoms": 11, "steps_per_update": 3, "sync_every": 5}
+TAGS = {"train/avg_loss", "train/fps", "values/values"}
+HEADS = {"values/adv", "values/val"}
 CONFIGS = {
-    "plain": (DQNConfig(**SMALL), {"epsilon"}, {"values"}),
-    "dueling": (DQNConfig(**SMALL, dueling=True), {"epsilon"}, {"values", "adv", "val"}),
+    "plain": (DQNConfig(**SMALL), {"train/epsilon"}),
+    "dueling": (DQNConfig(**SMALL, dueling=True), {"train/epsilon"} | HEADS),
     "rainbow": (
-        DQNConfig.rainbow(**SMALL, n_atoms=11, steps_per_update=3, sync_every=5),
-        {"beta"},
-        {"values", "adv", "val", "snr_1", "snr_2", "snr_3", "snr_4"},
+        DQNConfig.rainbow(**SMALL, **RAINBOW),
+        {"train/beta", *HEADS, *(f"values/snr_{i}" for i in range(1, 5))},
     ),
 }
 
 
-def parts(config: DQNConfig):
-    env = gymnasium.make_vec("CartPole-v1", num_envs=3, vectorization_mode="sync")
-    algorithm = DQN(env.single_observation_space, env.single_action_space, config)
-    return algorithm, algorithm.collector(env)
-
-
-def flat(tree) -> list:
-    """The leaves of a state, comparable."""
-    if isinstance(tree, dict):
-        return [leaf for key in tree for leaf in (key, *flat(tree[key]))]
-    if isinstance(tree, list | tuple):
-        return [leaf for part in tree for leaf in flat(part)]
-    return [np.asarray(tree).tolist()]
-
-
 @pytest.mark.parametrize("name", CONFIGS)
 def test_watching_changes_nothing_and_tags_are_those_of_the_switches(name) -> None:
-    config, of_training, of_values = CONFIGS[name]
-    algorithm, collector = parts(config)
-    alone = list(itertools.islice(train(algorithm, collector), 90))
+    config, tags = CONFIGS[name]
 
-    watched, its_collector = parts(config)
-    clock, log = Clock(0.0), MemoryLog()
-    periods = {"every": 10, "diagnostics_every": 5, "window": 5}
-    tracker = Tracker(watched, its_collector, [log], held_out=20, rng=0, clock=clock, **periods)
+    def run(watched: bool) -> tuple[list[Record], list[dict], MemoryLog]:
+        env = gymnasium.make_vec("CartPole-v1", num_envs=3, vectorization_mode="sync")
+        algorithm = DQN(env.single_observation_space, env.single_action_space, config)
+        collector, log = algorithm.collector(env), MemoryLog()
+        periods = {"every": 10, "diagnostics_every": 5, "window": 5, "held_out": 20}
+        tracker = Tracker(algorithm, collector, [log], rng=0, **periods)
+        records = []
+        for record in itertools.islice(train(algorithm, collector), 90):
+            if watched:
+                tracker.record(record)
+                tracker.state_dict()
+            records.append(record)
+        assert algorithm.net.training
+        return records, [algorithm.state_dict(), collector.buffer.rng.bit_generator.state], log
+
     drawn_before = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
-    records = []
-    for record in itertools.islice(train(watched, its_collector), 90):
-        clock.now += 1
-        tracker.record(record)
-        tracker.state_dict()
-        records.append(record)
+    records, state, log = run(watched=True)
     assert torch.equal(torch.get_rng_state(), drawn_before[0])
     np.testing.assert_array_equal(np.random.get_state()[1], drawn_before[1])  # noqa: NPY002
-    assert [flat(record.metrics) for record in records] == [flat(r.metrics) for r in alone]
-    assert [record.episodes for record in records] == [record.episodes for record in alone]
-    assert flat(watched.state_dict()) == flat(algorithm.state_dict())
-    assert its_collector.buffer.rng.bit_generator.state == collector.buffer.rng.bit_generator.state
-    assert watched.net.training
+    others, its_state, _ = run(watched=False)
+    assert [record.metrics for record in records] == [record.metrics for record in others]
+    assert [record.episodes for record in records] == [record.episodes for record in others]
+    assert_same(state, its_state)
     assert len(log.images) == (4 if config.distributional else 0)
-
-    values = {tag for _, line in log.lines for tag in line if tag.startswith("values/")}
-    assert values == {f"values/{tag}" for tag in of_values}
-    wanted = expected_lines(records, [1.0 + i for i in range(90)], window=5, every=10)
-    others = [
-        (step, {tag: value for tag, value in line.items() if tag not in values})
-        for step, line in log.lines
-    ]
-    assert [line for line in others if line[1]] == [
-        (step, pytest.approx(line, rel=1e-6)) for step, line in wanted
-    ]
-    tags = {tag for _, line in wanted for tag in line if tag.startswith("train/")}
-    assert tags == {f"train/{tag}" for tag in {"avg_loss", "fps"} | of_training}
+    found = {tag for _, line in log.lines for tag in line if not tag.startswith("episodes/")}
+    assert found == TAGS | tags

@@ -1,7 +1,5 @@
 """Fakes for trackers, and what they should write, worked out again from the records."""
 
-from typing import Any
-
 import numpy as np
 import torch
 
@@ -31,9 +29,6 @@ class MemoryLog:
     def image(self, step, name, pixels, /) -> None:
         self.images.append((step, name, pixels))
 
-    def close(self) -> None:
-        """Nothing to close."""
-
     def points(self, tag: str) -> list[tuple[int, float]]:
         return [(step, values[tag]) for step, values in self.lines if tag in values]
 
@@ -49,25 +44,14 @@ class Rows:
         return np.stack([numbers, -numbers], axis=1)
 
 
-class Counting:
-    """Counters and nothing else: an algorithm that cannot be asked anything."""
-
-    def __init__(self, env_steps: int = 0, updates: int = 0) -> None:
-        self.config: Any = None
-        self.env_steps, self.updates = env_steps, updates
-
-    def on_steps(self, n_steps, /) -> None:
-        """Not called by trackers."""
-
-    def update(self, data, /) -> dict:
-        raise AssertionError("a tracker never updates")
+class Silent:
+    """An algorithm that cannot be asked anything."""
 
 
-class Asked(Counting):
+class Asked:
     """Says what it was asked about."""
 
     def __init__(self, asked_before: int = 0) -> None:
-        super().__init__()
         self.asked_before = asked_before
         self.seen: list[np.ndarray] = []
         self.shown: list[np.ndarray] = []

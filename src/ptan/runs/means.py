@@ -29,9 +29,8 @@ def chosen_threads(
     """
     parameters = [one for step in algorithm.optimizers.values() for one in step.parameters()]
     elsewhere = any(one.device.type != "cpu" for one in parameters)
-    images = (1, 1) if any(one.ndim == 4 for one in parameters) else ()
     fixed = settings.threads or (settings.exact and state.threads)
-    if not fixed and (settings.exact or elsewhere or is_small(parameters, images)):
+    if not fixed and (settings.exact or elsewhere or is_small(parameters)):
         fixed = 1
     with torch_threads(fixed or state.threads or 1):
         tuner = [] if fixed else [ThreadTuner(state.threads or 1, report=say)]

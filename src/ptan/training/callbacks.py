@@ -4,7 +4,7 @@
     for record in train(algorithm, collector):
         callbacks.record(record)
 
-`ptan.train` calls the same methods, and those for evaluations and checkpoints.
+A run of `ptan.runs` calls the same methods, and those for evaluations and checkpoints.
 """
 
 from collections.abc import Iterable
@@ -66,6 +66,9 @@ class Callback:
             self.on_update(record)
 
 
+_EVENTS = tuple(name for name in vars(Callback) if name.startswith("on_"))
+
+
 class Callbacks(Callback):
     """Several callbacks as one, called in their order; objects with any of `Callback`'s methods.
 
@@ -74,22 +77,17 @@ class Callbacks(Callback):
     """
 
     def __init__(self, callbacks: Iterable[object]) -> None:
-        self._callbacks = list(callbacks)
-        for callback in self._callbacks:
-            if not any(callable(getattr(callback, name, None)) for name in _EVENTS):
+        callbacks = list(callbacks)
+        for one in callbacks:
+            if not any(callable(getattr(one, name, None)) for name in _EVENTS):
                 raise TypeError(
-                    f"callbacks must have any of the methods {', '.join(_EVENTS)}, got {callback!r}"
+                    f"callbacks must have any of the methods {', '.join(_EVENTS)}, got {one!r}"
                 )
         for name in _EVENTS:
-            setattr(self, name, partial(self._call_all, name))
-
-    def _call_all(self, name: str, *arguments: object) -> None:
-        for callback in self._callbacks:
-            getattr(callback, name, _ignore)(*arguments)
+            methods = [getattr(one, name) for one in callbacks if hasattr(one, name)]
+            setattr(self, name, partial(_call_all, methods))
 
 
-def _ignore(*_: object) -> None:
-    """For the methods that a callback does not have."""
-
-
-_EVENTS = tuple(name for name in vars(Callback) if name.startswith("on_"))
+def _call_all(methods: Iterable[Any], *arguments: object) -> None:
+    for method in methods:
+        method(*arguments)

@@ -1,11 +1,5 @@
 """Checkpoints of a run that survive kills, power cuts and damaged disks.
 
-    checkpoints = Checkpoints(folder)
-    checkpoints.save({"algorithm": algorithm.state_dict()}, step=algorithm.env_steps)
-    …
-    if (loaded := checkpoints.load()) is not None:
-        algorithm.load_state_dict(loaded.state["algorithm"])
-
     000003-step-20000/           the newest; it got this name when all of it was on the disk
         tensors.safetensors      the numbers of all arrays and tensors
         state.json               everything else, see `ptan.training.state_tree`
@@ -28,12 +22,13 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from ptan.common.checks import whole_number
+from ptan.common.types import SavedState, State
 from ptan.training.durable import PARTIAL, make_folder, sync
 from ptan.training.state_tree import decode, encode
 
 __all__ = ["CheckpointError", "Checkpoints", "LoadedCheckpoint", "load_tree", "save_tree"]
 
-FORMAT = ("ptan.state_tree", 2)  # another number when older programs could not read the files
+FORMAT = {"format": "ptan.state_tree", "version": 2}  # 3 where older programs cannot read it
 STATE, TENSORS, SUMS = "state.json", "tensors.safetensors", "SHA256SUMS"
 
 _NAME = re.compile(r"([0-9]{6,})-step-([0-9]+)")
@@ -46,13 +41,13 @@ class CheckpointError(RuntimeError):
 class LoadedCheckpoint(NamedTuple):
     """What `Checkpoints.load` found, and a line for people on each newer one that is damaged."""
 
-    state: dict[str, Any]
+    state: State
     step: int
     path: Path
     warnings: list[str]
 
 
-def save_tree(path: str | os.PathLike[str], tree: Any) -> None:
+def save_tree(path: str | os.PathLike[str], tree: object) -> None:
     """Write a state tree as a new folder, which is there whole or not at all.
 
     Contiguous arrays and tensors on the CPU are written from where they lie: saving a buffer of
@@ -65,8 +60,7 @@ def save_tree(path: str | os.PathLike[str], tree: Any) -> None:
     """
     folder = Path(path).absolute()
     document, arrays = encode(tree)
-    content = {"format": FORMAT[0], "version": FORMAT[1], "state": document}
-    text = json.dumps(content, allow_nan=False) + "\n"
+    text = json.dumps({**FORMAT, "state": document}, allow_nan=False) + "\n"
     if folder.exists():
         raise FileExistsError(f"{folder} exists already")
     make_folder(folder.parent)
@@ -90,9 +84,8 @@ def load_tree(path: str | os.PathLike[str]) -> Any:
     """Read a state tree that `save_tree` has written, after comparing all bytes with checksums.
 
     Raises:
-        CheckpointError: the folder or a file in it is missing, damaged, or of another format or
-            version; names the path and the reason.
-        OSError: it cannot be read; names the path.
+        CheckpointError: a file is missing, damaged, of another format or version, or cannot be
+            read; names the path and the reason.
     """
     folder = Path(path).absolute()
     try:
@@ -101,15 +94,10 @@ def load_tree(path: str | os.PathLike[str]) -> Any:
             damaged = [line.split()[1] for line in lines if line not in sums] or [SUMS]
             raise ValueError(f"{' and '.join(damaged)} does not fit the checksums in {SUMS}")
         match json.loads((folder / STATE).read_bytes()):
-            case {"format": name, "version": number, "state": state} if (name, number) == FORMAT:
+            case {"state": state, **about} if about == FORMAT:
                 return decode(state, load_file(folder / TENSORS))
-        raise ValueError(f"{STATE} must be of format {FORMAT[0]}, version {FORMAT[1]}")
-    except (FileNotFoundError, NotADirectoryError) as error:
-        missing = Path(error.filename).name if folder.is_dir() else "the folder"
-        raise CheckpointError(f"{folder}: {missing} is missing") from None
-    except (OSError, MemoryError):
-        raise
-    except Exception as error:  # a damaged file can make JSON, safetensors and PyTorch raise any
+        raise ValueError(f"{STATE} must be of {FORMAT}")
+    except Exception as error:  # JSON, safetensors and PyTorch raise any for damaged files
         raise CheckpointError(f"{folder}: {error}") from None
 
 
@@ -135,7 +123,7 @@ class Checkpoints:
         self.keep = whole_number("keep", keep)
         self._damaged: set[Path] = set()
 
-    def save(self, state: Mapping[str, Any], step: int) -> Path:
+    def save(self, state: SavedState, step: int) -> Path:
         """Save a state tree in a folder of its own, and remove checkpoints that are too many.
 
         The newest is the one that was saved last, even if its environment steps are fewer.
@@ -163,7 +151,7 @@ class Checkpoints:
         for _, step, path in self._saved():
             try:
                 state = load_tree(path)
-            except (CheckpointError, OSError) as error:
+            except CheckpointError as error:
                 self._damaged.add(path)
                 complaints.append(f"checkpoint {error}")
                 continue

@@ -21,12 +21,8 @@ def draw_distributions(probabilities: ArrayLike, atoms: ArrayLike) -> NDArray[np
         probabilities: (A, n_atoms) floats. Those of a network that has diverged are drawn as 0.
         atoms: (n_atoms,) returns that the atoms stand for, at least two, evenly spaced and rising.
 
-    Returns:
-        (H, W, 3) uint8, of equal size for all states of one network.
-
-    Raises:
-        ValueError: shapes that do not fit.
-        ImportError: Pillow, which TensorBoard brings, is not installed.
+    Returns (H, W, 3) uint8, of equal size for all states of one network. Raises ImportError where
+    Pillow, which TensorBoard brings, is not installed.
     """
     chances, supports = np.array(probabilities, np.float64), np.asarray(atoms, np.float64)
     try:

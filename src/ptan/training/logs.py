@@ -2,9 +2,9 @@
 
 import json
 import math
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from time import perf_counter
 from typing import Any, Protocol
 
 import numpy as np
@@ -28,12 +28,12 @@ class Log(Protocol):
         """Write out everything and release the files. A second call does nothing."""
 
 
-class JsonLinesLog:
+class JsonLinesLog(Log):
     """Writes numbers to a text file, to be read while the run goes on and after it was killed.
 
     Each call of `scalars` adds one line, `{"env_steps": 200, "seconds": 1.5, "train/fps": 133.0}`,
     and hands it to the operating system at once. NaN and the infinities, which JSON does not know,
-    are written as null. `clock` tells seconds from any point in time.
+    are written as null. Images are left out.
 
     A run that is resumed at `truncate_after` environment steps goes on with the file, without its
     lines of later steps and a torn last one; None begins a new file.
@@ -43,13 +43,7 @@ class JsonLinesLog:
         ValueError: the file has a line of something else. It is left as it is.
     """
 
-    def __init__(
-        self,
-        path: Path | str,
-        *,
-        truncate_after: int | None = None,
-        clock: Callable[[], float] = time.perf_counter,
-    ) -> None:
+    def __init__(self, path: Path | str, *, truncate_after: int | None = None) -> None:
         self.path = Path(path)
         end, seconds = 0, 0.0
         if truncate_after is not None:
@@ -61,21 +55,18 @@ class JsonLinesLog:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._file = self.path.open("xb" if truncate_after is None else "ab")
         self._file.truncate(end)
-        self._clock, self._start = clock, clock() - seconds
+        self._start = perf_counter() - seconds
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
-        """Add one line: environment steps so far, seconds, and numbers by tag."""
         numbers = {tag: float(x) if math.isfinite(x) else None for tag, x in values.items()}
-        seconds = round(self._clock() - self._start, 6)
+        seconds = round(perf_counter() - self._start, 6)
         line = json.dumps({"env_steps": int(step), "seconds": seconds, **numbers})
         self._file.write(line.encode() + b"\n")
         self._file.flush()
 
-    def image(self, step: int, name: str, pixels: NDArray[np.uint8]) -> None:
-        """Do nothing: images do not go into a text file."""
+    def image(self, step: int, name: str, pixels: NDArray[np.uint8]) -> None: ...
 
     def close(self) -> None:
-        """Close the file. A second call does nothing."""
         self._file.close()
 
 
@@ -104,7 +95,7 @@ def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             raise ValueError(f"{path}, line {i}: {error}") from None
 
 
-class TensorBoardLog:
+class TensorBoardLog(Log):
     """Writes numbers and images for TensorBoard, to be seen by `tensorboard --logdir FOLDER`.
 
     A run that is resumed at `truncate_after` environment steps hides what earlier files in the
@@ -125,14 +116,11 @@ class TensorBoardLog:
         self._writer = SummaryWriter(str(folder), purge_step=hidden_from, flush_secs=10)
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
-        """Draw a point in the curve of each tag."""
         for tag, value in values.items():
             self._writer.add_scalar(tag, value, step)
 
     def image(self, step: int, name: str, pixels: NDArray[np.uint8]) -> None:
-        """Show an image of (H, W, 3) uint8 under its name."""
         self._writer.add_image(name, pixels, step, dataformats="HWC")
 
     def close(self) -> None:
-        """Write out everything and close the files. A second call does nothing."""
         self._writer.close()

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from torch import Tensor
 
@@ -47,17 +47,18 @@ def train(
     another call. With `look_every`, a record comes after so many environment steps at the latest,
     even if no update was due, as in a warm-up.
     """
+    update = process_function(algorithm, collector)
     while True:
         data = next(collector) if look_every is None else collector.advance(look_every)
-        metrics = {} if data is None else _update(algorithm, collector, data)
+        metrics = {} if data is None else update(None, data)
         episodes = collector.pop_rewards_steps()
         yield Record(algorithm.env_steps, algorithm.updates, metrics, episodes, data is not None)
 
 
 def process_function(
     algorithm: Algorithm[D], collector: Collector[D]
-) -> Callable[[Any, D], dict[str, Tensor | float]]:
-    """The body of the same loop for a PyTorch Ignite engine, which is driven by the collector.
+) -> Callable[[object, D], dict[str, Tensor | float]]:
+    """The body of the loop, also for a PyTorch Ignite engine, which is driven by the collector.
 
         engine = Engine(process_function(algorithm, collector))
         engine.run(collector, epoch_length=10_000)
@@ -66,13 +67,9 @@ def process_function(
     handlers of `ptan.ignite`.
     """
 
-    def process(engine: Any, data: D) -> dict[str, Tensor | float]:  # noqa: ARG001
-        return _update(algorithm, collector, data)
+    def process(engine: object, data: D) -> dict[str, Tensor | float]:  # noqa: ARG001
+        update = algorithm.update(data)
+        collector.after(update)
+        return {**update.metrics, **collector.metrics}
 
     return process
-
-
-def _update(algorithm: Algorithm[D], collector: Collector[D], data: D) -> dict[str, Tensor | float]:
-    update = algorithm.update(data)
-    collector.after(update)
-    return {**update.metrics, **collector.metrics}

@@ -1,8 +1,8 @@
 """State trees as JSON and arrays, and back to the bit.
 
 A state tree is what every `state_dict` of the library returns: dicts with keys that are str or
-int, lists and tuples, of None, bool, int, float, str, NumPy arrays, NumPy scalars and torch
-tensors. What JSON cannot tell apart is an object with one of these tags (`$` begins no other key):
+int, lists and tuples, of None, bool, int, float, str, NumPy arrays and scalars, and torch tensors.
+What JSON cannot tell apart is an object with one of these tags (`$` begins no other key):
 
 | value | JSON |
 |---|---|
@@ -24,19 +24,20 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
+
+from ptan.common.types import Array
 
 __all__ = ["Arrays", "Json", "decode", "encode"]
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
-Arrays = dict[str, NDArray[Any]]
+Arrays = dict[str, Array]
 """C-contiguous arrays in the byte order of the machine, by their place in the tree."""
 
 _UNSIGNED = {1: torch.uint8, 2: torch.uint16}  # stand for the floats that NumPy lacks
 
 
-def encode(tree: Any) -> tuple[Json, Arrays]:
+def encode(tree: object) -> tuple[Json, Arrays]:
     """Take a state tree apart. Arrays and tensors are not copied where they lie as they should.
 
     Raises:
@@ -73,7 +74,7 @@ def _encode(value: Any, path: str, arrays: Arrays) -> Json:
     )
 
 
-def _encode_dict(value: Mapping[Any, Any], path: str, arrays: Arrays) -> Json:
+def _encode_dict(value: Mapping[Any, object], path: str, arrays: Arrays) -> Json:
     if wrong := [key for key in value if type(key) not in (str, int)]:
         raise TypeError(
             f"{path} has the key {wrong[0]!r}, which cannot be saved: it is no str or int"
@@ -84,7 +85,7 @@ def _encode_dict(value: Mapping[Any, Any], path: str, arrays: Arrays) -> Json:
     return {"$dict": [[key, item] for key, item in entries.items()]}
 
 
-def _numbers(tensor: Tensor, path: str) -> NDArray[Any]:
+def _numbers(tensor: Tensor, path: str) -> Array:
     """The numbers of a tensor, in its own memory if it is contiguous and on the CPU."""
     known = hasattr(np, str(tensor.dtype).removeprefix("torch."))
     storable = not tensor.is_complex() and (known or tensor.is_floating_point())
@@ -94,22 +95,20 @@ def _numbers(tensor: Tensor, path: str) -> NDArray[Any]:
             "cannot be saved"
         )
     plain = tensor.detach().cpu().resolve_neg().contiguous()
-    if not known:
-        plain = plain.view(_UNSIGNED[plain.dtype.itemsize])
-    numbers: NDArray[Any] = plain.numpy()
+    numbers: Array = (plain if known else plain.view(_UNSIGNED[plain.itemsize])).numpy()
     return numbers
 
 
-def decode(node: Any, arrays: Mapping[str, NDArray[Any]], path: str = "state") -> Any:
+def decode(node: Any, arrays: Mapping[str, Array], path: str = "state") -> Any:
     """Put a tree together again from its JSON and its arrays, which become part of it.
 
     Raises:
         TypeError, ValueError: there is something that `encode` does not write; mostly says where.
     """
-    if node is None or isinstance(node, bool | int | float | str):
-        return node
     if isinstance(node, list):
         return [decode(item, arrays, f"{path}[{i}]") for i, item in enumerate(node)]
+    if not isinstance(node, dict):
+        return node
     if not any(key.startswith("$") for key in node):
         return {key: decode(item, arrays, f"{path}[{key!r}]") for key, item in node.items()}
     match [*node.items()]:
@@ -124,15 +123,14 @@ def decode(node: Any, arrays: Mapping[str, NDArray[Any]], path: str = "state") -
     raise ValueError(f"{path} is no value of this format: {str(node)[:100]}")
 
 
-def _decoded_array(tag: str, dtype: str, array: NDArray[Any], path: str) -> Any:
+def _decoded_array(tag: str, dtype: str, array: Array, path: str) -> object:
     if tag == "$tensor":
-        wanted = getattr(torch, dtype, None)
-        if array.dtype.name == dtype:
-            return torch.from_numpy(array)
-        if isinstance(wanted, torch.dtype) and wanted.is_floating_point:
-            stored = torch.from_numpy(array)
-            if stored.dtype is _UNSIGNED.get(wanted.itemsize):
-                return stored.view(wanted)
+        tensor, wanted = torch.from_numpy(array), getattr(torch, dtype, None)
+        if tensor.dtype is wanted:
+            return tensor
+        floats = isinstance(wanted, torch.dtype) and wanted.is_floating_point and wanted
+        if floats and tensor.dtype is _UNSIGNED.get(floats.itemsize):
+            return tensor.view(floats)
     elif array.dtype.name == dtype and (tag == "$array" or array.ndim == 0):
         return array if tag == "$array" else array[()]
     raise ValueError(f"{path} must be {dtype[:30]}, got {array.dtype} of shape {array.shape}")

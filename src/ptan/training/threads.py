@@ -30,9 +30,10 @@ _SHARE = 0.05  # of the time that trials may lose
 _REST = 100  # updates' time between two trials at least
 
 
-def is_small(parameters: Iterable[Tensor], observation_shape: tuple[int, ...]) -> bool:
-    """Whether sharing the work of a network costs more than doing it: one thread is best then."""
-    return len(observation_shape) < 2 and sum(one.numel() for one in parameters) <= 300_000
+def is_small(parameters: Iterable[Tensor]) -> bool:
+    """Whether one thread is best for a network: few weights, and none of convolutions."""
+    sizes = [math.inf if one.ndim > 2 else one.numel() for one in parameters]
+    return sum(sizes) <= 300_000
 
 
 @contextmanager
@@ -50,9 +51,9 @@ class ThreadTuner(Callback):
     """Sets the number of PyTorch's threads while training, by timing the updates themselves.
 
     The time from one update to the next, acting and stepping included, is compared with that under
-    half or twice as many threads: half when updates have become slow, as another process may have
-    begun; twice as many now and then, as it may have ended. A trial that goes badly is given up at
-    once; all of them together lose some 5 % of the time at most. `report` is told each change.
+    half as many threads when updates have become slow, as another process may have begun, and under
+    twice as many now and then. A trial that goes badly is given up at once; all of them together
+    lose some 5 % of the time at most. `report` is told each change.
 
     Sums of floats depend on the number: runs that are to be repeated to the bit need a fixed one.
     """
@@ -80,7 +81,6 @@ class ThreadTuner(Callback):
         torch.set_num_threads(self.threads)
 
     def on_update(self, record: Record, /) -> None:  # noqa: ARG002
-        """Time the update, and change the number of threads if that is due."""
         now = self._clock()
         if self._began is not None and self.most > 1:
             self._times.append(now - self._began)
@@ -91,13 +91,11 @@ class ThreadTuner(Callback):
         self._began = now
 
     def on_evaluation(self, *_: object) -> None:
-        """Leave this time out."""
-        self._began = None
+        self._began = None  # this is no time of an update
 
     on_checkpoint = on_evaluation
 
     def on_end(self, reason: str, /) -> None:  # noqa: ARG002
-        """End a trial."""
         self._use(self.threads)
 
     def _watch(self, now: float) -> None:

@@ -16,6 +16,7 @@ from ptan.algorithms.protocol import Algorithm
 from ptan.collectors import Collector
 from ptan.common.checks import check_entries, whole_number
 from ptan.common.generators import as_generator, check_generator_state, generator_state
+from ptan.common.types import Observations, SavedState, State
 from ptan.experience.recorder import map_arrays
 from ptan.training.callbacks import Callback, EvaluationResult
 from ptan.training.images import draw_distributions
@@ -24,9 +25,9 @@ from ptan.training.loop import Record
 
 __all__ = ["EpisodeStatistics", "Tracker"]
 
-_HoldOut = Callable[[int, np.random.Generator], Any]
-_Diagnostics = Callable[[Any], Mapping[str, float]]
-_Images = Callable[[Any], tuple[Tensor, Tensor] | None]
+_HoldOut = Callable[[int, np.random.Generator], Observations]
+_Diagnostics = Callable[[Observations], Mapping[str, float]]
+_Images = Callable[[Observations], tuple[Tensor, Tensor] | None]
 
 
 class EpisodeStatistics(Callback):
@@ -40,7 +41,6 @@ class EpisodeStatistics(Callback):
         self._returns: deque[float] = deque(maxlen=whole_number("window", window))
 
     def on_episode(self, env_steps: int, reward: float, steps: int, /) -> None:  # noqa: ARG002
-        """Count a finished episode."""
         self.last = float(reward), int(steps)
         self._returns.append(self.last[0])
         self.count += 1
@@ -50,11 +50,11 @@ class EpisodeStatistics(Callback):
         """Mean return of the last `window` episodes, of all while they are fewer; None of none."""
         return sum(self._returns) / len(self._returns) if self._returns else None
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> State:
         """All that it needs to go on."""
         return {"returns": np.array(self._returns), "count": self.count, "last": self.last}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state: SavedState) -> None:
         """Take over what `state_dict` returned; of a longer window, its newest episodes."""
         check_entries(state, self.state_dict())
         self.count, self.last = state["count"], state["last"]
@@ -75,6 +75,7 @@ class Tracker(Callback):
       update's other metrics
     * every `diagnostics_every` updates `values/…`: what the algorithm's `diagnostics`, if it has
       any, say of `held_out` states, and every tenth time images of its `return_distributions`
+    * after each evaluation `evaluation/reward`: the mean return
 
     The states are drawn from the collector with `rng` once, or for each look while it has fewer;
     without its method `held_out` there are none. Losses stay on the device until a line needs them.
@@ -99,60 +100,53 @@ class Tracker(Callback):
         self._logs = list(logs)
         self._every = whole_number("every", every)
         self._diagnostics_every = whole_number("diagnostics_every", diagnostics_every)
-        self._images_every = 10 * self._diagnostics_every
         self._n_held_out = whole_number("held_out", held_out)
         self._rng = as_generator(rng)
         self._hold_out: _HoldOut | None = getattr(collector, "held_out", None)
         self._diagnostics: _Diagnostics | None = getattr(algorithm, "diagnostics", None)
         self._distributions: _Images | None = getattr(algorithm, "return_distributions", None)
-        self._states: Any = None  # held out
+        self._states: Observations = None  # held out
         # All losses since the last line, not their sum, and those that are still on the device.
         self._losses: list[float] = []
         self._unread: list[Tensor] = []
-        self._updates = algorithm.updates
         self._line_start: tuple[int, float] | None = None  # env steps and seconds, for the speed
         self._clock = clock
 
     def on_episode(self, env_steps: int, reward: float, steps: int, /) -> None:
-        """Write what an episode brought."""
         self.episodes.on_episode(env_steps, reward, steps)
         values = {"reward": reward, "steps": steps, "mean_reward": self.episodes.mean or 0.0}
         self._write(env_steps, {f"episodes/{name}": value for name, value in values.items()})
 
     def on_update(self, record: Record, /) -> None:
-        """Write what is due after an update. Every one must be told."""
         if (loss := record.metrics.get("loss")) is not None:
             one = loss if isinstance(loss, Tensor) else torch.tensor(loss, dtype=torch.float64)
             self._unread.append(one.detach())
         # What came before the first update is no training.
         self._line_start = self._line_start or (record.env_steps, self._clock())
-        before, self._updates = self._updates, record.updates
-        values = self._line(record) if self._due(before, self._every) else {}
-        look = self._hold_out is not None and self._due(before, self._diagnostics_every)
+        values = {} if record.updates % self._every else self._line(record)
+        look = self._hold_out is not None and record.updates % self._diagnostics_every == 0
         if look and self._diagnostics:
             found = self._diagnostics(self._held_out())
             values |= {f"values/{name}": float(value) for name, value in found.items()}
         if values:
             self._write(record.env_steps, values)
-        if look and self._distributions and self._due(before, self._images_every):
+        if look and self._distributions and record.updates % (10 * self._diagnostics_every) == 0:
             few = map_arrays(lambda part: part[:4], self._held_out())
             self._draw(record.env_steps, self._distributions(few))
 
     def on_evaluation(self, env_steps: int, evaluation: EvaluationResult, /) -> None:
-        """Write the mean return."""
         self._write(env_steps, {"evaluation/reward": evaluation.mean})
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> State:
         """All that it needs to go on. Waits for the device."""
         return {
-            "updates": self._updates,
             "losses": np.array(self._read_losses(), np.float64),
             "episodes": self.episodes.state_dict(),
             "states": self._states,
             "rng": generator_state(self._rng),
         }
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state: SavedState) -> None:
         """Take over what `state_dict` returned, to write on as if never stopped, but for the speed.
 
         The logs are to be cut to the steps of the checkpoint, by their `truncate_after`.
@@ -161,13 +155,9 @@ class Tracker(Callback):
         check_generator_state(self._rng, state["rng"], "state['rng']")
         self.episodes.load_state_dict(state["episodes"])
         self._rng.bit_generator.state = state["rng"]
-        self._updates, self._line_start = state["updates"], None
+        self._line_start = None
         self._losses, self._unread = state["losses"].tolist(), []
         self._states = copy.deepcopy(state["states"])
-
-    def _due(self, before: int, every: int) -> bool:
-        """Whether a multiple of `every` updates was reached since there were `before`."""
-        return self._updates // every > before // every
 
     def _write(self, env_steps: int, values: Mapping[str, float]) -> None:
         for log in self._logs:
@@ -197,7 +187,7 @@ class Tracker(Callback):
             self._unread = []
         return self._losses
 
-    def _held_out(self) -> Any:
+    def _held_out(self) -> Observations:
         """The held-out states, drawn anew while they are too few."""
         if self._states is None or batch_size(self._states) < self._n_held_out:
             assert self._hold_out is not None
