@@ -21,6 +21,9 @@ Action: TypeAlias = Any
 Actions: TypeAlias = Any
 """Those of N environments: an array (N, *action), or a list of N."""
 
+Item: TypeAlias = Any
+"""What a source yields and a buffer keeps: a row, a tuple of rows, or any other object."""
+
 Env: TypeAlias = gymnasium.Env[Any, Any]
 VecEnv: TypeAlias = VectorEnv[Any, Any, Any]
 Space: TypeAlias = gymnasium.Space[Any]

@@ -9,6 +9,8 @@ All queries of one call walk down together, level by level: their cache misses t
 is what a large tree costs.
 """
 
+from functools import cache
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -86,8 +88,8 @@ def reduce_range(tree: Floats, offsets: Ints, start: int, end: int, minima: bool
 
 
 @njit(cache=True)
-def _descend(tree: Floats, offsets: Ints, rest: Floats) -> Ints:
-    """Walk from the root to a leaf for every prefix sum in `rest`, which is used up."""
+def descend(tree: Floats, offsets: Ints, rest: Floats) -> Ints:
+    """For each prefix sum x the smallest leaf i with sum(0 … i) > x; `rest` (n,) is used up."""
     nodes = np.zeros(rest.size, np.int64)
     touched = 0.0
     for level in range(offsets.size - 2, -1, -1):
@@ -123,17 +125,10 @@ def _descend(tree: Floats, offsets: Ints, rest: Floats) -> Ints:
 
 
 @njit(cache=True)
-def find(tree: Floats, offsets: Ints, prefix_sums: Floats) -> Ints:
-    """For each x the smallest leaf i with sum(0 … i) > x."""
-    found: Ints = _descend(tree, offsets, prefix_sums.copy())
-    return found
-
-
-@njit(cache=True)
 def sample(tree: Floats, offsets: Ints, uniforms: Floats) -> tuple[Ints, Floats]:
     """Leaves drawn in proportion to their values, and these values."""
     rest = uniforms * tree[tree.size - 1]
-    indices = _descend(tree, offsets, rest)
+    indices = descend(tree, offsets, rest)
     for j in range(indices.size):
         rest[j] = tree[indices[j]]
     return indices, rest
@@ -153,10 +148,10 @@ def empty_tree(capacity: int, minima: bool) -> tuple[Floats, Ints]:
     return tree, offsets
 
 
+@cache
 def warm() -> None:
-    """Compile the kernels, or load them from disk, before they are needed in a loop."""
+    """Compile the kernels, or load them from disk, once, before they are needed in a loop."""
     tree, offsets = empty_tree(1, False)
     set_leaves(tree, offsets, np.zeros(1, np.int64), np.ones(1), False)
     reduce_range(tree, offsets, 0, 1, False)
-    find(tree, offsets, np.zeros(1))
     sample(tree, offsets, np.zeros(1))

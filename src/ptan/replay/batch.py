@@ -1,23 +1,24 @@
 """What sampling gives: rows and columns of the same experience."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Generic, overload
+from typing import Any, Generic
 
 import numpy as np
 import torch
 from typing_extensions import TypeVar
 
 from ptan.common.checks import unit_interval
+from ptan.common.types import Array, Item, Observations
 from ptan.experience.coding import decode, encode, schema_of
 from ptan.experience.flags import TERMINATED, TRUNCATED
-from ptan.experience.layout import Array, Leaf, unflatten
+from ptan.experience.layout import Leaf, unflatten
 from ptan.experience.transitions import Transitions
 
 T = TypeVar("T", default=Any)
 """What columns are: `numpy.ndarray`, or `torch.Tensor` after `to`."""
 
 
-class Batch(Sequence[Any], Generic[T]):
+class Batch(Sequence[Item], Generic[T]):
     """A sequence of B rows that is also a set of columns; it never aliases a buffer.
 
     A target is always `rewards + discounts * V(last_states)`: the discount is gamma to the steps a
@@ -40,17 +41,17 @@ class Batch(Sequence[Any], Generic[T]):
 
     A field that a row class added is a column under its own name. Items that are no rows have no
     columns: reading one raises AttributeError. Reading `discounts` raises ValueError where a row
-    made by hand has none and gamma was not given.
+    made by hand has none and gamma was not given. Columns are made when they are first read.
 
     transitions  the exact record behind the columns (rewards as stored, discounts in float64);
                  None for items that are no rows
     """
 
     transitions: Transitions | None
-    states: Any
+    states: Observations
     actions: Any
     rewards: T
-    last_states: Any
+    last_states: Observations
     dones: T
     terminated: T
     truncated: T
@@ -64,39 +65,31 @@ class Batch(Sequence[Any], Generic[T]):
         self,
         transitions: Transitions | None,
         *,
-        items: list[Any] | None = None,
-        indices: Array | None = None,
-        weights: Array | None = None,
+        items: list[Item] | None = None,
+        indices: Any = None,
+        weights: Any = None,
         device: torch.device | None = None,
     ) -> None:
-        """A batch of a gathered record, or of items that are no rows.
-
-        Columns are made when they are first read.
-        """
         self.transitions = transitions
         self._items = items
-        self._indices = indices
-        self._weights = weights
         self._device = device
+        self.indices = indices if device is None else self._tensors(indices)
+        self.weights = weights if device is None else self._tensors(weights)
 
     def fill(self, dones: Array, discounts: Array | None) -> None:
         """Make the usual columns of single rows at once, with two that are at hand."""
-        rows, count = self.transitions, len(dones)
+        rows, count, columns = self.transitions, len(dones), self.__dict__
         assert rows is not None
         if type(rows.schema.state) is Leaf:
             block = rows.frames[0]
-            self.states, self.last_states = block[:count], block[count:]
-        else:
-            self.states, self.last_states = _observations(rows, 0), _observations(rows, 1)
-        columns: Any = self
-        columns.actions, columns.steps, columns.dones = rows.actions, rows.steps, dones
-        columns.rewards = rows.rewards.astype(np.float32)
-        columns.indices, columns.weights = self._indices, self._weights
+            columns["states"], columns["last_states"] = block[:count], block[count:]
+        columns["actions"], columns["steps"], columns["dones"] = rows.actions, rows.steps, dones
+        columns["rewards"] = rows.rewards.astype(np.float32)
         if discounts is not None:
-            columns.discounts = discounts
+            columns["discounts"] = discounts
 
     @classmethod
-    def from_rows(cls, rows: Iterable[Any], *, gamma: float | None = None) -> "Batch[Array]":
+    def from_rows(cls, rows: Iterable[Item], *, gamma: float | None = None) -> "Batch[Array]":
         """A batch of the given rows.
 
         Args:
@@ -113,17 +106,16 @@ class Batch(Sequence[Any], Generic[T]):
         if gamma is not None:
             unit_interval("gamma", gamma)
         schema = schema_of(items[0])
-        if schema is None:
-            return Batch(None, items=items)
-        return Batch(encode(schema, items, gamma).gather(), items=items)
+        record = None if schema is None else encode(schema, items, gamma).gather()
+        return Batch(record, items=items)
 
     def to(self, device: torch.device | str) -> "Batch[torch.Tensor]":
         """The same batch with tensors on `device`; uint8 stays uint8."""
         return Batch(
             self.transitions,
             items=self._items,
-            indices=self._indices,
-            weights=self._weights,
+            indices=self.indices,
+            weights=self.weights,
             device=torch.device(device),
         )
 
@@ -132,18 +124,14 @@ class Batch(Sequence[Any], Generic[T]):
     def __len__(self) -> int:
         return len(self._items or ()) if self.transitions is None else len(self.transitions)
 
-    @overload
-    def __getitem__(self, index: int) -> Any: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Any]: ...
-    def __getitem__(self, index: int | slice) -> Any:
+    def __getitem__(self, index: Any) -> Any:
         return self._rows[index]
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[Item]:
         return iter(self._rows)
 
     @property
-    def _rows(self) -> list[Any]:
+    def _rows(self) -> list[Item]:
         if self._items is None:
             self._items = [] if self.transitions is None else decode(self.transitions)
         return self._items
@@ -158,41 +146,35 @@ class Batch(Sequence[Any], Generic[T]):
         make, rows = _COLUMNS.get(name), self.__dict__.get("transitions")
         if make is not None and rows is not None:
             value = make(rows)
-        elif name in ("indices", "weights"):
-            value = self._indices if name == "indices" else self._weights
         elif rows is not None and name in rows.extras:
             value = rows.extras[name]
         elif make is not None:
             raise AttributeError(f"items that are no rows have no columns, so no {name!r}")
         else:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        value = self._tensors(value)
+        if self._device is not None:
+            value = self._tensors(value)
         setattr(self, name, value)
         return value
 
     def _tensors(self, value: Any) -> Any:
-        """A column, nested or None, as tensors where the batch has a device."""
-        if self._device is None or value is None:
-            return value
-        if isinstance(value, np.ndarray):
-            return value if value.dtype.hasobject else torch.from_numpy(value).to(self._device)
+        """A column, nested or None, as tensors."""
         if isinstance(value, dict):
             return {key: self._tensors(part) for key, part in value.items()}
-        return tuple(self._tensors(part) for part in value)
+        if isinstance(value, tuple):
+            return tuple(self._tensors(part) for part in value)
+        if value is None or value.dtype == object:
+            return value
+        return torch.as_tensor(value, device=self._device)
 
 
-def _observations(rows: Transitions, after: int) -> Any:
+def _observations(rows: Transitions, after: int) -> Observations:
     parts = rows.observations(after)
     if rows.schema.windows:
         beyond = rows.steps == 0
         for part in parts:
             part[beyond] = None if part.dtype.hasobject else 0
-    layout = rows.schema.state
-    return parts[0] if type(layout) is Leaf else unflatten(layout, parts)
-
-
-def _terminated(rows: Transitions) -> Array:
-    return (rows.flags & TERMINATED).view(np.bool_)
+    return unflatten(rows.schema.state, parts)
 
 
 def _discounts(rows: Transitions) -> Array:
@@ -208,8 +190,8 @@ _COLUMNS: dict[str, Callable[[Transitions], Any]] = {
     "actions": lambda rows: rows.actions,
     "rewards": lambda rows: rows.rewards.astype(np.float32),
     "last_states": lambda rows: _observations(rows, 1),
-    "dones": _terminated,
-    "terminated": _terminated,
+    "dones": lambda rows: rows.flags & TERMINATED != 0,
+    "terminated": lambda rows: rows.flags & TERMINATED != 0,
     "truncated": lambda rows: rows.flags & TRUNCATED != 0,
     "discounts": _discounts,
     "steps": lambda rows: rows.steps.astype(np.int64),
@@ -217,7 +199,9 @@ _COLUMNS: dict[str, Callable[[Transitions], Any]] = {
 }
 
 
-def unpack_batch(batch: Batch[Any] | Iterable[Any]) -> tuple[Any, Any, Any, Any, Any]:
+def unpack_batch(
+    batch: Batch[Any] | Iterable[Item],
+) -> tuple[Observations, Array, Array, Array, Observations]:
     """Arrays (states, actions, rewards, dones, last_states) of a batch or of a list of rows.
 
     `dones` is true where a row terminated. A truncated row is not done: its `last_states` entry is

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Any, ClassVar
 
 import numpy as np
 
 from ptan.common.checks import check_entries, unit_interval, whole_number
 from ptan.common.generators import as_generator, check_generator_state, generator_state
-from ptan.common.types import Array, SavedState
+from ptan.common.types import Array, Item, SavedState, State
 from ptan.experience.coding import encode, schema_of
 from ptan.experience.rows import Row
 from ptan.experience.transitions import Transitions, TransitionStream
@@ -23,8 +24,8 @@ class ExperienceReplayBuffer(PublishedBuffer):
     """The newest `buffer_size` rows of a source, sampled uniformly with replacement.
 
     Rows are `ExperienceFirstLast`, `Experience`, tuples of `Experience`, subclasses with added
-    fields, or any other objects. The first one fixes class, shapes and dtypes. Each distinct frame
-    of the observations is stored once, however many rows and stacks it is part of.
+    fields, or any other objects; the first one fixes class, shapes and dtypes. Each distinct frame
+    of the observations is stored once.
 
     Args:
         experience_source: an iterable of rows; None for rows fed by hand.
@@ -41,7 +42,7 @@ class ExperienceReplayBuffer(PublishedBuffer):
 
     def __init__(
         self,
-        experience_source: Iterable[Any] | None,
+        experience_source: Iterable[Item] | None,
         buffer_size: int,
         *,
         gamma: float | None = None,
@@ -74,26 +75,21 @@ class ExperienceReplayBuffer(PublishedBuffer):
             raise RuntimeError("experience_source is None: feed rows by add() or extend()")
         mine, base = type(self), ExperienceReplayBuffer
         own_add = mine._add is not base._add
-        if isinstance(iterator, TransitionStream) and not (
-            own_add or mine.add is not base.add or mine.extend is not base.extend
-        ):
+        by_rows = own_add or mine.add is not base.add or mine.extend is not base.extend
+        if isinstance(iterator, TransitionStream) and not by_rows:
             while left:
                 rows = iterator.take(left)
                 self.insert(rows)
                 left -= len(rows)
             return
-        # A subclass that sees every row may override either name.
         feed = self._add if own_add else self.add
-        for count in range(left):
-            try:
-                row = next(iterator)
-            except StopIteration:
-                raise RuntimeError(
-                    f"experience_source ended after {count} of {samples} items"
-                ) from None
+        for row in islice(iterator, left):
             feed(row)
+            left -= 1
+        if left:
+            raise RuntimeError(f"experience_source ended after {samples - left} of {samples} items")
 
-    def add(self, row: Any) -> None:
+    def add(self, row: Item) -> None:
         """Append one row; the oldest goes when the buffer is full.
 
         Raises:
@@ -102,11 +98,11 @@ class ExperienceReplayBuffer(PublishedBuffer):
         """
         self.extend((row,))
 
-    def _add(self, row: Any) -> None:
+    def _add(self, row: Item) -> None:
         """Alias of `add`; `populate` calls it for every row where a subclass overrides it."""
         self.extend((row,))
 
-    def extend(self, rows: Iterable[Any]) -> None:
+    def extend(self, rows: Iterable[Item]) -> None:
         """Append rows: all of them, or none if one of them does not fit.
 
         Raises:
@@ -123,7 +119,7 @@ class ExperienceReplayBuffer(PublishedBuffer):
             self.insert(encode(schema, items, self.gamma))
 
     def insert(self, rows: Transitions) -> None:
-        """Append rows as columns: the one door, which all other ways in lead to.
+        """Append rows as columns: all other ways in lead here.
 
         Raises:
             TypeError, ValueError: they differ from the first one in class, shape or dtype.
@@ -140,7 +136,7 @@ class ExperienceReplayBuffer(PublishedBuffer):
             rows = table.fitting(rows)
         self._append(table, rows)
 
-    def _append(self, table: RowTable | ObjectRing, rows: Transitions | Sequence[Any]) -> None:
+    def _append(self, table: RowTable | ObjectRing, rows: Transitions | Sequence[Item]) -> None:
         """Append what fits the table, which becomes the buffer's with its first rows."""
         table.insert(rows)  # type: ignore[arg-type]
         self._table = table
@@ -172,7 +168,7 @@ class ExperienceReplayBuffer(PublishedBuffer):
 
     def take(self, numbers: Array) -> Batch[Array]:
         """The batch of the given row numbers, which must all be there."""
-        return self._filled(len(numbers)).batch(numbers)
+        return self._filled(len(numbers)).batch(np.array(numbers))
 
     def _filled(self, batch_size: int) -> RowTable | ObjectRing:
         """The table to sample from, after a check of the request."""
@@ -190,19 +186,15 @@ class ExperienceReplayBuffer(PublishedBuffer):
 
     # To a checkpoint and back.
 
-    def state_dict(self) -> dict[str, Any]:
-        """All rows, and whatever else decides what the buffer gives from here on.
+    def state_dict(self) -> State:
+        """All rows, and whatever else decides what the buffer gives; not the source.
 
         As in PyTorch, its arrays are views of the buffer's own: save or copy it before rows are
-        added. It is as large as the rows that are there, not as the room for more. The source is
-        no part of it.
-
-        Returns:
-            Dicts, lists, numbers, text and NumPy arrays.
+        added. It is as large as the rows that are there, not as the room for more.
 
         Raises:
-            TypeError: rows, actions or observations are kept as Python objects, or a subclass keeps
-                rows of its own. The text names the field.
+            TypeError: rows, actions or observations are kept as Python objects (the text names the
+                field), or a subclass keeps rows of its own.
         """
         self._check_saves()
         table = self._table
@@ -220,11 +212,11 @@ class ExperienceReplayBuffer(PublishedBuffer):
     def load_state_dict(self, state: SavedState, *, row_class: type[Row] | None = None) -> None:
         """Take over what `state_dict` returned for a buffer of equal settings.
 
-        From there on both give the same batches, priorities and evictions, to the bit. Rows that
-        the buffer has are replaced; its source stays.
+        From there on both give the same batches and priorities, to the bit. Rows that the buffer
+        has are replaced; its source stays.
 
         Args:
-            state: the state; it is not changed, and no memory is shared with it.
+            state: it is not changed, and no memory is shared with it.
             row_class: the class of the rows if it is a subclass of `Experience` or
                 `ExperienceFirstLast`: a state holds its name only.
 
@@ -237,17 +229,11 @@ class ExperienceReplayBuffer(PublishedBuffer):
         self.__dict__.update(changes)  # all at once: an interrupt comes before or after
         self.rng.bit_generator.state = state["rng"]
 
-    def _settings(self) -> dict[str, Any]:
+    def _settings(self) -> State:
         """What must be equal in a buffer that takes over the state of this one."""
-        return {
-            "kind": self._kind,
-            "capacity": self.capacity,
-            "gamma": self.gamma,
-        }
+        return {"kind": self._kind, "capacity": self.capacity, "gamma": self.gamma}
 
-    def _read_state(
-        self, state: SavedState, row_class: type[Row] | None, *more: str
-    ) -> dict[str, Any]:
+    def _read_state(self, state: SavedState, row_class: type[Row] | None, *more: str) -> State:
         """The attributes that a state sets; the buffer stays as it is."""
         settings = self._settings()
         check_entries(state, [*settings, "rng", "rows", *more])
@@ -259,9 +245,8 @@ class ExperienceReplayBuffer(PublishedBuffer):
                 )
         check_generator_state(self.rng, state["rng"], "state['rng']")
         rows = state["rows"]
-        return {
-            "_table": None if rows is None else table_from_state(rows, self.capacity, row_class)
-        }
+        table = None if rows is None else table_from_state(rows, self.capacity, row_class)
+        return {"_table": table}
 
     def _check_saves(self) -> None:
         if self._own_buffer is not None:
@@ -270,7 +255,7 @@ class ExperienceReplayBuffer(PublishedBuffer):
                 f"{type(self).__name__} keeps rows in a list of its own"
             )
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> State:
         """Everything but the source and its iterator, which do not travel."""
         return {**self.__dict__, "experience_source": None, "experience_source_iter": None}
 

@@ -1,16 +1,12 @@
-"""What published programs do with replay buffers that columns do not need.
-
-* `PublishedBuffer`: rows one by one, and the attributes that subclasses of the old library set
-* `ObjectRing`: items that are no rows, in place of a table
-"""
+"""What published programs do with replay buffers that columns do not need."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 
+from ptan.common.types import Array, Item
 from ptan.experience.coding import schema_of
-from ptan.experience.layout import Array
 from ptan.replay.batch import Batch
 from ptan.replay.table import RowTable
 
@@ -25,7 +21,7 @@ class ObjectRing:
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
-        self.items: list[Any] = []
+        self.items: list[Item] = []
         self.end = 0
 
     @property
@@ -33,7 +29,7 @@ class ObjectRing:
         """Number of the oldest item."""
         return self.end - len(self.items)
 
-    def insert(self, items: Sequence[Any]) -> None:
+    def insert(self, items: Sequence[Item]) -> None:
         """Append items; the oldest go when the ring is full.
 
         Raises:
@@ -43,10 +39,8 @@ class ObjectRing:
             if schema_of(item) is not None:
                 raise TypeError(f"row must be no experience row, like the first one, got {item!r}")
         for item in items:
-            if len(self.items) < self.capacity:
-                self.items.append(item)
-            else:
-                self.items[self.end % self.capacity] = item
+            slot = self.end % self.capacity
+            self.items[slot : slot + 1] = [item]
             self.end += 1
 
     def batch(self, numbers: Array, weights: Array | None = None) -> Batch[Array]:
@@ -65,7 +59,7 @@ class PublishedBuffer:
 
     capacity: int
     _table: RowTable | ObjectRing | None = None
-    _own_buffer: Any = None
+    _own_buffer: list[Item] | None = None
     _own_pos: int | None = None
 
     def __len__(self) -> int:
@@ -73,7 +67,7 @@ class PublishedBuffer:
             return len(self._own_buffer)
         return 0 if self._table is None else self._table.end - self._table.first
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[Item]:
         """All rows, oldest first."""
         table = self._table
         if self._own_buffer is not None or table is None:
@@ -86,12 +80,12 @@ class PublishedBuffer:
             yield from table.batch(np.arange(start, min(end, start + _DECODE_ROWS)))
 
     @property
-    def buffer(self) -> Any:
+    def buffer(self) -> Sequence[Item]:
         """The rows in slot order, to read; a subclass may put a list of its own in its place."""
         return SlotView(self) if self._own_buffer is None else self._own_buffer
 
     @buffer.setter
-    def buffer(self, own: Any) -> None:
+    def buffer(self, own: list[Item]) -> None:
         self._own_buffer = own
 
     @property
@@ -106,7 +100,7 @@ class PublishedBuffer:
         self._own_pos = int(own)
 
 
-class SlotView(Sequence[Any]):
+class SlotView(Sequence[Item]):
     """The rows of a buffer in slot order, to read."""
 
     def __init__(self, buffer: PublishedBuffer) -> None:
@@ -115,11 +109,7 @@ class SlotView(Sequence[Any]):
     def __len__(self) -> int:
         return len(self._buffer)
 
-    @overload
-    def __getitem__(self, index: int) -> Any: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Any]: ...
-    def __getitem__(self, index: int | slice) -> Any:
+    def __getitem__(self, index: Any) -> Any:
         slots = range(len(self))[index]
         if isinstance(slots, range):
             return [self[slot] for slot in slots]
@@ -128,10 +118,10 @@ class SlotView(Sequence[Any]):
         number = table.first + (slots - table.first) % table.capacity
         return table.batch(np.array([number]))[0]
 
-    def __setitem__(self, index: Any, value: Any) -> None:
+    def __setitem__(self, index: object, value: object) -> None:
         raise TypeError("rows of a buffer cannot be assigned: feed rows by add(row)")
 
-    def append(self, _row: Any) -> None:
+    def append(self, _row: object) -> None:
         """Refused: rows enter a buffer by `add`."""
         raise TypeError("rows cannot be appended to this view: feed rows by add(row)")
 

@@ -71,23 +71,13 @@ class FrameStore:
     def _insert(
         self, first_row: int, observations: Array, source: Array, flags: Array, done: int = 0
     ) -> int:
-        if len(observations) > len(self.stamp):
-            self._new_memo(len(observations))
-        words = observations.reshape(len(observations), -1).view(self.word)
+        count = len(observations)
+        if count > len(self.stamp):
+            self._new_memo(count)
+        words = observations.reshape(count, -1).view(self.word).reshape(count, self.k, -1)
+        tables = self.refs, self.frames, self.last_row, self.free, self.cache, self.counts
         rows: int = _kernels.insert_rows(
-            first_row,
-            done,
-            words.reshape(len(observations), self.k, -1),
-            source,
-            flags,
-            self.refs,
-            self.frames,
-            self.last_row,
-            self.free,
-            self.cache,
-            self.counts,
-            self.memo,
-            self.stamp,
+            first_row, done, words, source, flags, *tables, self.memo, self.stamp
         )
         return rows
 
@@ -215,18 +205,13 @@ class ObjectStore:
         self.values = np.empty((columns, capacity), object)
 
     def insert(self, first_row: int, observations: Array, source: Array, flags: Array) -> None:
-        """Store the observations of rows from number `first_row` on."""
-        capacity = self.values.shape[1]
-        for r in range(len(source)):
-            slot = (first_row + r) % capacity
-            self.values[:, slot] = None
-            for i in range(source.shape[1]):
-                before, after = source[r, i]
-                if after < 0 or flags[r, i] & TERMINATED:
-                    after = before
-                if before >= 0:
-                    self.values[2 * i, slot] = observations[before]
-                    self.values[2 * i + 1, slot] = observations[after]
+        """Store the observations of rows from number `first_row` on, as `FrameStore.insert`."""
+        before, after = source[..., 0], source[..., 1]
+        after = np.where((after < 0) | (flags & TERMINATED != 0), before, after)
+        numbers = np.stack([before, after], axis=-1).reshape(len(source), -1).T
+        slots = np.arange(first_row, first_row + len(source)) % self.values.shape[1]
+        self.values[:, slots] = None
+        self.values[: len(numbers), slots] = np.where(numbers < 0, None, observations[numbers])
 
     def take(self, slots: Array) -> Array:
         """The observations of rows by slot: a new object array (columns · n,), column by column."""

@@ -1,11 +1,7 @@
-"""Prioritized replay (Schaul et al. 2016).
-
-* `PrioReplayBufferNaive`: O(n) per sample, to read and to compare with
-* `PrioritizedReplayBuffer`: O(log n), on a sum tree
-"""
+"""Prioritized replay (Schaul et al. 2016)."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +14,7 @@ from ptan.common.checks import (
     unit_interval,
     whole_number,
 )
-from ptan.common.types import Array, SavedState
+from ptan.common.types import Array, Item, SavedState, State
 from ptan.experience.rows import Row
 from ptan.experience.transitions import Transitions
 from ptan.replay import _kernels
@@ -27,6 +23,29 @@ from ptan.replay.buffer import ExperienceReplayBuffer
 from ptan.replay.compat import ObjectRing
 from ptan.replay.table import RowTable
 from ptan.replay.trees import SumSegmentTree, greatest_value
+
+Numbers = npt.ArrayLike | Tensor
+
+
+class PlainWeights:
+    """The weights of all slots in an array, with the calls of `SumSegmentTree`; O(n) per draw."""
+
+    def __init__(self, capacity: int) -> None:
+        self.values = np.zeros(capacity)
+
+    def __getitem__(self, slots: Array) -> Array:
+        return self.values[slots]
+
+    def set_many(self, slots: Array, weights: Array) -> None:
+        """Set the weights of some slots."""
+        self.values[slots] = weights
+
+    def sample(self, uniforms: Array) -> tuple[Array, Array]:
+        """Slots drawn in proportion to their weights, and these."""
+        sums = self.values.cumsum()
+        slots = np.searchsorted(sums, uniforms * sums[-1], side="right")
+        slots = np.minimum(slots, np.flatnonzero(self.values)[-1])  # rounding may go beyond
+        return slots, self.values[slots]
 
 
 class PrioritizedReplayBuffer(ExperienceReplayBuffer):
@@ -45,10 +64,11 @@ class PrioritizedReplayBuffer(ExperienceReplayBuffer):
     """
 
     _kind = "prioritized"
+    _new_weights: ClassVar[type[SumSegmentTree] | type[PlainWeights]] = SumSegmentTree
 
     def __init__(
         self,
-        experience_source: Iterable[Any] | None,
+        experience_source: Iterable[Item] | None,
         buffer_size: int,
         alpha: float,
         beta_start: float = 0.4,
@@ -65,10 +85,7 @@ class PrioritizedReplayBuffer(ExperienceReplayBuffer):
         self.stale_updates = 0
         self._max_priority = 1.0
         self._unsettled = False  # an insertion was interrupted before its rows had priorities
-        self._weights = self._new_weights()  # p^α by slot, 0 where no row is
-
-    def _new_weights(self) -> "SumSegmentTree | PlainWeights":
-        return SumSegmentTree(self.capacity)
+        self._weights = self._new_weights(self.capacity)  # p^α by slot, 0 where no row is
 
     @property
     def beta(self) -> float:
@@ -93,22 +110,19 @@ class PrioritizedReplayBuffer(ExperienceReplayBuffer):
     def sample(
         self, batch_size: int, beta: float | None = None
     ) -> tuple[Batch[Array], Array, Array]:
-        """Draw rows in proportion to priority^α, with replacement.
-
-        Args:
-            batch_size: rows in the batch, exactly.
-            beta: how much of the bias to correct, in [0, 1]; None takes the buffer's `beta`.
-
-        Returns:
-            The batch, the row numbers (B,) int64, and the importance weights (B,) float32.
-        """
+        """The batch of `sample_batch`, its row numbers (B,) int64 and weights (B,) float32."""
         batch = self.sample_batch(batch_size, beta)
         assert batch.indices is not None
         assert batch.weights is not None
         return batch, batch.indices, batch.weights
 
     def sample_batch(self, batch_size: int, beta: float | None = None) -> Batch[Array]:
-        """The batch alone, which has row numbers and weights as columns; see `sample`."""
+        """A batch of rows drawn in proportion to priority^α, with replacement.
+
+        Args:
+            batch_size: rows in the batch, exactly.
+            beta: how much of the bias the weights correct, in [0, 1]; None takes the buffer's.
+        """
         beta = self._beta if beta is None else unit_interval("beta", beta)
         table = self._filled(batch_size)
         if self._unsettled:
@@ -119,9 +133,7 @@ class PrioritizedReplayBuffer(ExperienceReplayBuffer):
         )
         return table.batch(numbers, corrections)
 
-    def update_priorities(
-        self, indices: npt.ArrayLike | Tensor, priorities: npt.ArrayLike | Tensor
-    ) -> None:
+    def update_priorities(self, indices: Numbers, priorities: Numbers) -> None:
         """Give rows new priorities.
 
         Rows that were overwritten since they were sampled are skipped and counted in
@@ -155,7 +167,7 @@ class PrioritizedReplayBuffer(ExperienceReplayBuffer):
         self._max_priority = max(self._max_priority, greatest)
         self._weights.set_many(slots, weights)
 
-    def _append(self, table: RowTable | ObjectRing, rows: Transitions | Sequence[Any]) -> None:
+    def _append(self, table: RowTable | ObjectRing, rows: Transitions | Sequence[Item]) -> None:
         if self._unsettled:
             self._settle()
         begin, self._unsettled = table.end, True
@@ -166,9 +178,8 @@ class PrioritizedReplayBuffer(ExperienceReplayBuffer):
 
     def _settle(self) -> None:
         """After an interrupted insertion: no weight where no row is, and one where one is."""
-        here = self._present(self._table)
-        slots = np.arange(self.capacity)
-        weights = np.asarray(self._weights[slots])
+        slots, here = np.arange(self.capacity), self._present(self._table)
+        weights: Array = np.asarray(self._weights[slots])
         new = np.where(weights > 0.0, weights, self._max_priority**self.alpha)
         self._weights.set_many(slots, np.where(here, new, 0.0))
         self._unsettled = False
@@ -180,7 +191,7 @@ class PrioritizedReplayBuffer(ExperienceReplayBuffer):
             here[np.arange(table.first, table.end) % self.capacity] = True
         return here
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> State:
         """As `ExperienceReplayBuffer.state_dict`, with priorities and β."""
         state = super().state_dict()
         if self._unsettled:
@@ -194,55 +205,31 @@ class PrioritizedReplayBuffer(ExperienceReplayBuffer):
         }
         return state
 
-    def _settings(self) -> dict[str, Any]:
+    def _settings(self) -> State:
         priorities = ("alpha", "beta_start", "beta_frames")
         return {**super()._settings(), **{name: getattr(self, name) for name in priorities}}
 
-    def _read_state(
-        self, state: SavedState, row_class: type[Row] | None, *more: str
-    ) -> dict[str, Any]:
+    def _read_state(self, state: SavedState, row_class: type[Row] | None, *more: str) -> State:
         changes = super()._read_state(state, row_class, "priorities", *more)
         table, where, saved = changes["_table"], "state['priorities']", state["priorities"]
         check_entries(saved, ("weights", "greatest", "beta", "stale_updates"), where)
         used = 0 if table is None else min(table.end, self.capacity)
         weights = saved_array(f"{where}['weights']", saved["weights"], np.float64, (used,))
-        check_at_least(f"{where}['greatest']", saved["greatest"], 1.0)
         here, most = self._present(table)[:used], greatest_value(self.capacity)
         if not ((weights > 0.0) == here).all() or not (np.abs(weights) <= most).all():
             raise ValueError(f"{where}['weights'] must be above 0 where rows are, and 0 elsewhere")
-        loaded = self._new_weights()
-        loaded.set_many(np.arange(used), np.array(weights))
+        check_at_least(f"{where}['greatest']", saved["greatest"], 1.0)
+        loaded = self._new_weights(self.capacity)
+        loaded.set_many(np.arange(used), weights.copy())
+        stale = saved["stale_updates"]
         return {
             **changes,
             "_weights": loaded,
             "_beta": unit_interval(f"{where}['beta']", saved["beta"]),
             "_max_priority": float(saved["greatest"]),
             "_unsettled": False,
-            "stale_updates": whole_number(
-                f"{where}['stale_updates']", saved["stale_updates"], least=0
-            ),
+            "stale_updates": whole_number(f"{where}['stale_updates']", stale, least=0),
         }
-
-
-class PlainWeights:
-    """The weights of all slots in an array, with the calls of `SumSegmentTree`."""
-
-    def __init__(self, capacity: int) -> None:
-        self.values = np.zeros(capacity)
-
-    def __getitem__(self, slots: Array) -> Array:
-        return self.values[slots]
-
-    def set_many(self, slots: Array, weights: Array) -> None:
-        """Set the weights of some slots."""
-        self.values[slots] = weights
-
-    def sample(self, uniforms: Array) -> tuple[Array, Array]:
-        """Slots drawn in proportion to their weights, and these."""
-        sums = self.values.cumsum()
-        slots = np.searchsorted(sums, uniforms * sums[-1], side="right")
-        slots = np.minimum(slots, np.flatnonzero(self.values)[-1])  # rounding may go beyond
-        return slots, self.values[slots]
 
 
 class PrioReplayBufferNaive(PrioritizedReplayBuffer):
@@ -256,10 +243,11 @@ class PrioReplayBufferNaive(PrioritizedReplayBuffer):
     """
 
     _kind = "naive prioritized"
+    _new_weights = PlainWeights
 
     def __init__(
         self,
-        exp_source: Iterable[Any] | None,
+        exp_source: Iterable[Item] | None,
         buf_size: int,
         prob_alpha: float = 0.6,
         *,
@@ -268,29 +256,20 @@ class PrioReplayBufferNaive(PrioritizedReplayBuffer):
     ) -> None:
         super().__init__(exp_source, buf_size, prob_alpha, gamma=gamma, rng=rng)
 
-    def _new_weights(self) -> PlainWeights:
-        return PlainWeights(self.capacity)
 
-
-def _as_update(
-    indices: npt.ArrayLike | Tensor, priorities: npt.ArrayLike | Tensor
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-    indices = indices.numpy(force=True) if isinstance(indices, Tensor) else indices
-    priorities = priorities.numpy(force=True) if isinstance(priorities, Tensor) else priorities
-    try:
-        numbers, values = np.asarray(indices), np.asarray(priorities, np.float64)
-    except (TypeError, ValueError):
-        raise ValueError(
-            "indices and priorities must be lists of numbers, "
-            f"got indices={indices!r}, priorities={priorities!r}"
-        ) from None
+def _as_update(indices: Numbers, priorities: Numbers) -> tuple[Array, Array]:
+    """Both as arrays, int64 and float64, of one length."""
+    numbers, values = (
+        np.asarray(given.numpy(force=True) if isinstance(given, Tensor) else given)
+        for given in (indices, priorities)
+    )
     if numbers.ndim != 1 or numbers.shape != values.shape:
         raise ValueError(
             "indices and priorities must be of one length, "
             f"got shapes {numbers.shape} and {values.shape}"
         )
-    if numbers.dtype != np.int64:
-        if numbers.size and numbers.dtype.kind not in "iu":
-            raise ValueError(f"indices must be integers, got {indices!r}")
-        numbers = numbers.astype(np.int64)
-    return numbers, values
+    if numbers.size and not (numbers.dtype.kind in "iu" and values.dtype.kind in "biuf"):
+        raise ValueError(
+            f"indices must be integers and priorities numbers, got {indices!r} and {priorities!r}"
+        )
+    return numbers.astype(np.int64, copy=False), values.astype(np.float64, copy=False)

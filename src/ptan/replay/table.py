@@ -4,11 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from ptan.experience.layout import Array, Leaf, leaf_order, leaves_of
+from ptan.common.types import Array
+from ptan.experience.layout import Leaf, leaf_order, leaves_of
 from ptan.experience.transitions import Schema, Transitions, gathered_refs
 from ptan.replay import _kernels
 from ptan.replay.batch import Batch
 from ptan.replay.frames import FrameStore, ObjectStore, Store
+
+_NONE = np.empty(0, np.int32)
 
 
 class RowTable:
@@ -16,12 +19,8 @@ class RowTable:
 
     Rows [first, end) are there. An insertion advances `first`, writes, then advances `end`: an
     interrupt between two statements loses old rows at worst, and never shows a half-written one.
-    What it leaves behind is cleared away at the next call.
-
-    Args:
-        schema: what the rows look like.
-        capacity: rows in the ring.
-        width: steps of the longest row so far, L.
+    What it leaves behind is cleared away at the next call. `width` is the steps L of the longest
+    row so far.
     """
 
     def __init__(self, schema: Schema, capacity: int, width: int) -> None:
@@ -45,7 +44,7 @@ class RowTable:
             "flags": self._column(Leaf((), np.dtype(np.uint8))),
         }
         self.extras = {name: self._column(leaf) for name, leaf in schema.extras.items()}
-        self.lengths = np.zeros(capacity if schema.windows else 0, np.int32)
+        self.lengths = np.zeros(capacity, np.int32) if schema.windows else _NONE
 
     def _column(self, leaf: Leaf) -> Array:
         steps = (self.width,) if self.schema.windows else ()
@@ -88,6 +87,7 @@ class RowTable:
         self._writing = False
 
     def _insert(self, rows: Transitions) -> None:
+        """Append at most `capacity` rows."""
         count, begin = len(rows), self.end
         self.first = max(self.first, begin + count - self.capacity)
         for store, observations in zip(self.stores, rows.frames, strict=True):
@@ -102,19 +102,15 @@ class RowTable:
         self.end = begin + count
 
     def _write(self, slots: slice, rows: Transitions) -> None:
-        if self.schema.windows:
-            self._write_windows(slots, rows)
+        pairs = [(column, getattr(rows, name)) for name, column in self.columns.items()]
+        pairs += [(column, rows.extras[name]) for name, column in self.extras.items()]
+        if not self.schema.windows:
+            for column, values in pairs:
+                column[slots] = values
             return
-        for name, column in self.columns.items():
-            column[slots] = getattr(rows, name)
-        for name, column in self.extras.items():
-            column[slots] = rows.extras[name]
-
-    def _write_windows(self, slots: slice, rows: Transitions) -> None:
         width = rows.steps.shape[1]
-        values = {**{name: getattr(rows, name) for name in self.columns}, **rows.extras}
-        for name, column in {**self.columns, **self.extras}.items():
-            column[slots, :width] = values[name]
+        for column, values in pairs:
+            column[slots, :width] = values
             column[slots, width:] = None if column.dtype.hasobject else 0
         self.lengths[slots] = rows.lengths
 
@@ -148,18 +144,16 @@ class RowTable:
         columns, extras, count = self.columns, self.extras, len(numbers)
         scalars = columns["discounts"], columns["steps"], columns["flags"]
         if self.schema.windows:
-            discounts32 = dones = None
             slots = numbers % self.capacity
             discounts, steps, flags = (column.take(slots, axis=0) for column in scalars)
             lengths = self.lengths.take(slots)
         else:
-            slots, steps = np.empty(count, np.int64), np.empty(count, np.int64)
+            slots, steps, lengths = np.empty(count, np.int64), np.empty(count, np.int64), _NONE
             discounts, discounts32 = np.empty(count), np.empty(count, np.float32)
             flags, dones = np.empty(count, np.uint8), np.empty(count, np.bool_)
             known = _kernels.gather_scalars(
                 numbers, *scalars, slots, discounts, discounts32, steps, flags, dones
             )
-            discounts32, lengths = discounts32 if known else None, self.lengths
         rows = Transitions(
             self.schema,
             columns["actions"].take(slots, axis=0),
@@ -174,8 +168,8 @@ class RowTable:
             True,
         )
         batch: Batch[Array] = Batch(rows, indices=numbers, weights=weights)
-        if dones is not None:
-            batch.fill(dones, discounts32)
+        if not self.schema.windows:
+            batch.fill(dones, discounts32 if known else None)
         return batch
 
     @property

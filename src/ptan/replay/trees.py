@@ -1,15 +1,13 @@
 """Segment trees: sums and minima over changing values, and draws in proportion to them.
 
-`SumSegmentTree` and `MinSegmentTree` hold `capacity` float64 values. Both are the base of
-prioritized replay (Schaul et al. 2016, appendix B.2.1).
+Both are the base of prioritized replay (Schaul et al. 2016, appendix B.2.1).
 """
 
 import sys
-from functools import cache
 from typing import Any, ClassVar, overload
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ptan.common.checks import whole_number
 from ptan.replay import _tree_kernels as kernels
@@ -26,20 +24,16 @@ def greatest_value(capacity: int) -> float:
     return sys.float_info.max / (2.0 * capacity)
 
 
-@cache
-def _warm_once() -> None:
-    kernels.warm()
-
-
 class _SegmentTree:
-    """What both trees share: leaves that are read and written by index or array of indices."""
+    """What both trees share: float64 leaves, read and written by index or array of indices."""
 
     _minima: ClassVar[bool]
 
     def __init__(self, capacity: int) -> None:
         self.capacity = whole_number("capacity", capacity)
-        _warm_once()
+        kernels.warm()
         self._tree, self._offsets = kernels.empty_tree(self.capacity, self._minima)
+        self._range = (-np.inf, np.inf) if self._minima else (0.0, greatest_value(self.capacity))
 
     def __len__(self) -> int:
         return self.capacity
@@ -47,7 +41,7 @@ class _SegmentTree:
     @overload
     def __getitem__(self, index: int) -> float: ...
     @overload
-    def __getitem__(self, index: NDArray[np.integer[Any]] | list[int]) -> Floats: ...
+    def __getitem__(self, index: Ints | list[int]) -> Floats: ...
     def __getitem__(self, index: Any) -> float | Floats:
         """The value of one leaf, or a new float64 array of values for an array of indices."""
         values: Floats = self._tree[self._checked_indices(index)]
@@ -67,17 +61,14 @@ class _SegmentTree:
             raise ValueError(
                 f"value must be numbers in the shape of the indices {indices.shape}, got {value!r}"
             ) from None
-        self._check_values(values)
+        low, high = self._range
+        if not ((values >= low) & (values <= high)).all():
+            raise ValueError(f"values must be in [{low:g}, {high:.3g}], got {values}")
         self.set_many(np.ravel(indices), np.array(values).ravel())
 
     def set_many(self, indices: Ints, values: Floats) -> None:
         """Set leaves (n,) int64 to values (n,) float64, for callers that have checked both."""
         kernels.set_leaves(self._tree, self._offsets, indices, values, self._minima)
-
-    def _check_values(self, values: Floats) -> None:
-        """Raise ValueError for values this tree cannot hold."""
-        if np.isnan(values).any():
-            raise ValueError(f"values of a tree must not be NaN, got {values}")
 
     def _checked_indices(self, index: int | ArrayLike) -> Ints:
         indices = np.asarray(index)
@@ -102,13 +93,13 @@ class _SegmentTree:
 
 
 class SumSegmentTree(_SegmentTree):
-    """Values >= 0 with sums over ranges and draws in proportion to the values.
+    """Values >= 0, all 0 at first, with sums over ranges and draws in proportion to the values.
 
     Setting, summing and finding take O(log capacity). Sums are float64 and do not drift: every
     node is recomputed from its children whenever one of them changes.
 
     Args:
-        capacity: number of values, at least 1; all are 0 at first.
+        capacity: number of values, at least 1.
 
     Raises:
         ValueError: capacity below 1.
@@ -151,8 +142,8 @@ class SumSegmentTree(_SegmentTree):
             raise ValueError("nothing to find: all values of the tree are 0")
         if not ((sums >= 0.0) & (sums <= total * (1.0 + _ROUNDING))).all():
             raise ValueError(f"x must be in [0, {total}] (the total), got {x}")
-        found: Ints = kernels.find(self._tree, self._offsets, sums.ravel()).reshape(sums.shape)
-        return int(found) if sums.ndim == 0 else found
+        found: Ints = kernels.descend(self._tree, self._offsets, sums.flatten())
+        return int(found[0]) if sums.ndim == 0 else found.reshape(sums.shape)
 
     def sample(self, uniforms: Floats) -> tuple[Ints, Floats]:
         """Draw indices in proportion to their values, without checking anything.
@@ -166,17 +157,12 @@ class SumSegmentTree(_SegmentTree):
         indices, values = kernels.sample(self._tree, self._offsets, uniforms)
         return indices, values
 
-    def _check_values(self, values: Floats) -> None:
-        limit = greatest_value(self.capacity)
-        if not ((values >= 0.0) & (values <= limit)).all():
-            raise ValueError(f"values of a sum tree must be in [0, {limit:.3g}], got {values}")
-
 
 class MinSegmentTree(_SegmentTree):
-    """Values with minima over ranges, in O(log capacity).
+    """Values, all infinite at first, with minima over ranges in O(log capacity).
 
     Args:
-        capacity: number of values, at least 1; all are infinite at first.
+        capacity: number of values, at least 1.
 
     Raises:
         ValueError: capacity below 1.
