@@ -136,7 +136,7 @@ def _our_profile(mode: str, threads: int, steps: int) -> Any:
 def our_parts(mode: str, threads: int, steps: int, part: str) -> Slice:
     """Share of one part in the time of a run of its own, measured once."""
     found = _our_profile(mode, threads, steps)
-    return lambda: float(getattr(found, part) / found.total)
+    return lambda: float(found[part] / found["total"])
 
 
 # The others.

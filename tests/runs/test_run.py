@@ -10,7 +10,7 @@ import torch
 
 from ptan.algorithms import DQNConfig
 from ptan.runs import Run, RunConfig, RunError, RunSettings
-from ptan.runs.progress import Progress
+
 from ptan.training.checkpoint import Checkpoints
 from ptan.training.durable import PARTIAL
 

@@ -55,7 +55,7 @@ def run(words: Sequence[str]) -> int:
         seeds=options.seeds,
         leave_one_out=options.leave_one_out,
     )
-    with interruption() as asked, watching(options.quiet, base.settings.steps) as watch:
+    with interruption() as asked, watching(options.quiet) as watch:
         watch.say(f"{len(ablation.variants)} variants: {', '.join(ablation.variants)}")
         over = ablation.train(options.jobs, watch, asked)
     results = ablation.results()

@@ -38,5 +38,14 @@ def run(words: Sequence[str]) -> int:
 
     keep_freed_memory()
     found = profile(config, options.measured)
-    tell(json.dumps(found.to_json()) if options.json else str(found))
+    if options.json:
+        tell(json.dumps(found))
+        return 0
+    total = found["total"]
+    tell(
+        f"{found['steps_per_second']:,.0f} environment steps/s with {found['threads']} threads of "
+        f"PyTorch: {found['env_steps']:,} steps and {found['updates']:,} updates in {total:.1f} s"
+    )
+    for part in ("environments", "updating", "rest"):
+        tell(f"  {part:13} {found[part] / total:4.0%}  {found[part]:.2f} s")
     return 0

@@ -1,10 +1,10 @@
 """`ptan eval`, `play`, `plot` and `presets`: they look at runs and change nothing in them."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, arg
 
@@ -13,6 +13,9 @@ from ptan.cli.output import complain, tell
 from ptan.runs import CATALOGUE, RunError, RunSettings
 from ptan.runs.catalogue import differing
 from ptan.runs.settings import settings_of_preset
+
+if TYPE_CHECKING:
+    from ptan.runs.loading import LoadedAgent
 
 __all__ = ["evaluate", "play", "plot", "presets"]
 
@@ -74,28 +77,18 @@ def play(words: Sequence[str]) -> int:
     """`ptan play`: watch the network of a run; returns the exit status."""
     about = "Play episodes with the newest network of a run, greedily, in a window or a video file."
     options = parse(_PlayFlags, words, "ptan play", about)
-
-    from ptan.runs.video import check_video, video_file
-
-    if options.video is not None:
-        check_video(options.video)
     loaded, seed = _load(options, options.episodes)
 
-    from ptan.runs.environments import close, frames_per_second, make_one
+    from ptan.runs.evaluation import play_episodes
 
-    settings = loaded.config.settings
-    limit = settings.eval_max_steps
-    env = make_one(settings, "human" if options.video is None else "rgb_array")
-    try:
-        if options.video is None:
-            _play(env, loaded.agent, options.episodes, seed, limit, lambda: None)
-        else:
-            with video_file(options.video, frames_per_second(env, settings)) as add:
-                draw = lambda: add(_drawn(env.render))  # noqa: E731
-                n_pictures = _play(env, loaded.agent, options.episodes, seed, limit, draw)
-            tell(f"{options.video}: {n_pictures} pictures")
-    finally:
-        close(env)
+    settings, steps = loaded.config.settings, 0
+    played = play_episodes(settings, loaded.agent, options.episodes, seed, options.video)
+    for number, episode in enumerate(played, start=1):
+        steps += episode.steps
+        cut = f", cut off after {episode.steps:,} steps" if episode.truncated else ""
+        tell(f"episode {number}: return {episode.total:g}{cut}")
+    if options.video is not None:
+        tell(f"{options.video}: {steps} pictures")
     return 0
 
 
@@ -109,11 +102,9 @@ def plot(words: Sequence[str]) -> int:
     from ptan.runs.folder import RunFolder
     from ptan.runs.plots import plot_runs
 
-    folders = [RunFolder.open(path) for path in options.runs]
-    out = options.out or (folders[0].curve if len(folders) == 1 else Path("curves.png"))
-    if not out.resolve().parent.is_dir():
-        raise RunError(f"the picture cannot be written to {out}: there is no such folder")
-    plot_runs([folder.path for folder in folders], out)
+    one = RunFolder(options.runs[0]).curve if len(options.runs) == 1 else Path("curves.png")
+    out = options.out or one
+    plot_runs(options.runs, out)
     tell(f"{out}")
     return 0
 
@@ -133,7 +124,7 @@ def presets(words: Sequence[str]) -> int:
     return 0
 
 
-def _load(options: _RunFlags, episodes: int) -> tuple[Any, int]:
+def _load(options: _RunFlags, episodes: int) -> "tuple[LoadedAgent, int]":
     """The network of the run that the flags name, and the seed of the episodes it plays."""
     check_counts(episodes=episodes, seed=options.seed)
 
@@ -146,40 +137,7 @@ def _load(options: _RunFlags, episodes: int) -> tuple[Any, int]:
     return loaded, derived_seed(options.seed, EVALUATED)
 
 
-def _play(
-    env: Any, agent: Any, episodes: int, seed: int, limit: int, draw: Callable[[], None]
-) -> int:
-    """Play, and print the return of each episode; returns the number of steps.
-
-    An episode of `limit` steps is cut off: there are environments without an end.
-    """
-    n_steps = 0
-    for episode in range(episodes):
-        observation, _ = _drawn(env.reset, seed=seed + episode)
-        states, total, over, steps = None, 0.0, False, 0
-        while not over and steps < limit:
-            draw()
-            actions, states = agent([observation], states)
-            observation, reward, terminated, truncated, _ = _drawn(env.step, actions[0])
-            total += float(reward)
-            over = bool(terminated or truncated)
-            steps += 1
-        n_steps += steps
-        cut = "" if over else f", cut off after {steps:,} steps"
-        tell(f"episode {episode + 1}: return {total:g}{cut}")
-    return n_steps
-
-
-def _drawn(call: Any, *arguments: Any, **options: Any) -> Any:
-    """What a call of the environment returns; what it raises about drawing, as one line."""
-    try:
-        return call(*arguments, **options)
-    except (Exception, SystemExit) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise RunError(f"the environment cannot be shown: {reason}") from error
-
-
-def _flag(name: str, value: Any) -> str:
+def _flag(name: str, value: object) -> str:
     flag = "--" + name.replace("_", "-")
     if isinstance(value, bool):
         return flag if value else flag.replace("--", "--no-", 1)

@@ -4,14 +4,20 @@ import signal
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ptan.cli.output import tell
-from ptan.runs.progress import Progress, Watcher
+from ptan.runs.parts import RunParts, Watcher
 
-__all__ = ["Lines", "described", "interruption", "watching"]
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+__all__ = ["Lines", "interruption", "watching"]
+
+_SPAN = 10.0  # seconds that the speed looks back
 
 
 @contextmanager
@@ -25,7 +31,7 @@ def interruption() -> Iterator[Callable[[], bool]]:
         yield asked.is_set
         return
 
-    def ask(number: int, frame: Any) -> None:  # noqa: ARG001
+    def ask(number: int, frame: object) -> None:  # noqa: ARG001
         if asked.is_set():
             raise KeyboardInterrupt
         asked.set()
@@ -39,23 +45,19 @@ def interruption() -> Iterator[Callable[[], bool]]:
 
 
 @contextmanager
-def watching(quiet: bool, steps: int) -> Iterator[Watcher]:
+def watching(quiet: bool) -> Iterator[Watcher]:
     """What shows a run: nothing if quiet, a bar on a terminal, else a line now and then."""
-    if quiet:
-        yield Watcher()
-        return
     try:
         from rich.console import Console
-        from rich.progress import BarColumn, TextColumn
-        from rich.progress import Progress as Bar
+        from rich.progress import BarColumn, Progress, TextColumn
     except ImportError:
-        yield Lines()
+        console = None
+    else:
+        console = Console()
+    if quiet or console is None or not console.is_terminal:
+        yield Watcher() if quiet else Lines()
         return
-    console = Console()
-    if not console.is_terminal:
-        yield Lines()
-        return
-    with Bar(
+    with Progress(
         TextColumn("{task.percentage:.0f}%"),  # as little as shows all on 80 columns
         BarColumn(bar_width=8),
         TextColumn("{task.description}", markup=False),
@@ -63,55 +65,63 @@ def watching(quiet: bool, steps: int) -> Iterator[Watcher]:
         redirect_stdout=sys.stdout.isatty(),
         redirect_stderr=sys.stderr.isatty(),
     ) as bar:
-        yield _Bar(bar, steps)
-
-
-def described(progress: Progress) -> str:
-    """Phase, reward, mean reward, ε, speed and time left in a few words."""
-    parts = [] if progress.phase == "training" else [progress.phase]
-    if progress.last_reward is not None and progress.mean_reward is not None:
-        parts += [f"reward {progress.last_reward:.1f}", f"mean {progress.mean_reward:.2f}"]
-    if progress.epsilon is not None:
-        parts.append(f"ε {progress.epsilon:.2f}")
-    if progress.speed is not None:
-        parts.append(f"{progress.speed:,.0f} steps/s")
-    if progress.seconds_left is not None:
-        minutes, seconds = divmod(round(progress.seconds_left), 60)
-        hours, minutes = divmod(minutes, 60)
-        left = f"{hours} h {minutes:02d} min" if hours else f"{minutes}:{seconds:02d} min"
-        parts.append(f"{left} left")
-    return "  ".join(parts)
+        yield _Bar(bar)
 
 
 class Lines(Watcher):
     """Prints a line every few seconds, for files and pipes."""
 
-    def __init__(self, seconds: float = 5.0) -> None:
-        self._seconds = seconds
-        self._shown = -seconds
+    def __init__(self, every: float = 5.0) -> None:
+        self._every = every
+        self._shown = -every
+        self._points: deque[tuple[float, int]] = deque()  # seconds of training, environment steps
 
-    def progress(self, progress: Progress, /) -> None:
-        """Print where the run stands, if the last time is long enough ago."""
+    def progress(self, run: RunParts, phase: str, /) -> None:
+        """Show where the run stands, if the last time is long enough ago."""
         now = time.monotonic()
-        if now - self._shown >= self._seconds:
+        if now - self._shown >= self._every or phase == "evaluation":
             self._shown = now
-            tell(f"{progress.env_steps:,}/{progress.steps:,} steps  {described(progress)}")
+            self.show(run.algorithm.env_steps, run.settings.steps, self.described(run, phase))
+
+    def described(self, run: RunParts, phase: str) -> str:
+        """Phase, reward, mean reward, ε, speed and time left in a few words."""
+        env_steps, points = run.algorithm.env_steps, self._points
+        points.append((run.clock(), env_steps))
+        while len(points) > 2 and points[1][0] < points[-1][0] - _SPAN:
+            points.popleft()
+        parts = [] if phase == "training" else [phase]
+        if run.recent.last is not None:
+            parts += [f"reward {run.recent.last[0]:.1f}", f"mean {run.recent.mean:.2f}"]
+        if (epsilon := run.metrics.get("epsilon")) is not None:
+            parts.append(f"ε {float(epsilon):.2f}")
+        (begin, first), (end, last) = points[0], points[-1]
+        if end > begin and last > first:
+            speed = (last - first) / (end - begin)
+            left = round(max(0, run.settings.steps - env_steps) / speed)
+            (hours, minutes), seconds = divmod(left // 60, 60), left % 60
+            text = f"{hours} h {minutes:02d} min" if hours else f"{minutes}:{seconds:02d} min"
+            parts += [f"{speed:,.0f} steps/s", f"{text} left"]
+        return "  ".join(parts)
+
+    def show(self, done: int, total: int, text: str) -> None:
+        """Show how many environment steps are done, and more in words."""
+        tell(f"{done:,}/{total:,} steps  {text}")
 
     def say(self, line: str, /) -> None:
         """Print the line."""
         tell(line)
 
 
-class _Bar(Watcher):
+class _Bar(Lines):
     """A progress bar at the foot of the terminal; lines go above it."""
 
-    def __init__(self, bar: Any, steps: int) -> None:
+    def __init__(self, bar: "Progress") -> None:
+        super().__init__(every=0.1)
         self._bar = bar
-        self._task = bar.add_task("starting", total=steps)
+        self._task = bar.add_task("starting", total=None)
 
-    def progress(self, progress: Progress, /) -> None:
-        done, total = progress.env_steps, progress.steps
-        self._bar.update(self._task, completed=done, total=total, description=described(progress))
+    def show(self, done: int, total: int, text: str) -> None:
+        self._bar.update(self._task, completed=done, total=total, description=text)
 
     def say(self, line: str, /) -> None:
         self._bar.console.print(line, highlight=False, markup=False, soft_wrap=True)

@@ -13,7 +13,7 @@ from ptan.cli.options import flags, given, parse
 from ptan.cli.output import complain, tell
 from ptan.runs import CATALOGUE, RunConfig, RunError, RunSettings
 from ptan.runs.errors import nearest
-from ptan.runs.settings import CHANGEABLE, settings_of_preset
+from ptan.runs.settings import settings_of_preset
 
 __all__ = ["INTERRUPTED", "chosen", "read_config", "run"]
 
@@ -38,15 +38,15 @@ def run(words: Sequence[str]) -> int:
         from ptan.runs import RunFolder
 
         before = RunFolder.open(resume).read_config()
-    if before is not None and name not in (None, before.algorithm):
-        raise RunError(f"{resume} is a run of {before.algorithm}, not of {name}")
+        if name not in (None, before.algorithm):
+            raise RunError(f"{resume} is a run of {before.algorithm}, not of {name}")
+        name = before.algorithm
     about = (
         "Train an algorithm in a folder of its own, or go on with a run. Settings come from the "
         "defaults, then the preset, then --rainbow, then the flags."
     )
-    name = before.algorithm if before else name
     config, found = read_config(name, words, "ptan train", about, _Flags, before=before)
-    changes, options = {} if before is None else _changes(before, config, found), found.own
+    options = found.own
 
     from ptan.cli.progress import interruption, watching
     from ptan.common.memory import keep_freed_memory
@@ -57,10 +57,10 @@ def run(words: Sequence[str]) -> int:
     if before is None:
         run = Run.create(config, options.out / (options.name or config.default_name), command)
     else:
-        run = Run.resume(options.resume, changes, command)
+        run = Run.resume(options.resume, _changes(before, config, found), command)
     for warning in run.warnings:
         complain(warning)
-    with interruption() as asked, watching(options.quiet, run.settings.steps) as watch:
+    with interruption() as asked, watching(options.quiet) as watch:
         watch.say(f"{run.config.algorithm} on {run.settings.env_id}, seed {run.config.seed}")
         result = run.train(watch, asked)
     path = run.folder.path
@@ -140,18 +140,14 @@ def read_config(
     return made, found
 
 
-def _changes(before: RunConfig, after: RunConfig, found: Any) -> dict[str, Any]:
-    """The settings with which a run goes on, where they differ; RunError for others."""
+def _changes(before: RunConfig, after: RunConfig, found: Any) -> dict[str, object]:
+    """What is asked of a run that goes on, and differs from its settings."""
     there = {**vars(before.config), **vars(before.settings)}
     wanted = {**vars(after.config), **vars(after.settings)}
-    changes = {name: value for name, value in wanted.items() if value != there[name]}
-    new_only = [one for one in ("preset", *before.entry.bundles) if getattr(found, one)]
-    new_only += ["name"] if found.own.name else []
-    refused = [*(name for name in changes if name not in CHANGEABLE), *new_only]
-    if refused:
-        words = ", ".join("--" + name.replace("_", "-") for name in refused)
-        raise RunError(f"{words} cannot change when a run is resumed: it keeps its settings")
-    return changes
+    new_only = {name: getattr(found, name) for name in ("preset", *before.entry.bundles)}
+    new_only["name"] = found.own.name
+    changed = {name: value for name, value in wanted.items() if value != there[name]}
+    return changed | {name: value for name, value in new_only.items() if value}
 
 
 def _report(result: dict[str, Any]) -> None:

@@ -155,7 +155,11 @@ def _play(
     for t in range(first, steps):
         if t in save_at:
             states[t] = save_envs(envs)
-        *answer, _ = env.step(actions[t])
+        try:
+            *answer, _ = env.step(actions[t])
+        except (Exception, SystemExit) as error:
+            error.add_note(f"environment 0, step {t + 1}")
+            raise
         done = cuts[t] | answer[2] | answer[3]
         if done.any() and not itself:
             answer.append(env.reset(options={"reset_mask": done} if vector else None)[0])

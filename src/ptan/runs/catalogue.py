@@ -4,14 +4,17 @@ Settings and presets are here as they are; the algorithm itself, and with it PyT
 when a run is made.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ptan.algorithms.dqn_config import DQNConfig
 from ptan.algorithms.presets import PRESETS, Preset
+
+if TYPE_CHECKING:
+    from ptan.algorithms.protocol import Algorithm
 
 __all__ = ["CATALOGUE", "Entry", "differing"]
 
@@ -36,10 +39,11 @@ class Entry:
     bundles: Mapping[str, Mapping[str, Any]]
 
     @property
-    def algorithm(self) -> Any:
+    def algorithm(self) -> "Callable[..., Algorithm[Any]]":
         """The class, imported."""
         module, _, name = self.home.partition(":")
-        return getattr(import_module(module), name)
+        found: Callable[..., Algorithm[Any]] = getattr(import_module(module), name)
+        return found
 
 
 def differing(config: Any) -> dict[str, Any]:

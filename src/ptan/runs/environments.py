@@ -1,36 +1,31 @@
 """The environments of a run: some to train in, some to evaluate in, from the same settings."""
 
-import itertools
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from functools import partial
-from typing import Any
 
 import gymnasium
 from gymnasium.vector import VectorEnv
 
+from ptan.common.types import AnyEnv, Envs, Space, VecEnv
 from ptan.envs.atari_settings import AtariSettings
 from ptan.envs.atari_vector import make_atari_vec
 from ptan.envs.make import find_spec, is_atari, make_env, make_vector
 from ptan.envs.repeat import MadeAnew, RepeatEpisodes
 from ptan.envs.states import Probe, probe_repeats, saves
-from ptan.runs.catalogue import Entry
 from ptan.runs.errors import EnvironmentFailure, RunError
 from ptan.runs.settings import RunSettings
 
 __all__ = [
-    "check_spaces",
     "close",
+    "evaluation_atari",
     "evaluation_environments",
-    "evaluation_protocol",
-    "frames_per_second",
-    "has_chance",
-    "make_one",
     "probe_environments",
     "spaces_of",
     "training_environments",
+    "warnings_said",
 ]
 
 EVALUATION_NOOPS = 30
@@ -40,7 +35,7 @@ REPEATED = 10_000
 """Most steps of an episode that are worth repeating: some ten seconds of an Atari game."""
 
 
-def training_environments(settings: RunSettings, seed: int = 0, probe: Probe | None = None) -> Any:
+def training_environments(settings: RunSettings, seed: int = 0, probe: Probe | None = None) -> Envs:
     """What a run's collector steps: one environment, a list of them, or a vector environment.
 
     With what `probe_environments` has found, they can be saved in mid-episode, or equal
@@ -64,80 +59,40 @@ def training_environments(settings: RunSettings, seed: int = 0, probe: Probe | N
 def probe_environments(settings: RunSettings) -> Probe:
     """Find out whether the environments of a run can be saved in the middle of an episode."""
     steps = 64 if is_atari(settings.env_id) else 320
-    make: Any = partial(_make, settings, _atari(settings))
-    if _one_vector(settings):  # two of its environments tell as much as all
-        make = partial(training_environments, replace(settings, num_envs=2))
-
-    def made() -> Any:
-        with _one_line(settings.env_id):
-            env = make()
-        env.step = partial(_noted_step, env.step, itertools.count(1))
-        return env
-
+    few = replace(settings, num_envs=1, vector="list")
+    if _one_vector(settings):
+        few = replace(settings, num_envs=2)  # two of its environments tell as much as all
     try:
         with warnings_said([]):
-            return probe_repeats(made, steps=steps)
+            return probe_repeats(partial(training_environments, few), steps=steps)
     except RunError:
         raise
     except (Exception, SystemExit) as error:
         raise EnvironmentFailure.of(error, f"{settings.env_id} failed in training") from error
 
 
-def _noted_step(step: Callable[[Any], Any], count: Iterator[int], action: Any) -> Any:
-    """A step of an environment; what it raises names it, as in training."""
-    number = next(count)
-    try:
-        return step(action)
-    except (Exception, SystemExit) as error:
-        error.add_note(f"environment 0, step {number}")
-        raise
-
-
-def evaluation_environments(settings: RunSettings, count: int) -> Any:
+def evaluation_environments(
+    settings: RunSettings, count: int = 1, render_mode: str | None = None
+) -> Envs:
     """Environments of the same kind to evaluate in: raw rewards, and episodes that are whole games.
 
-    Those that are played side by side come as a list, or as a vector of Atari games.
+    A list, or a vector of Atari games. `render_mode`: a window ("human") or pictures ("rgb_array").
     """
-    atari = _evaluation(settings)
+    atari = evaluation_atari(settings)
     with _one_line(settings.env_id), warnings_said([]):
         if is_atari(settings.env_id) and count > 1:
             return _games(settings, atari, count)
-        return [make_env(settings.env_id, atari=atari) for _ in range(count)]
+        make = partial(make_env, settings.env_id, render_mode=render_mode, atari=atari)
+        return [make() for _ in range(count)]
 
 
-def make_one(settings: RunSettings, render_mode: str | None) -> Any:
-    """One environment as in evaluation, in a window ("human") or for pictures ("rgb_array")."""
-    with _one_line(settings.env_id), warnings_said([]):
-        return make_env(settings.env_id, render_mode=render_mode, atari=_evaluation(settings))
+def evaluation_atari(settings: RunSettings) -> AtariSettings:
+    """How Atari games are preprocessed in an evaluation."""
+    atari = _atari(settings).evaluation()
+    return replace(atari, noop_max=max(atari.noop_max, EVALUATION_NOOPS))
 
 
-def evaluation_protocol(settings: RunSettings, episodes: int, seed: int) -> str:
-    """How an evaluation was done, in words, to be read beside its numbers."""
-    acting = "greedy: no ε, no noise in the weights"
-    if is_atari(settings.env_id):
-        acting += (
-            "; raw game score: no reward clipping, no life-loss ends; "
-            f"at most {_evaluation(settings).noop_max} no-ops at the start, "
-            f"sticky actions {_sticky_actions(settings):g}, frame skip {settings.frame_skip}"
-        )
-    else:
-        acting += "; undiscounted return"
-    acting += f"; {episodes} whole episodes, cut off after {settings.eval_max_steps:,} steps,"
-    return f"{acting} in environments of their own, seed {seed}"
-
-
-def has_chance(settings: RunSettings) -> bool:
-    """Whether an environment draws while it is played; Atari games do only by sticky actions."""
-    return not is_atari(settings.env_id) or _sticky_actions(settings) > 0
-
-
-def frames_per_second(env: Any, settings: RunSettings) -> float:
-    """How fast an environment runs in its own time, in steps of the agent."""
-    own = float(env.metadata.get("render_fps") or 30)
-    return own / settings.frame_skip if is_atari(settings.env_id) else own
-
-
-def spaces_of(env: Any) -> tuple[Any, Any]:
+def spaces_of(env: Envs) -> tuple[Space, Space]:
     """Observation and action space of one environment among those of a run."""
     if isinstance(env, VectorEnv):
         return env.single_observation_space, env.single_action_space
@@ -145,14 +100,7 @@ def spaces_of(env: Any) -> tuple[Any, Any]:
     return one.observation_space, one.action_space
 
 
-def check_spaces(name: str, entry: Entry, env_id: str, actions: Any) -> None:
-    """Raise RunError unless an algorithm can act in an environment."""
-    if not any(kind.__name__ in entry.action_spaces for kind in type(actions).__mro__):
-        kinds = " or ".join(entry.action_spaces)
-        raise RunError(f"{name} needs a {kinds} action space, {env_id} has {actions}")
-
-
-def close(env: Any) -> None:
+def close(env: Envs) -> None:
     """Close all environments of a run."""
     for one in env if isinstance(env, list) else [env]:
         one.close()
@@ -167,7 +115,7 @@ def warnings_said(lines: list[str]) -> Iterator[None]:
     lines += dict.fromkeys(str(one.message) for one in caught if one.category is UserWarning)
 
 
-def _games(settings: RunSettings, atari: AtariSettings, count: int) -> Any:
+def _games(settings: RunSettings, atari: AtariSettings, count: int) -> VecEnv:
     threads = settings.env_threads
     return make_atari_vec(settings.env_id, count, **atari.keywords(), num_threads=threads)
 
@@ -178,7 +126,7 @@ def _make(
     seed: int = 0,
     index: int = 0,
     probe: Probe | None = None,
-) -> Any:
+) -> AnyEnv:
     make = partial(make_env, settings.env_id, atari=atari)
     if probe is None or (probe.restart == "reset" and not probe.repeats):
         return make()
@@ -196,16 +144,6 @@ def _one_vector(settings: RunSettings) -> bool:
 
 def _atari(settings: RunSettings) -> AtariSettings:
     return AtariSettings(**{f.name: getattr(settings, f.name) for f in fields(AtariSettings)})
-
-
-def _evaluation(settings: RunSettings) -> AtariSettings:
-    atari = _atari(settings).evaluation()
-    return replace(atari, noop_max=max(atari.noop_max, EVALUATION_NOOPS))
-
-
-def _sticky_actions(settings: RunSettings) -> float:
-    spec = find_spec(settings.env_id)
-    return float(spec.kwargs.get("repeat_action_probability", 0.0))
 
 
 @contextmanager

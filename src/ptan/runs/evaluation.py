@@ -1,19 +1,24 @@
-"""Greedy evaluation of a run's network, and what its returns say."""
+"""Greedy episodes of a run's network: what their returns say, and how they look."""
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ptan.runs.environments import close, evaluation_environments, evaluation_protocol, has_chance
+from ptan.actions.policy import Agent
+from ptan.common.types import Action, Actions, Observations
+from ptan.envs.make import find_spec, is_atari
+from ptan.runs.environments import close, evaluation_atari, evaluation_environments
 from ptan.runs.errors import EnvironmentFailure, RunError
 from ptan.runs.settings import RunSettings
-from ptan.runs.statistics import mean_interval
+from ptan.runs.statistics import half_interval
+from ptan.runs.video import video_file
 from ptan.training.evaluate import Played, play_parallel
 
-__all__ = ["Evaluation", "Interrupted", "described_mean", "evaluate_greedily"]
+__all__ = ["Evaluation", "Interrupted", "described_mean", "evaluate_greedily", "play_episodes"]
 
 _SIDE_BY_SIDE = 20
 
@@ -52,11 +57,10 @@ class Evaluation:
         interval of the mean (Student's t) from episodes that differ; both None for a single one.
         """
         different = [e.total for e in (self.played if self.chance else dict.fromkeys(self.played))]
-        interval = mean_interval(different)
         return {
             "mean": self.mean,
             "std": float(np.std(self.returns, ddof=1)) if len(self.returns) > 1 else None,
-            "ci95": None if math.isnan(interval.low) else interval.estimate - interval.low,
+            "ci95": half_interval(different),
             "episodes": len(self.returns),
             "different": len(different),
             "truncated": sum(episode.truncated for episode in self.played),
@@ -85,7 +89,7 @@ def described_mean(evaluation: Mapping[str, Any]) -> str:
 
 def evaluate_greedily(
     settings: RunSettings,
-    agent: Any,
+    agent: Agent,
     episodes: int,
     seed: int,
     interrupted: Callable[[], bool] = lambda: False,
@@ -98,7 +102,7 @@ def evaluate_greedily(
     """
     environments = evaluation_environments(settings, min(episodes, _SIDE_BY_SIDE))
 
-    def watched(observations: Any, states: Any = None) -> Any:
+    def watched(observations: Observations, states: Any = None) -> tuple[Actions, Any]:
         if interrupted():
             raise Interrupted
         return agent(observations, states)
@@ -113,5 +117,51 @@ def evaluate_greedily(
         raise EnvironmentFailure.of(error, f"{settings.env_id} failed in evaluation") from error
     finally:
         close(environments)
-    protocol = evaluation_protocol(settings, episodes, seed)
-    return Evaluation(played, protocol, seed, has_chance(settings))
+    # Atari games draw only by sticky actions; others are taken to.
+    sticky, how = 1.0, "undiscounted return"
+    if is_atari(settings.env_id):
+        sticky = float(find_spec(settings.env_id).kwargs.get("repeat_action_probability", 0.0))
+        how = (
+            "raw game score: no reward clipping, no life-loss ends; "
+            f"at most {evaluation_atari(settings).noop_max} no-ops at the start, "
+            f"sticky actions {sticky:g}, frame skip {settings.frame_skip}"
+        )
+    protocol = (
+        f"greedy: no ε, no noise in the weights; {how}; {episodes} whole episodes, cut off after "
+        f"{limit:,} steps, in environments of their own, seed {seed}"
+    )
+    return Evaluation(played, protocol, seed, chance=sticky > 0)
+
+
+def play_episodes(
+    settings: RunSettings, agent: Agent, episodes: int, seed: int, video: Path | None = None
+) -> Iterator[Played]:
+    """Play episodes as in an evaluation, one after the other, in a window or into a video file.
+
+    Raises:
+        RunError: the environment cannot be made, the file not be written; `EnvironmentFailure`: the
+            environment failed or cannot be shown.
+    """
+    envs = evaluation_environments(settings, 1, "human" if video is None else "rgb_array")
+    (env,) = envs
+    step, fps = env.step, float(env.metadata.get("render_fps") or 30)
+    if is_atari(settings.env_id):
+        fps /= settings.frame_skip
+    try:
+        with ExitStack() as opened:
+            if video is not None:
+                add = opened.enter_context(video_file(video, fps))
+
+                def filmed(action: Action) -> Any:
+                    add(env.render())
+                    return step(action)
+
+                env.step = filmed
+            for i in range(episodes):
+                yield from play_parallel(env, agent, 1, seed + i, max_steps=settings.eval_max_steps)
+    except RunError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise EnvironmentFailure.of(error, f"{settings.env_id} cannot be shown") from error
+    finally:
+        close(envs)

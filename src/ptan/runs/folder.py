@@ -1,6 +1,7 @@
 """The folder of a run: which files it has, and how they are written and read."""
 
 import json
+import os
 import platform
 import shutil
 import time
@@ -12,7 +13,7 @@ from typing import Any, Self
 
 from ptan.runs.errors import RunError
 from ptan.runs.settings import RunConfig
-from ptan.training.durable import PARTIAL, replace_file
+from ptan.training.durable import PARTIAL, replace_file, sync
 
 __all__ = ["FORMAT", "RunFolder", "damaged"]
 
@@ -44,6 +45,10 @@ class RunFolder:
     def create(cls, path: Path | str, config: RunConfig, command: Sequence[str] = ()) -> Self:
         """Make a folder for a new run, and those above it; RunError if that is impossible."""
         folder = cls(path)
+        if folder.path.exists():
+            raise RunError(
+                f"{path} is there already: choose another --name, or go on with --resume {path}"
+            )
         content = {
             "format": FORMAT,
             "env_id": config.settings.env_id,
@@ -54,23 +59,14 @@ class RunFolder:
             "started": _now(),
             "versions": _versions(),
         }
-        made = False
-        try:
-            folder.path.parent.mkdir(parents=True, exist_ok=True)
-            folder.path.mkdir()
-            made = True
-            write_json(folder.config, content)
+        partial = folder.path.with_name(f"{PARTIAL}{folder.path.name}-{os.getpid()}")
+        try:  # a folder that is there has its settings
+            partial.mkdir(parents=True)
+            write_json(partial / "config.json", content)
+            partial.rename(folder.path)
+            sync(folder.path.parent)
         except OSError as error:
-            if made:
-                shutil.rmtree(path, ignore_errors=True)
-            elif folder.unfinished and any(folder.path.iterdir()):
-                raise RunError(
-                    f"{path} was left by a run that was stopped while it began: remove the folder"
-                ) from None
-            elif folder.path.exists():
-                raise RunError(
-                    f"{path} is there already: choose another --name, or go on with --resume {path}"
-                ) from None
+            shutil.rmtree(partial, ignore_errors=True)
             raise RunError(f"{path} cannot be made: {error.strerror or error}") from None
         return folder
 
@@ -86,13 +82,6 @@ class RunFolder:
         return folder
 
     @property
-    def unfinished(self) -> bool:
-        """Whether it was left while it was made: it holds nothing of value."""
-        if not self.path.is_dir():
-            return False
-        return all(part.name.startswith(PARTIAL) for part in self.path.iterdir())
-
-    @property
     def has_checkpoint(self) -> bool:
         """Whether there is a state to go on from, intact or not."""
         return any(self.checkpoints.glob("*-step-*"))
@@ -104,20 +93,17 @@ class RunFolder:
             from filelock import FileLock, Timeout
         except ImportError as error:
             raise ImportError('runs need filelock: pip install "ptan[runs]"') from error
-        lock = FileLock(self.path / ".lock", blocking=False)
         try:
-            lock.acquire()
+            acquired = FileLock(self.path / ".lock", blocking=False).acquire()
         except Timeout:
             raise RunError(f"{self.path} is in training already, by another process") from None
         except (OSError, NotImplementedError) as error:
             raise RunError(f"{self.path} cannot be locked: {error}") from None
-        try:
+        with acquired:
             yield
-        finally:
-            lock.release()
 
-    def update_config(self, config: RunConfig, command: Sequence[str]) -> None:
-        """Note in `config.json` that the run is resumed, with settings that have changed."""
+    def note_resumed(self, config: RunConfig, command: Sequence[str]) -> None:
+        """Note in `config.json` that the run goes on, with settings that have changed."""
         content = self._read()
         note = {"at": _now(), "command": list(command), "versions": _versions()}
         resumed = [*content.get("resumed", []), note]

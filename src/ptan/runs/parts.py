@@ -1,17 +1,20 @@
 """The working parts of a run: made from its settings, saved, and put where a checkpoint was."""
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
 from gymnasium.vector import VectorEnv
+from torch import Tensor
 
 from ptan.algorithms.protocol import Algorithm
 from ptan.collectors import Collector
+from ptan.common.types import Envs, Space
 from ptan.envs.states import save_envs, within_budget
 from ptan.runs.environments import (
-    check_spaces,
     close,
     probe_environments,
     spaces_of,
@@ -20,44 +23,32 @@ from ptan.runs.environments import (
 )
 from ptan.runs.errors import RunError
 from ptan.runs.folder import RunFolder
-from ptan.runs.progress import Clock, Watcher
 from ptan.runs.seeds import NEW_EPISODES, TRACKING, derived_seed
 from ptan.runs.settings import RunConfig
-from ptan.runs.state import RunState, Saved
+from ptan.runs.state import RunState, load_checkpoint
 from ptan.training.callbacks import Callbacks
-from ptan.training.checkpoint import Checkpoints
-from ptan.training.logs import Log
+from ptan.training.checkpoint import Checkpoints, LoadedCheckpoint
 from ptan.training.tracking import EpisodeStatistics, Tracker
 
-__all__ = ["RunParts", "make_algorithm"]
+__all__ = ["Clock", "RunParts", "Watcher", "make_algorithm"]
 
 _INTERVAL = 50_000  # of checkpoints of exact runs, where the settings give none
 
 
-def make_algorithm(config: RunConfig, observations: Any, actions: Any) -> Algorithm[Any]:
+def make_algorithm(config: RunConfig, observations: Space, actions: Space) -> Algorithm[Any]:
     """The algorithm of a run for the spaces of its environment; RunError if they do not fit."""
-    device = choose_device(config.settings.device)
-    env_id = config.settings.env_id
-    check_spaces(config.algorithm, config.entry, env_id, actions)
+    name, entry, env_id = config.algorithm, config.entry, config.settings.env_id
+    device = _device(config.settings.device)
+    if not any(kind.__name__ in entry.action_spaces for kind in type(actions).__mro__):
+        kinds = " or ".join(entry.action_spaces)
+        raise RunError(f"{name} needs a {kinds} action space, {env_id} has {actions}")
     try:
-        made: Algorithm[Any] = config.entry.algorithm(
-            observations, actions, config.config, device=device
-        )
+        return entry.algorithm(observations, actions, config.config, device=device)
     except (ValueError, TypeError, RuntimeError) as error:
-        reason = " ".join(str(error).split())
-        raise RunError(f"{config.algorithm} does not fit {env_id}: {reason}") from error
-    return made
+        raise RunError(f"{name} does not fit {env_id}: {' '.join(str(error).split())}") from error
 
 
-def differences(algorithm: Any) -> list[str]:
-    """What an algorithm does otherwise than its settings say, in a line each."""
-    wanted, got = (getattr(one, "mixed_precision", False) for one in (algorithm.config, algorithm))
-    if wanted and not got:
-        return ["mixed precision: float32 is used, as this device only imitates bfloat16"]
-    return []
-
-
-def choose_device(name: str) -> torch.device:
+def _device(name: str) -> torch.device:
     """The device of a name; "auto" is the first CUDA device, or else the CPU."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -70,53 +61,89 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
+class Watcher:
+    """Shows what a run does: nothing, unless a subclass does."""
+
+    def progress(self, run: "RunParts", phase: str, /) -> None:
+        """Show where the run stands in its "warm-up", "training" or "evaluation"; called often."""
+
+    def say(self, line: str, /) -> None:
+        """Show one line about something that happened."""
+
+
+class Clock:
+    """Seconds since it was made; as a function, without those that were paused."""
+
+    def __init__(self) -> None:
+        self._begin = time.perf_counter()
+        self._paused = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """All of them."""
+        return time.perf_counter() - self._begin
+
+    def __call__(self) -> float:
+        """Those that were not paused."""
+        return self.seconds - self._paused
+
+    @contextmanager
+    def pause(self) -> Iterator[None]:
+        """Do not count what happens inside."""
+        begin = time.perf_counter()
+        yield
+        self._paused += time.perf_counter() - begin
+
+
 class RunParts:
-    """What a run is made of, how it is saved, and how it goes on from the checkpoint `saved`.
+    """What a run is made of, how it is saved, and how it goes on from its newest checkpoint.
 
     env                    one environment, a list of them, or a vector environment
     algorithm, collector   what is trained, and what it learns from
+    tracker, recent        what is logged, and the mean of recent returns
     state                  where the run stands beside these
-    callbacks              what follows training: tracker, recent returns, those of the user
+    metrics                of the newest update
+    clock                  tells the seconds of training, without evaluations
     notes, warnings        lines about how it was resumed, and about its environments
 
-    `more`: a run that was over is to go on. `checkpoints`: knows which of them are damaged.
+    `resumed`: go on from the checkpoint; `more`: even if the run was over.
     """
 
     def __init__(
-        self,
-        config: RunConfig,
-        folder: RunFolder,
-        saved: Saved | None = None,
-        *,
-        more: bool = False,
-        checkpoints: Checkpoints | None = None,
+        self, config: RunConfig, folder: RunFolder, *, resumed: bool = False, more: bool = False
     ) -> None:
-        self.config = config
-        self.settings = config.settings
-        self.folder = folder
-        self.state = RunState() if saved is None else saved.run
-        self.recent = EpisodeStatistics(self.settings.stop_episodes)
-        self.clock = Clock()
+        self.config, self.settings, self.folder = config, config.settings, folder
+        self.checkpoints = Checkpoints(folder.checkpoints)
+        self.state, saved = RunState(), None
+        if resumed:
+            saved, self.state = load_checkpoint(folder, self.checkpoints)
+        elif self.settings.exact:
+            self.state = RunState(**vars(probe_environments(self.settings)))
         self.notes: list[str] = []
-        self.warnings: list[str] = []
-        self.checkpoints = checkpoints or Checkpoints(folder.checkpoints)
-        self._seconds_before = self.state.seconds
-        self._goes_on_at: int | None = None  # environment steps of the checkpoint
-        self._watch: Watcher = Watcher()
-        self.tracker: Tracker
+        self.warnings = [] if saved is None else saved.warnings
+        self.recent = EpisodeStatistics(self.settings.stop_episodes)
+        self.metrics: Mapping[str, Tensor | float] = {}
+        self.clock = Clock()
         self.callbacks = Callbacks([])
-        if self.settings.exact and saved is None:
-            self.state.note(probe_environments(self.settings))
+        self._seconds_before = self.state.seconds
+        self._watch = Watcher()
         with warnings_said(self.warnings):
-            self.env = training_environments(self.settings, config.seed, self.state.probe)
+            self.env: Envs = training_environments(self.settings, config.seed, self.state.probe)
         try:
-            self.algorithm: Algorithm[Any] = make_algorithm(config, *spaces_of(self.env))
-            self.collector: Collector[Any]
-            self._load(saved, more)
-            self.notes += differences(self.algorithm)
+            self.algorithm = make_algorithm(config, *spaces_of(self.env))
+            if saved is None:
+                self._begin()
+            else:
+                self._go_on(saved, more)
         except BaseException:
             close(self.env)
             raise
+        if getattr(config.config, "mixed_precision", False) and not getattr(
+            self.algorithm, "mixed_precision", True
+        ):
+            self.notes.append(
+                "mixed precision: float32 is used, as this device only imitates bfloat16"
+            )
 
     @property
     def seconds(self) -> float:
@@ -126,8 +153,81 @@ class RunParts:
     @property
     def exact(self) -> bool:
         """Whether a resumed run equals the uncut one to the bit."""
-        probe = self.state.probe
-        return probe is not None and (probe.repeats or probe.restart != "never")
+        return self.state.repeats or self.state.restart in ("reset", "remake")
+
+    # Making.
+
+    def _begin(self) -> None:
+        """Make the collector and the tracker of a new run."""
+        if self.state.restart:
+            found = "impossible here, a resumed run begins new episodes"
+            if self.exact:
+                found = "episodes cannot be saved, so new ones begin at every checkpoint"
+            if self.state.repeats:
+                found = "episodes can be saved and repeated"
+            self.notes.append(f"exact: {found} ({self.state.reason})")
+        self.collector: Collector[Any] = self.algorithm.collector(self.env)
+        self.tracker = self._new_tracker()
+
+    def _go_on(self, saved: LoadedCheckpoint, more: bool) -> None:
+        """Put the run where a checkpoint was made.
+
+        What could not be saved is begun anew, and `notes` says so. Experience of a warm-up without
+        updates that was not saved has taught nothing: such a run begins at 0 again.
+        """
+        parts, state, algorithm = saved.state, self.state, self.algorithm
+        over = state.stopped is not None and not more
+        try:
+            kept = parts["algorithm"]
+            anew = parts["collector"] is None and kept["updates"] == 0 and not over
+            if anew:
+                kept = {**kept, "env_steps": 0}
+                state.saved_at = 0
+            algorithm.load_state_dict(kept)
+            if not (parts["episodes"] or (self.exact and state.stopped is None)):
+                state.beginnings += 1
+            self.collector = algorithm.collector(self.env, env_seed=self._episode_seed)
+            if parts["collector"] is not None:
+                self.collector.load_state_dict(parts["collector"])
+            self.tracker = self._new_tracker()
+            if not anew:
+                self.tracker.load_state_dict(parts["tracker"])
+                self.recent.load_state_dict(parts["recent"])
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise RunError(f"{saved.path} does not fit the settings of the run: {error}") from error
+        if more:
+            state.stopped = None
+        done = f"{algorithm.env_steps:,} environment steps and {algorithm.updates:,} updates"
+        self.notes.append(f"resumed at {done}")
+        if not (over or parts["episodes"] or self.exact):
+            self.notes.append("new episodes begin: those in progress were not saved (--exact does)")
+        if anew:
+            self.notes.append("the warm-up begins anew: what it had gathered was not saved")
+        elif self.collector.phase == "warm-up" and algorithm.updates and not over:
+            self.notes.append(
+                "the replay was not saved: environment steps of the present agent fill it again "
+                "before updates go on"
+            )
+
+    @property
+    def _episode_seed(self) -> int | None:
+        """Of the episodes that begin now; None for those at the very beginning."""
+        number = self.state.beginnings
+        return derived_seed(self.config.seed, NEW_EPISODES, number) if number else None
+
+    def _new_tracker(self) -> Tracker:
+        """A tracker that has seen nothing yet, and has no logs yet."""
+        seed = np.random.SeedSequence(self.config.seed, spawn_key=(TRACKING,))
+        return Tracker(
+            self.algorithm,
+            self.collector,
+            [],
+            diagnostics_every=self.settings.diagnostics_every,
+            rng=np.random.default_rng(seed),
+            clock=self.clock,
+        )
+
+    # Saving.
 
     def save(self, *, at_interval: bool = False) -> None:
         """Save everything that can be saved here and now.
@@ -138,9 +238,8 @@ class RunParts:
         state, episodes = self.state, self._can_save_episodes
         if self.exact and not episodes:
             if not at_interval:
-                self._watch.say(
-                    f"this exact run goes on from its checkpoint at {state.saved_at:,} steps"
-                )
+                at = f"{state.saved_at:,} steps"
+                self._watch.say(f"this exact run goes on from its checkpoint at {at}")
                 return
             state.beginnings += 1
             self.collector.restart(self._episode_seed)
@@ -154,79 +253,6 @@ class RunParts:
         listed = self.env if isinstance(self.env, list | VectorEnv) else [self.env]
         return within_budget(save_envs(listed))
 
-    # Inside.
-
-    def _load(self, saved: Saved | None, more: bool) -> None:
-        """Make the collector, and put the run where a checkpoint was made.
-
-        What could not be saved is begun anew, and `notes` says so. Experience of a warm-up without
-        updates that was not saved has taught nothing: such a run begins at 0 again.
-        """
-        self._saved_tracker: Mapping[str, Any] | None = None
-        if saved is None:
-            if (probe := self.state.probe) is not None:
-                self.notes.append(
-                    f"exact: {_exactness(self.exact, probe.repeats)} ({probe.reason})"
-                )
-            self.collector = self.algorithm.collector(self.env)
-            return
-        parts, state, algorithm = saved.parts, self.state, self.algorithm
-        self.warnings += saved.warnings
-        over = state.stopped is not None and not more
-        try:
-            kept = parts["algorithm"]
-            anew = parts["collector"] is None and kept["updates"] == 0 and not over
-            if anew:
-                kept = {**kept, "env_steps": 0}
-                state.saved_at = 0
-            algorithm.load_state_dict(kept)
-            if not (parts["episodes"] or (self.exact and state.stopped is None)):
-                state.beginnings += 1
-            collector = algorithm.collector(self.env, env_seed=self._episode_seed)
-            self.collector = collector
-            if parts["collector"] is not None:
-                collector.load_state_dict(parts["collector"])
-            self._new_tracker([]).load_state_dict(parts["tracker"])
-            if not anew:
-                self._saved_tracker = parts["tracker"]
-                self.recent.load_state_dict(parts["recent"])
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise RunError(f"{saved.path} does not fit the settings of the run: {error}") from error
-        if more:
-            state.stopped = None
-        self._goes_on_at = state.saved_at
-        self.notes.append(
-            f"resumed at {algorithm.env_steps:,} environment steps and {algorithm.updates:,} "
-            "updates"
-        )
-        if not (over or parts["episodes"] or self.exact):
-            self.notes.append("new episodes begin: those in progress were not saved (--exact does)")
-        if anew:
-            self.notes.append("the warm-up begins anew: what it had gathered was not saved")
-        elif collector.phase == "warm-up" and algorithm.updates and not over:
-            self.notes.append(
-                "the replay was not saved: environment steps of the present agent fill it again "
-                "before updates go on"
-            )
-
-    @property
-    def _episode_seed(self) -> int | None:
-        """Of the episodes that begin now; None for those at the very beginning."""
-        number = self.state.beginnings
-        return derived_seed(self.config.seed, NEW_EPISODES, number) if number else None
-
-    def _new_tracker(self, logs: Sequence[Log]) -> Tracker:
-        """A tracker that has seen nothing yet."""
-        seed = np.random.SeedSequence(self.config.seed, spawn_key=(TRACKING,))
-        return Tracker(
-            self.algorithm,
-            self.collector,
-            logs,
-            diagnostics_every=self.settings.diagnostics_every,
-            rng=np.random.default_rng(seed),
-            clock=self.clock,
-        )
-
     def _write(self, episodes: bool) -> None:
         """Write a checkpoint."""
         algorithm, state = self.algorithm, self.state
@@ -238,7 +264,7 @@ class RunParts:
             "recent": self.recent.state_dict(),
             "collector": collector,
             "episodes": episodes,
-            "run": state.to_tree(),
+            "run": vars(state),
         }
         path = self.checkpoints.save(parts, algorithm.env_steps)
         self.callbacks.on_checkpoint(algorithm.env_steps, path)
@@ -247,11 +273,3 @@ class RunParts:
     def _interval(self) -> int:
         """Environment steps from one checkpoint to the next; 0 for none on the way."""
         return self.settings.checkpoint_every or (_INTERVAL if self.exact else 0)
-
-
-def _exactness(exact: bool, repeats: bool) -> str:
-    if not exact:
-        return "impossible here, a resumed run begins new episodes"
-    if repeats:
-        return "episodes can be saved and repeated"
-    return "episodes cannot be saved, so new ones begin at every checkpoint"

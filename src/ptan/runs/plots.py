@@ -1,24 +1,27 @@
 """Learning curves: read from run folders, averaged over episodes and runs, drawn."""
 
 import itertools
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ptan.runs.errors import RunError
 from ptan.runs.folder import RunFolder, damaged
-from ptan.runs.settings import CHANGEABLE
-from ptan.runs.statistics import bootstrap_interval
+from ptan.runs.settings import CHANGEABLE, RunConfig
+from ptan.runs.statistics import Floats, bootstrap_interval
+from ptan.training.durable import replace_file
 from ptan.training.logs import read_json_lines
 
-__all__ = ["LearningCurve", "compare_figure", "plot_runs", "read_curve", "run_figure"]
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-Floats: TypeAlias = NDArray[np.float64]
+__all__ = ["LearningCurve", "compare_figure", "plot_runs", "read_curve", "run_figure"]
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F3C8D", "#666666")
 """Told apart by the colour-blind too (Okabe & Ito 2008), the pale yellow left out."""
@@ -31,7 +34,7 @@ class LearningCurve:
     """What a run has achieved, by environment step.
 
     folder        the run folder
-    config        what `config.json` holds
+    config        its settings
     env_steps     how far the run has come
     episodes      (E, 2) where episodes ended, rising, and the undiscounted return of each
     means         (E, 2) the same with the mean of the last 100 returns, as it was logged
@@ -39,18 +42,14 @@ class LearningCurve:
     """
 
     folder: Path
-    config: Mapping[str, Any]
+    config: RunConfig
     env_steps: int
     episodes: Floats
     means: Floats
     evaluations: Floats
 
-    def setting(self, name: str) -> Any:
-        """One of the run's own settings; None where it is not known."""
-        return self.config.get("settings", {}).get(name)
 
-
-def read_curve(folder: Path | str) -> LearningCurve:
+def read_curve(path: Path | str) -> LearningCurve:
     """Read the learning curve of a run, also while it goes on.
 
     A torn last line in its metrics is left out, and so are returns that are not finite.
@@ -58,23 +57,25 @@ def read_curve(folder: Path | str) -> LearningCurve:
     Raises:
         RunError: it is no run folder, or what it holds is damaged.
     """
-    files = RunFolder.open(folder)
-    try:
-        config = json.loads(files.config.read_text(encoding="utf-8"))
-        lines = read_json_lines(files.metrics) if files.metrics.exists() else []
-        steps = [int(line["env_steps"]) for line in lines]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(damaged(files.metrics, error)) from error
-    if steps != sorted(steps):
-        raise RunError(f"{files.metrics} is damaged: env_steps must not fall")
-    ended = (files.read_result() or {}).get("env_steps", 0)
+    folder = RunFolder.open(path)
     tags = ("episodes/reward", "episodes/mean_reward", "evaluation/reward")
-    columns = [
-        [(line["env_steps"], line[tag]) for line in lines if line.get(tag) is not None]
-        for tag in tags
-    ]
-    arrays = (np.array(column, np.float64).reshape(-1, 2) for column in columns)
-    return LearningCurve(files.path, config, max([ended, *steps[-1:]]), *arrays)
+    try:
+        lines = read_json_lines(folder.metrics) if folder.metrics.exists() else []
+        steps = [int(line["env_steps"]) for line in lines]
+        episodes, means, evaluations = (
+            np.array(
+                [(line["env_steps"], line[tag]) for line in lines if line.get(tag) is not None],
+                np.float64,
+            ).reshape(-1, 2)
+            for tag in tags
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(damaged(folder.metrics, error)) from error
+    if steps != sorted(steps):
+        raise RunError(f"{folder.metrics} is damaged: env_steps must not fall")
+    ended = (folder.read_result() or {}).get("env_steps", 0)
+    end = max([ended, *steps[-1:]])
+    return LearningCurve(folder.path, folder.read_config(), end, episodes, means, evaluations)
 
 
 # Averages.
@@ -128,30 +129,27 @@ def group_labels(curves: Sequence[LearningCurve]) -> list[str]:
     "base" are switches that are all off, and the algorithm's name stands where all agree. What does
     not change learning, such as the device or the seed, is not looked at.
     """
-    settings: list[dict[str, Any]] = []
-    for curve in curves:
-        flat = {"algorithm": curve.config.get("algorithm")}
-        flat |= {**curve.config.get("settings", {}), **curve.config.get("config", {})}
-        settings.append({name: value for name, value in flat.items() if name not in _NO_GROUP})
-    names = dict.fromkeys(name for each in settings for name in each)
-    differing = [
-        name for name in names if any(each.get(name) != settings[0].get(name) for each in settings)
+    every = [
+        {"algorithm": c.config.algorithm, **vars(c.config.settings), **vars(c.config.config)}
+        for c in curves
     ]
+    names = dict.fromkeys(name for one in every for name in one if name not in _NO_GROUP)
+    differing = [k for k in names if any(one.get(k) != every[0].get(k) for one in every)]
     if not differing:
-        return [str(each["algorithm"]) for each in settings]
-    return [", ".join(_words(each, differing)) or "base" for each in settings]
+        return [curve.config.algorithm for curve in curves]
+    return [
+        ", ".join(
+            _word(name, one[name]) for name in differing if one.get(name) not in (None, False)
+        )
+        or "base"
+        for one in every
+    ]
 
 
-def _words(settings: Mapping[str, Any], names: Sequence[str]) -> list[str]:
-    """Some settings in words; switches that are off need none."""
-    words = []
-    for name in names:
-        value = settings.get(name)
-        if isinstance(value, bool):
-            words += [name] if value else []
-        else:
-            words.append(str(value) if name in ("algorithm", "env_id") else f"{name} {value}")
-    return words
+def _word(name: str, value: object) -> str:
+    if name in ("algorithm", "env_id"):
+        return str(value)
+    return name if value is True else f"{name} {value}"
 
 
 # Pictures.
@@ -176,33 +174,30 @@ def plot_runs(folders: Sequence[Path | str], path: Path | str) -> None:
     save_figure(compare_figure(groups), path)
 
 
-def run_figure(curve: LearningCurve) -> Any:
+def run_figure(curve: LearningCurve) -> "Figure":
     """The learning curve of one run, as a `matplotlib.figure.Figure`.
 
     Every episode is a dot, where it ended. The line is the mean of the last 100, diamonds are
     greedy evaluations, the dashed line is the reward to stop at.
     """
     config = curve.config
-    what = config.get("preset") or config.get("algorithm") or curve.folder.name
-    figure, axes = _axes(
-        curve.env_steps, f"{curve.setting('env_id')}: {what}, seed {config.get('seed')}"
-    )
-    size, alpha = (9, 0.5) if len(curve.episodes) <= 1_000 else (3, 0.2)
-    dots = axes.scatter(*curve.episodes.T, s=size, alpha=alpha, color="#7f8c9b")
-    dots.set(label="episode", linewidths=0, rasterized=True)
+    what = f"{config.preset or config.algorithm}, seed {config.seed}"
+    figure, axes = _axes(curve.env_steps, f"{config.settings.env_id}: {what}")
+    size, alpha = (3.0, 0.5) if len(curve.episodes) <= 1_000 else (1.7, 0.2)
+    dots = axes.plot(*curve.episodes.T, "o", color="#7f8c9b", label="episode", rasterized=True)
+    dots[0].set(markersize=size, alpha=alpha, markeredgewidth=0)
     label = "mean of the last 100 episodes"
     axes.plot(*curve.means.T, color=COLOURS[0], linewidth=2, drawstyle="steps-post", label=label)
-    if len(curve.evaluations):
-        marks = axes.scatter(*curve.evaluations.T, s=40, marker="D")
-        marks.set(label="greedy evaluation", facecolor=COLOURS[1], edgecolor="white", zorder=5)
-        marks.set_clip_on(False)  # the last one stands on the edge of the axes
+    if len(curve.evaluations):  # the last one stands on the edge of the axes
+        marks = axes.plot(*curve.evaluations.T, "D", color=COLOURS[1], label="greedy evaluation")
+        marks[0].set(markeredgecolor="white", clip_on=False, zorder=5)
     _finish(figure, axes, [curve], loc="outside lower left", ncols=4)
     return figure
 
 
 def compare_figure(
     groups: Mapping[str, Sequence[LearningCurve]], *, title: str | None = None
-) -> Any:
+) -> "Figure":
     """Learning curves of groups of runs: interquartile mean, its 95 % band, and every run thin.
 
     A group's curve is drawn from where all of its runs have finished an episode to where the first
@@ -212,7 +207,7 @@ def compare_figure(
     curves = [curve for group in groups.values() for curve in group]
     grid = common_grid(curves)
     last = default_window(grid[-1])
-    names = ", ".join(dict.fromkeys(str(curve.setting("env_id")) for curve in curves))
+    names = ", ".join(dict.fromkeys(curve.config.settings.env_id for curve in curves))
     figure, axes = _axes(grid[-1], title or names)
     styles = itertools.cycle(itertools.product(("solid", "dashed", "dotted"), COLOURS))
     alpha = 0.3 if len(groups) <= 4 else 0.15
@@ -236,7 +231,7 @@ def compare_figure(
     return figure
 
 
-def save_figure(figure: Any, path: Path | str) -> None:
+def save_figure(figure: "Figure", path: Path | str) -> None:
     """Write a figure at once: readers see the old picture or the new one, never a part.
 
     Raises:
@@ -246,25 +241,23 @@ def save_figure(figure: Any, path: Path | str) -> None:
     kind = target.suffix.lower().lstrip(".")
     if kind not in ("png", "svg", "pdf"):
         raise RunError(f"{path} cannot be drawn: the name must end with .png, .svg or .pdf")
-    part = target.with_name(f".{target.name}.part")
+    picture = BytesIO()
+    figure.savefig(picture, format=kind, dpi=120)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(part, format=kind, dpi=120)
-        part.replace(target)
+        replace_file(target, picture.getvalue())
     except OSError as error:
         raise RunError(f"{path} cannot be written: {error.strerror or error}") from None
 
 
-def _axes(env_steps: float, title: str) -> tuple[Any, Any]:
-    """An empty figure with a canvas of its own: pyplot, which has global state, is left alone."""
+def _axes(env_steps: float, title: str) -> "tuple[Figure, Axes]":
+    """An empty figure; pyplot, which has global state, is left alone."""
     try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
         from matplotlib.ticker import EngFormatter
     except ImportError as error:
         raise ImportError('plots need Matplotlib: pip install "ptan[plots]"') from error
     figure = Figure(figsize=(9.0, 5.0), layout="constrained")
-    FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     axes.set_title(title, loc="left")
     axes.set(xlabel="environment steps", ylabel="return of an episode")
@@ -276,15 +269,14 @@ def _axes(env_steps: float, title: str) -> tuple[Any, Any]:
     return figure, axes
 
 
-def _finish(figure: Any, axes: Any, curves: Sequence[LearningCurve], **place: Any) -> None:
+def _finish(figure: "Figure", axes: "Axes", curves: Sequence[LearningCurve], **place: Any) -> None:
     """Draw a common reward to stop at, and the legend outside the axes: it covers no curve."""
-    stops = {curve.setting("stop_reward") for curve in curves}
+    stops = {curve.config.settings.stop_reward for curve in curves}
     if len(stops) == 1 and (stop := stops.pop()) is not None:
         label = f"reward to stop at: {stop:g}"
         axes.axhline(stop, color="#333333", linestyle="--", linewidth=1, label=label)
     if not any(len(curve.episodes) for curve in curves):
-        where = {"transform": axes.transAxes, "ha": "center", "color": "#555555"}
-        axes.text(0.5, 0.5, "no episode has ended yet", **where)
+        axes.set_title("no episode has ended yet", loc="center", y=0.5, color="#555555")
     legend = figure.legend(*axes.get_legend_handles_labels(), frameon=False, **place)
     for handle in legend.legend_handles:
-        handle.set_alpha(1.0)
+        handle.set_alpha(1.0)  # type: ignore[union-attr]

@@ -8,18 +8,15 @@ from typing import Any, Self
 import torch
 
 from ptan.envs.make import is_atari
-from ptan.runs import state as states
 from ptan.runs.environments import close
 from ptan.runs.errors import EnvironmentFailure, RunError, TrainingFailure
 from ptan.runs.evaluation import Evaluation, Interrupted, evaluate_greedily
 from ptan.runs.folder import RunFolder, write_json
 from ptan.runs.means import chosen_threads, opened_logs
-from ptan.runs.parts import RunParts
-from ptan.runs.progress import Display, Watcher
+from ptan.runs.parts import RunParts, Watcher
 from ptan.runs.seeds import EVALUATION, FINAL, derived_seed
 from ptan.runs.settings import RunConfig
 from ptan.training.callbacks import Callbacks
-from ptan.training.checkpoint import Checkpoints
 from ptan.training.loop import Record, train
 
 __all__ = ["Run"]
@@ -36,13 +33,14 @@ class Run(RunParts):
     network is always evaluated, on episodes that decided nothing.
     """
 
-    def __init__(self, config: RunConfig, folder: RunFolder, **parts: Any) -> None:
-        super().__init__(config, folder, **parts)
-        self._display = Display(Watcher(), self.settings.steps, self.recent)
+    _stop: str | None = None
+    _resumed_by: Sequence[str] | None = None  # the command line
+
+    def __init__(self, config: RunConfig, folder: RunFolder, **resumed: bool) -> None:
+        super().__init__(config, folder, **resumed)
         self._interrupted: Callable[[], bool] = lambda: False
-        self._stop: str | None = None
-        self._metrics: dict[str, Any] = {}
         self._held = ExitStack()  # the environments and the folder's lock
+        self._held.callback(close, self.env)
 
     @classmethod
     def create(cls, config: RunConfig, path: Path | str, command: Sequence[str] = ()) -> Self:
@@ -50,9 +48,8 @@ class Run(RunParts):
 
         Raises RunError for what is unknown or does not fit; nothing is written then.
         """
-        with ExitStack() as held:
-            run = cls(config, RunFolder(path))
-            held.callback(close, run.env)
+        run = cls(config, RunFolder(path))
+        with run._held as held:
             RunFolder.create(path, config, command)
             held.enter_context(run.folder.locked())
             run._held = held.pop_all()
@@ -64,19 +61,17 @@ class Run(RunParts):
     ) -> Self:
         """Go on from the newest intact checkpoint, with new values of `CHANGEABLE` settings.
 
-        Raises RunError if there is none, or a setting may not change.
+        They are written down once training begins. Raises RunError if there is no checkpoint, or a
+        setting may not change.
         """
         folder = RunFolder.open(path)
-        config = states.changed(folder.read_config(), changes or {})
+        config = folder.read_config().changed(changes or {})
+        more = bool(changes and changes.keys() & {"steps", "stop_reward"})
         with ExitStack() as held:
             held.enter_context(folder.locked())
-            checkpoints = Checkpoints(folder.checkpoints)
-            saved = states.load(folder, checkpoints)
-            more = bool(changes and changes.keys() & {"steps", "stop_reward"})
-            run = cls(config, folder, saved=saved, more=more, checkpoints=checkpoints)
-            held.callback(close, run.env)
-            folder.update_config(config, command)
-            run._held = held.pop_all()
+            run = cls(config, folder, resumed=True, more=more)
+            run._held.push(held.pop_all())
+        run._resumed_by = command
         return run
 
     def stop(self, reason: str) -> None:
@@ -102,25 +97,22 @@ class Run(RunParts):
         the cause; a checkpoint of everything up to there was saved, or the text says why not.
         """
         self._watch = watch or Watcher()
-        self._display = Display(self._watch, self.settings.steps, self.recent)
         self._interrupted = interrupted
+        say, goes_on = self._watch.say, self._resumed_by is not None
         with self._held:
             for note in self.notes:
-                self._watch.say(note)
+                say(note)
             if self.state.stopped is not None and (earlier := self.folder.read_result()):
-                self._watch.say("the run is over already; more --steps would go on with it")
+                say("the run is over already; more --steps would go on with it")
                 return earlier
-            threads = chosen_threads(self.settings, self.state, self.algorithm, self._watch.say)
-            logs = opened_logs(self.folder, self._goes_on_at, self._watch.say)
-            with threads as tuner, logs as writers:
-                self.tracker = self._new_tracker(writers)
-                if self._saved_tracker is not None:
-                    self.tracker.load_state_dict(self._saved_tracker)
+            threads = chosen_threads(self.settings, self.state, self.algorithm, say)
+            logs = opened_logs(self.folder, self.state.saved_at if goes_on else None, say)
+            with threads as tuner, logs as self.tracker.logs:
+                if self._resumed_by is not None:
+                    self.folder.note_resumed(self.config, self._resumed_by)
                 self.callbacks = Callbacks([self.tracker, self.recent, *tuner, *callbacks])
                 self.callbacks.on_start(self)
                 return self._train()
-
-    # Training.
 
     def _train(self) -> dict[str, Any] | None:
         """Train, save and evaluate; returns the result, None if interrupted."""
@@ -145,16 +137,16 @@ class Run(RunParts):
         try:
             if self.state.evaluation_cut_off and self._solved():
                 return "stop_reward"
-            if self.exact and self._goes_on_at is None:
+            if self.exact and self._resumed_by is None:
                 self._write(self._can_save_episodes)
             while algorithm.env_steps < limit:
                 record = self._next_record()
                 try:
                     self.callbacks.record(record)
                 except Exception as error:
-                    raise self._failure(error, "after an update") from error
-                self._metrics = record.metrics or self._metrics
-                self._display.show(self.collector.phase, algorithm, self._metrics)
+                    raise self._failed(error, "training on {} failed in a callback") from error
+                self.metrics = record.metrics or self.metrics
+                self._watch.progress(self, self.collector.phase)
                 if record.updated and record.episodes and self._solved():
                     return "stop_reward"
                 if self._stop is not None:
@@ -187,8 +179,15 @@ class Run(RunParts):
             if self.collector.iteration > items:  # an item had come: no environment has failed
                 with suppress(Exception):  # which is closed already if its update went well
                     self.collector.after(None)
-                raise self._failure(error, "in an update") from error
-            raise EnvironmentFailure.of(error, self._what_failed(error)) from error
+                raise self._failed(error, "training on {} failed in an update") from error
+            raise self._failed(error, "{} failed in training", EnvironmentFailure) from error
+
+    def _failed(
+        self, error: BaseException, what: str, kind: type[TrainingFailure] = TrainingFailure
+    ) -> TrainingFailure:
+        """What is said about an exception."""
+        where = f"after {self.algorithm.env_steps:,} steps"
+        return kind.of(error, f"{what.format(self.settings.env_id)} {where}")
 
     def _rescue(self) -> str:
         """Save what can be saved after a failure; returns in words whether that went well."""
@@ -199,33 +198,22 @@ class Run(RunParts):
             return f"it could not be saved: {' '.join(str(error).split()) or type(error).__name__}"
         return "what was learned so far is saved"
 
-    def _failure(self, error: BaseException, where: str) -> TrainingFailure:
-        at = f"training on {self.settings.env_id} failed {where}"
-        kind, reason = type(error).__name__, " ".join(str(error).split())
-        text = f"{at} at step {self.algorithm.env_steps:,}: {kind}: {reason}"
-        return TrainingFailure(text.rstrip(": "))
-
-    def _what_failed(self, error: BaseException) -> str:
-        what = f"{self.settings.env_id} failed in training"
-        if getattr(error, "__notes__", ()):  # they name the step
-            return what
-        return f"{what} after {self.algorithm.env_steps:,} steps"
+    # Evaluating.
 
     def _solved(self) -> bool:
         """True if training and the greedy network both reach the reward to stop at."""
         settings, state, env_steps = self.settings, self.state, self.algorithm.env_steps
+        mean = self.recent.mean
         if settings.stop_reward is None or self.recent.count < settings.stop_episodes:
             return False
-        mean = self.recent.mean
         if mean is None or mean <= settings.stop_reward:
             return False
         if not settings.eval_episodes:
             return True
         if env_steps < state.next_evaluation:
             return False
-        seed = derived_seed(self.config.seed, EVALUATION, state.evaluations)
         state.evaluation_cut_off = True
-        evaluation = self._evaluate(seed)
+        evaluation = self._evaluate(derived_seed(self.config.seed, EVALUATION, state.evaluations))
         state.evaluation_cut_off = False
         state.evaluations += 1
         usual = 20_000 if is_atari(settings.env_id) else 2_000  # evaluating games is slow
@@ -239,17 +227,16 @@ class Run(RunParts):
 
     def _evaluate(self, seed: int) -> Evaluation:
         """Evaluate the network as it is; the time is the run's, but not that of training."""
-        self._display.show("evaluation", self.algorithm, self._metrics, at_once=True)
+        self._watch.progress(self, "evaluation")
         with self.clock.pause():
             agent, episodes = self.algorithm.greedy_agent(), self.settings.eval_episodes
             evaluation = evaluate_greedily(self.settings, agent, episodes, seed, self._interrupted)
-        self._display.forget_speed()
         self.callbacks.on_evaluation(self.algorithm.env_steps, evaluation)
         return evaluation
 
     def _finish(self, reason: str) -> dict[str, Any]:
         """Evaluate the final network, and write the result and the curve."""
-        settings, algorithm = self.settings, self.algorithm
+        settings, algorithm, recent = self.settings, self.algorithm, self.recent
         evaluation = solved = None
         if settings.eval_episodes:
             evaluation = self._evaluate(derived_seed(self.config.seed, FINAL))
@@ -264,10 +251,10 @@ class Run(RunParts):
             "seconds": round(self.seconds, 3),
             "threads": torch.get_num_threads(),
             "training": {
-                "mean": self.recent.mean,
-                "over_episodes": min(self.recent.count, settings.stop_episodes),
-                "episodes": self.recent.count,
-                "metrics": {name: float(value) for name, value in self._metrics.items()},
+                "mean": recent.mean,
+                "over_episodes": min(recent.count, settings.stop_episodes),
+                "episodes": recent.count,
+                "metrics": {name: float(value) for name, value in self.metrics.items()},
             },
             "evaluation": None if evaluation is None else evaluation.to_json(),
         }

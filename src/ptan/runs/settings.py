@@ -129,6 +129,22 @@ class RunConfig:
         what = self.preset or self.algorithm
         return f"{env}-{what}-seed{self.seed}-{time.strftime('%Y%m%d-%H%M%S')}"
 
+    def changed(self, changes: Mapping[str, Any]) -> Self:
+        """The same with new values of settings in `CHANGEABLE`; RunError for others."""
+        kept = {"checkpoint_every", "threads"} if self.settings.exact else set()
+        for name, value in changes.items():
+            if name not in CHANGEABLE - kept and value != getattr(self.settings, name, None):
+                run, able = (
+                    "an exact run" if kept else "a run",
+                    ", ".join(sorted(CHANGEABLE - kept)),
+                )
+                raise RunError(f"{name} cannot change when {run} is resumed; only {able} can")
+        try:
+            settings = dataclasses.replace(self.settings, **changes)
+        except (TypeError, ValueError) as error:
+            raise RunError(str(error)) from None
+        return dataclasses.replace(self, settings=settings)
+
     def to_json(self) -> dict[str, Any]:
         """As JSON stores it."""
         return {

@@ -1,12 +1,11 @@
-"""What a handful of runs says: interquartile mean, bootstrap intervals, the interval of a mean."""
+"""What a handful of runs says: interquartile mean, bootstrap intervals, intervals of means."""
 
-import math
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Interval", "bootstrap_interval", "interquartile_mean", "mean_interval"]
+__all__ = ["Floats", "Interval", "bootstrap_interval", "half_interval", "interquartile_mean"]
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -32,8 +31,6 @@ def interquartile_mean(scores: ArrayLike, axis: int = -1) -> Any:
     """
     values = np.sort(np.moveaxis(np.asarray(scores, dtype=np.float64), axis, -1), axis=-1)
     n_scores = values.shape[-1]
-    if n_scores == 0:
-        raise ValueError(f"scores must hold at least one number, got shape {np.shape(scores)}")
     # Score i covers [i, i + 1); its weight is how much of that lies in the middle half.
     edges = np.clip(np.arange(n_scores + 1), n_scores / 4, 3 * n_scores / 4)
     weights = np.diff(edges) * (2 / n_scores)
@@ -57,8 +54,6 @@ def bootstrap_interval(
         resamples: How many times the runs are drawn.
     """
     values = np.asarray(scores, dtype=np.float64)
-    if values.ndim not in (1, 2) or len(values) == 0 or np.isinf(values).any():
-        raise ValueError(f"scores must be finite, (runs,) or (runs, points), got {values}")
     points = values.reshape(len(values), -1)
     estimate = interquartile_mean(points, 0)
     known = np.isfinite(estimate)
@@ -77,20 +72,16 @@ def bootstrap_interval(
     return Interval(*(part.reshape(values.shape[1:])[()] for part in (estimate, low, high)))
 
 
-def mean_interval(values: ArrayLike) -> Interval:
-    """The confidence interval of the mean of values (n,), by Student's t distribution.
+def half_interval(values: ArrayLike) -> float | None:
+    """Half the width of the 95 % interval of the mean of values (n,), by Student's t; None for one.
 
     Exact for independent, normally distributed values; good for the means of many others.
     """
-    sample = np.asarray(values, dtype=np.float64)
-    if sample.ndim != 1 or not len(sample) or not np.isfinite(sample).all():
-        raise ValueError(f"values must be finite, (n,) with n of at least 1, got {sample}")
-    mean = float(sample.mean())
-    if len(sample) == 1:
-        return Interval(mean, math.nan, math.nan)
+    n = np.size(values)
+    if n == 1:
+        return None
     stats = _scipy_stats()
-    half = float(stats.t.ppf(0.975, len(sample) - 1) * stats.sem(sample))
-    return Interval(mean, mean - half, mean + half)
+    return float(stats.t.ppf(0.975, n - 1) * stats.sem(values))
 
 
 def _scipy_stats() -> Any:

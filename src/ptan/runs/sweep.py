@@ -1,14 +1,15 @@
 """Which switch does what: an algorithm trained with each alone, all, and all but one."""
 
+import math
 import multiprocessing
-import os
 import re
 import shutil
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from dataclasses import replace
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +17,7 @@ from ptan.common.checks import whole_number
 from ptan.common.memory import keep_freed_memory
 from ptan.runs.errors import RunError, nearest
 from ptan.runs.folder import RunFolder, write_json
+from ptan.runs.parts import Watcher
 from ptan.runs.plots import (
     LearningCurve,
     area_under,
@@ -24,7 +26,6 @@ from ptan.runs.plots import (
     read_curve,
     save_figure,
 )
-from ptan.runs.progress import Watcher
 from ptan.runs.run import Run
 from ptan.runs.settings import RunConfig
 from ptan.runs.statistics import bootstrap_interval
@@ -47,9 +48,14 @@ class Job(NamedTuple):
         return f"{self.label}, seed {self.config.seed}"
 
     @property
+    def evaluation(self) -> dict[str, Any] | None:
+        """That of the final network, as `Evaluation.to_json` gives it; None before the end."""
+        return (RunFolder(self.path).read_result() or {}).get("evaluation")
+
+    @property
     def over(self) -> bool:
         """Whether the run is over."""
-        return RunFolder(self.path).result.exists()
+        return self.evaluation is not None
 
 
 def variants(
@@ -159,16 +165,41 @@ class Ablation:
             watch.say(f"{len(self.jobs) - len(missing)} of {len(self.jobs)} runs are over already")
         try:
             if count > 1:
-                return _side_by_side(missing, count, self.write, watch, interrupted)
-            for number, job in enumerate(missing, start=1):
+                self._side_by_side(missing, count, watch, interrupted)
+            for number, job in enumerate(missing if count == 1 else (), start=1):
                 watch.say(f"{number} of {len(missing)}: {job}")
                 if interrupted() or not train_job(job, watch, interrupted):
-                    return False
+                    break
                 self.write()
-            return True
+            return all(job.over for job in self.jobs)
         finally:
             self.write()
             self._draw(watch)
+
+    def _side_by_side(
+        self, jobs: Sequence[Job], count: int, watch: Watcher, interrupted: Callable[[], bool]
+    ) -> None:
+        """Make several runs at a time, each in a process of its own.
+
+        Environments that others register are named `module:Name-v0`: these processes import it.
+        """
+        spawn = multiprocessing.get_context("spawn")
+        stop = spawn.Event()
+        with ProcessPoolExecutor(count, spawn, _begin_process, (stop,)) as pool:
+            running = {pool.submit(_train_in_process, job): job for job in jobs}
+            try:
+                while running:
+                    for future in wait(running, 0.1, FIRST_COMPLETED).done:
+                        job = running.pop(future)
+                        if (error := future.exception()) is not None:
+                            raise RunError(f"{job} failed: {error}")
+                        if future.result():
+                            watch.say(f"{len(jobs) - len(running)} of {len(jobs)}: {job}")
+                            self.write()
+                    if interrupted():
+                        stop.set()
+            finally:
+                stop.set()  # also after a second Ctrl-C: the pool waits for its processes
 
     def results(self) -> dict[str, Any] | None:
         """What the runs that are over say, for JSON; None while no run is over.
@@ -177,40 +208,39 @@ class Ablation:
         interval (`iqm`, `low`, `high`) of `final`, the greedy evaluation of the final network, and
         of `area`, the mean of the learning curve.
         """
-        over = [job for job in self.jobs if job.over]
-        if not over:
+        steps, protocol = self.base.settings.steps, ""
+        runs: dict[str, list[dict[str, Any]]] = {}
+        for job in self.jobs:
+            if (evaluation := job.evaluation) is not None:
+                # Each evaluation has a seed of its own.
+                protocol = evaluation["protocol"].partition(", seed ")[0]
+                run = {
+                    "seed": job.config.seed,
+                    "folder": job.path.relative_to(self.folder).as_posix(),
+                    "final": evaluation["mean"],
+                    "area": area_under(read_curve(job.path), steps),
+                }
+                runs.setdefault(job.label, []).append(run)
+        if not runs:
             return None
-        steps, found = self.base.settings.steps, {}
-        for label, switches in self.variants.items():
-            runs = [self._scores(job) for job in over if job.label == label]
-            if runs:
-                scores = {name: _interval([run[name] for run in runs]) for name in _SCORES}
-                found[label] = {"switches": switches, **scores, "runs": runs}
-        # Each evaluation has a seed of its own.
-        protocol = str(_evaluation(over[0]).get("protocol", "")).partition(", seed ")[0]
         return {
             "env_id": self.base.settings.env_id,
             "algorithm": self.base.algorithm,
             "preset": self.base.preset,
             "steps": steps,
             "seeds": self.seeds,
-            "runs_over": len(over),
+            "runs_over": sum(map(len, runs.values())),
             "runs": len(self.jobs),
             "window": default_window(steps),
             "evaluation": protocol,
-            "variants": found,
-        }
-
-    def _scores(self, job: Job) -> dict[str, Any]:
-        """What one finished run says."""
-        curve = read_curve(job.path)
-        return {
-            "seed": job.config.seed,
-            "folder": job.path.relative_to(self.folder).as_posix(),
-            "final": _evaluation(job)["mean"],
-            "area": area_under(curve, self.base.settings.steps),
-            "env_steps": curve.env_steps,
-            "resumed": len(curve.config["resumed"]),
+            "variants": {
+                label: {
+                    "switches": self.variants[label],
+                    **{score: _interval([run[score] for run in found]) for score in _SCORES},
+                    "runs": found,
+                }
+                for label, found in runs.items()
+            },
         }
 
     def write(self) -> None:
@@ -248,7 +278,7 @@ def table(found: dict[str, Any]) -> str:
     lines = [f"| {'variant':{width}} | runs | {' | '.join(_SCORES.values())} |"]
     lines.append(f"|-{'-' * width}-|{'---|' * 3}")
     for label, variant in found["variants"].items():
-        scores = " | ".join(_written(variant[name]) for name in _SCORES)
+        scores = " | ".join(_written(**variant[name]) for name in _SCORES)
         lines.append(f"| {label:{width}} | {len(variant['runs']):4} | {scores} |")
     unfinished = f" {missing} of {found['runs']} runs are not over yet." if missing else ""
     numbers = f"seeds {seeds[0]} to {seeds[-1]}" if len(seeds) > 1 else f"seed {seeds[0]}"
@@ -264,29 +294,19 @@ def table(found: dict[str, Any]) -> str:
     )
 
 
-def _written(interval: dict[str, float | None]) -> str:
-    iqm, low, high = interval["iqm"], interval["low"], interval["high"]
+def _written(iqm: float | None, low: float | None, high: float | None) -> str:
     if iqm is None:
         return "–"
     return f"{iqm:.2f}" if low is None else f"{iqm:.2f} [{low:.2f}, {high:.2f}]"
 
 
 def _interval(scores: list[float | None]) -> dict[str, float | None]:
-    names, known = ("iqm", "low", "high"), [score for score in scores if score is not None]
-    if not known:
-        return dict.fromkeys(names)
-    found = map(float, bootstrap_interval(known, rng=0, resamples=10_000))
-    return {name: v if v == v else None for name, v in zip(names, found, strict=True)}
-
-
-def _evaluation(job: Job) -> dict[str, Any]:
-    """That of the final network: `mean`, `protocol` and more."""
-    folder = RunFolder(job.path)
-    try:
-        evaluation = (folder.read_result() or {})["evaluation"]
-        return {**evaluation, "mean": float(evaluation["mean"])}
-    except (ValueError, KeyError, TypeError) as error:
-        raise RunError(f"{folder.result} is damaged: {type(error).__name__} {error}") from None
+    known = [score for score in scores if score is not None]
+    found = bootstrap_interval(known, rng=0, resamples=10_000) if known else [math.nan] * 3
+    return {
+        name: float(v) if v == v else None
+        for name, v in zip(("iqm", "low", "high"), found, strict=True)
+    }
 
 
 # Making runs.
@@ -306,7 +326,7 @@ def train_job(
         run = Run.resume(job.path, means, [sys.executable, *sys.argv])
     else:
         if job.path.exists():
-            if not (folder.config.exists() or folder.unfinished):
+            if not folder.config.exists():
                 raise RunError(f"{job.path} is in the way: it is no run folder")
             with folder.locked():
                 shutil.rmtree(job.path)
@@ -314,60 +334,25 @@ def train_job(
     return run.train(watch, interrupted) is not None
 
 
-def _side_by_side(
-    jobs: Sequence[Job],
-    count: int,
-    done: Callable[[], None],
-    watch: Watcher,
-    interrupted: Callable[[], bool],
-) -> bool:
-    """Make several runs at a time, each in a process of its own with one thread.
-
-    Environments that others register are named `module:Name-v0`: these processes import it.
-    """
-    spawn = multiprocessing.get_context("spawn")
-    stop = spawn.Event()
-    waiting, running = list(jobs), dict[Future[bool], Job]()
-    failure: RunError | None = None
-    with ProcessPoolExecutor(count, spawn, _begin_process, (stop, os.getpid())) as pool:
-        try:
-            while running or (waiting and not stop.is_set()):
-                while waiting and len(running) < count and not stop.is_set():
-                    job = waiting.pop(0)
-                    watch.say(f"{len(jobs) - len(waiting)} of {len(jobs)}: {job}")
-                    running[pool.submit(_train_in_process, _alone(job))] = job
-                for future in wait(running, 0.1, FIRST_COMPLETED).done:
-                    job = running.pop(future)
-                    if (error := future.exception()) is not None:
-                        failure = failure or RunError(f"{job} failed: {error}")
-                    elif future.result():
-                        done()
-                if failure is not None or interrupted():
-                    stop.set()
-        finally:
-            stop.set()  # also after a second Ctrl-C: the pool waits for its processes
-    if failure is not None:
-        raise failure
-    return not waiting and all(job.over for job in jobs)
+_stop: list[Event] = []  # of a process that makes runs
 
 
-_process: list[Any] = []  # of a process that makes runs: the event to stop, and its parent
-
-
-def _begin_process(stop: Any, parent: int) -> None:
+def _begin_process(stop: Event) -> None:
     """Leave Ctrl-C in a terminal to the parent, which then asks to stop."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     keep_freed_memory()
-    _process[:] = stop, parent
-
-
-def _alone(job: Job) -> Job:
-    settings = job.config.settings
-    alone = replace(settings, threads=settings.threads or 1, env_threads=settings.env_threads or 1)
-    return job._replace(config=replace(job.config, settings=alone))
+    _stop.append(stop)
 
 
 def _train_in_process(job: Job) -> bool:
-    stop, parent = _process
-    # A run whose parent was killed is saved and left: nothing waits for it.
-    return train_job(job, interrupted=lambda: stop.is_set() or os.getppid() != parent)
+    """Train one run with one thread, unless its settings say more; returns whether it is over."""
+    parent, (stop,) = multiprocessing.parent_process(), _stop
+    assert parent is not None
+
+    def interrupted() -> bool:  # a run whose parent was killed is saved and left, too
+        return stop.is_set() or not parent.is_alive()
+
+    settings = job.config.settings
+    alone = replace(settings, threads=settings.threads or 1, env_threads=settings.env_threads or 1)
+    job = job._replace(config=replace(job.config, settings=alone))
+    return not interrupted() and train_job(job, interrupted=interrupted)

@@ -9,35 +9,30 @@ import numpy as np
 
 from ptan.runs.errors import RunError
 
-__all__ = ["check_video", "video_file"]
+__all__ = ["video_file"]
 
 CODECS = {".mp4": "mp4v", ".webm": "VP80", ".avi": "MJPG"}
 
 
-def check_video(path: Path) -> None:
-    """Raise RunError, before anything is played, unless a video can be written there."""
+@contextmanager
+def video_file(path: Path, fps: float) -> Iterator[Callable[[object], None]]:
+    """A function that adds a picture to a video, (H, W, 3) uint8 and all of one size.
+
+    Raises:
+        RunError: the file cannot be written; what is added is no picture.
+    """
     if path.suffix.lower() not in CODECS:
         raise RunError(f"video must end in {', '.join(CODECS)}, got {path}")
     if not path.resolve().parent.is_dir():
         raise RunError(f"video cannot be written to {path}: there is no such folder")
     try:
-        import cv2  # noqa: F401
+        import cv2
     except ImportError:
         raise RunError('a video needs OpenCV: pip install "ptan[atari]"') from None
 
-
-@contextmanager
-def video_file(path: Path, fps: float) -> Iterator[Callable[[Any], None]]:
-    """A function that adds a picture to a video, (H, W, 3) uint8 and all of one size.
-
-    Raises:
-        RunError: what is added is no picture, or the file cannot be written.
-    """
-    import cv2
-
     writer: Any = None
 
-    def add(picture: Any) -> None:
+    def add(picture: object) -> None:
         nonlocal writer
         pixels = np.asarray(picture)
         if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8:

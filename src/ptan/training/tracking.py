@@ -97,7 +97,8 @@ class Tracker(Callback):
     ) -> None:
         self.episodes = EpisodeStatistics(window)
         """Of the episodes so far."""
-        self._logs = list(logs)
+        self.logs = list(logs)
+        """Where it writes."""
         self._every = whole_number("every", every)
         self._diagnostics_every = whole_number("diagnostics_every", diagnostics_every)
         self._n_held_out = whole_number("held_out", held_out)
@@ -160,7 +161,7 @@ class Tracker(Callback):
         self._states = copy.deepcopy(state["states"])
 
     def _write(self, env_steps: int, values: Mapping[str, float]) -> None:
-        for log in self._logs:
+        for log in self.logs:
             log.scalars(env_steps, values)
 
     def _line(self, record: Record) -> dict[str, float]:
@@ -203,5 +204,5 @@ class Tracker(Callback):
         with suppress(ImportError):
             for i, of_state in enumerate(probabilities):
                 pixels = draw_distributions(of_state, atoms)
-                for log in self._logs:
+                for log in self.logs:
                     log.image(env_steps, f"distributions/state_{i}", pixels)
