@@ -43,8 +43,6 @@ WRONG = {
     "plot": "RUN",
     "eval": "RUN",
     "eval run --episodes 0": "episodes must be a whole number of at least 1, got '0'",
-    "play run --video film.txt": "video must end in",
-    "play run --video /nowhere/film.mp4": "no such folder",
 }
 
 
@@ -106,6 +104,11 @@ def test_a_run_without_checkpoints(ptan, small_run: Path) -> None:
     (small_run / "checkpoints").rename(small_run / "elsewhere")
     for command in ("eval", "play", "train dqn --resume"):
         is_refused(ptan(command, small_run), "no checkpoint")
+
+
+def test_a_video_that_cannot_be_written(ptan, small_run: Path) -> None:
+    is_refused(ptan("play --video film.txt", small_run), "video must end in")
+    is_refused(ptan("play --video /nowhere/film.mp4", small_run), "no such folder")
 
 
 def test_a_checkpoint_of_other_settings(ptan, small_run: Path) -> None:

@@ -90,7 +90,7 @@ class Listener:
     def __init__(self) -> None:
         self.lines: list[str] = []
 
-    def progress(self, progress: object) -> None: ...
+    def progress(self, run: Run, phase: str) -> None: ...
 
     def say(self, line: str) -> None:
         self.lines.append(line)

@@ -10,9 +10,7 @@ import torch
 
 from ptan.algorithms import DQNConfig
 from ptan.runs import Run, RunConfig, RunError, RunSettings
-
 from ptan.training.checkpoint import Checkpoints
-from ptan.training.durable import PARTIAL
 
 DQN_SETTINGS = DQNConfig(
     hidden=8, batch_size=4, replay_size=150, warm_up=60, eps_steps=100, sync_every=7, seed=5
@@ -35,8 +33,8 @@ class Listener:
     def __init__(self) -> None:
         self.lines: list[str] = []
 
-    def progress(self, progress: Progress) -> None:
-        assert progress.env_steps <= progress.steps + 10
+    def progress(self, run: Run, phase: str) -> None:
+        assert run.algorithm.env_steps <= run.settings.steps + 10
 
     def say(self, line: str) -> None:
         self.lines.append(line)
@@ -155,6 +153,15 @@ def test_a_run_that_is_over_can_be_given_more_steps(tmp_path: Path) -> None:
     assert result["env_steps"] == 300
     assert json.loads(run.folder.config.read_text())["settings"]["steps"] == 300
     assert len(json.loads(run.folder.config.read_text())["resumed"]) == 1
+
+
+def test_new_settings_are_written_down_once_training_goes_on_and_not_before(tmp_path: Path) -> None:
+    Run.create(config(steps=100), tmp_path / "run").train()
+    before = (tmp_path / "run" / "config.json").read_bytes()
+    (tmp_path / "run" / "metrics.jsonl").write_text("{no json\n")
+    with pytest.raises(RunError, match="damaged"):
+        Run.resume(tmp_path / "run", {"steps": 300}).train()
+    assert (tmp_path / "run" / "config.json").read_bytes() == before
 
 
 def test_a_run_that_is_over_stays_over_and_writes_nothing_again(tmp_path: Path) -> None:
@@ -301,14 +308,7 @@ def test_a_folder_whose_settings_could_not_be_written_is_not_left(
     monkeypatch.setattr("ptan.runs.folder.replace_file", full)
     with pytest.raises(RunError, match="No space left"):
         Run.create(config(), tmp_path / "run")
-    assert not (tmp_path / "run").exists()
-
-
-def test_a_folder_left_by_a_killed_beginning_is_named_as_such(tmp_path: Path) -> None:
-    (tmp_path / "run").mkdir()
-    (tmp_path / "run" / f"{PARTIAL}config.json").write_text("{")
-    with pytest.raises(RunError, match="remove the folder"):
-        Run.create(config(), tmp_path / "run")
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_interrupted_last_evaluation_is_made_up_for(tmp_path: Path) -> None:

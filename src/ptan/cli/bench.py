@@ -41,10 +41,11 @@ def run(words: Sequence[str]) -> int:
     if options.json:
         tell(json.dumps(found))
         return 0
-    total = found["total"]
+    total, threads = found["total"], found["threads"]
     tell(
-        f"{found['steps_per_second']:,.0f} environment steps/s with {found['threads']} threads of "
-        f"PyTorch: {found['env_steps']:,} steps and {found['updates']:,} updates in {total:.1f} s"
+        f"{found['steps_per_second']:,.0f} environment steps/s with {threads} "
+        f"thread{'s' * (threads > 1)} of PyTorch: {found['env_steps']:,} steps and "
+        f"{found['updates']:,} updates in {total:.1f} s"
     )
     for part in ("environments", "updating", "rest"):
         tell(f"  {part:13} {found[part] / total:4.0%}  {found[part]:.2f} s")

@@ -3,12 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-<<<<<<< HEAD
-from ptan.envs.states import Probe
-=======
 from ptan.algorithms.settings import check_settings, setting
 from ptan.envs.states import Probe
->>>>>>> b457f04 (Runs of fewer parts: the display lives in the command line, evaluation plays and films)
 from ptan.runs.errors import RunError
 from ptan.runs.folder import RunFolder
 from ptan.training.checkpoint import CheckpointError, Checkpoints, LoadedCheckpoint
@@ -20,31 +16,19 @@ __all__ = ["RunState", "load_checkpoint"]
 class RunState:
     """Where a run stands; raises TypeError or ValueError for entries of other kinds."""
 
-<<<<<<< HEAD
-    seconds              of the run up to the newest checkpoint
-    saved_at             environment steps there
-    threads              of PyTorch
-    evaluations          greedy ones during training so far
-    next_evaluation      environment steps before which there is none
-    evaluation_cut_off   whether one was interrupted
-    beginnings           how often new episodes were begun everywhere, beside the first time
-    stopped              why training is over; None while it is not
-    repeats              exact runs: whether episodes can be saved
-    restart, reason      exact runs: see `ptan.envs.states.Probe`
-    """
-=======
     seconds: float = setting(0.0, "Of the run up to the newest checkpoint")
-    saved_at: int = setting(0, "Environment steps there")
-    threads: int = setting(0, "Of PyTorch")
-    evaluations: int = setting(0, "Greedy ones during training so far")
-    next_evaluation: int = setting(0, "Environment steps before which there is none")
+    saved_at: int = setting(0, "Environment steps there", least=0)
+    threads: int = setting(0, "Of PyTorch", least=0)
+    evaluations: int = setting(0, "Greedy ones during training so far", least=0)
+    next_evaluation: int = setting(0, "Environment steps before which there is none", least=0)
     evaluation_cut_off: bool = setting(False, "Whether one was interrupted")
-    beginnings: int = setting(0, "How often new episodes were begun, beside the first time")
+    beginnings: int = setting(
+        0, "How often new episodes were begun, beside the first time", least=0
+    )
     stopped: str | None = setting(None, "Why training is over; None while it is not")
     repeats: bool = setting(False, "Exact runs: whether episodes can be saved")
     restart: Literal["", "reset", "remake", "never"] = setting("", "Exact runs: see `Probe`")
     reason: str = setting("", "Exact runs: of the probe")
->>>>>>> b457f04 (Runs of fewer parts: the display lives in the command line, evaluation plays and films)
 
     def __post_init__(self) -> None:
         check_settings(self)
