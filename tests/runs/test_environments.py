@@ -6,7 +6,7 @@ import pytest
 from gymnasium import spaces
 from gymnasium.vector import VectorEnv
 
-from ptan.runs import CATALOGUE, RunError, RunSettings
+from ptan.runs import RunError, RunSettings
 from ptan.runs import environments as made
 
 PONG = "PongNoFrameskip-v4"
@@ -44,31 +44,12 @@ def test_training_clips_and_ends_at_lost_lives_and_evaluation_does_neither(monke
     )
     settings = RunSettings(env_id=PONG, num_envs=4, noop_max=0, frame_skip=3, env_threads=2)
     made.training_environments(settings)
-    monkeypatch.setattr(made, "VectorEnv", type(None))
     made.evaluation_environments(settings, 20)
     (n_train, train), (n_test, test) = asked
     assert (n_train, n_test) == (4, 20)
     names = ("reward_clipping", "episodic_life", "noop_max", "frame_skip", "num_threads")
     assert [train[name] for name in names] == [True, True, 0, 3, 2]
     assert [test[name] for name in names] == [False, False, 30, 3, 2]
-
-
-@pytest.mark.atari
-def test_the_protocol_names_what_makes_scores_comparable() -> None:
-    pytest.importorskip("ale_py")
-    text = made.evaluation_protocol(RunSettings(env_id="ALE/Pong-v5"), 5, 7)
-    for words in (
-        "greedy",
-        "no reward clipping",
-        "no life-loss ends",
-        "30 no-ops",
-        "sticky actions 0.25",
-        "frame skip 4",
-        "5 whole episodes",
-        "seed 7",
-    ):
-        assert words in text
-    assert "sticky actions 0," in made.evaluation_protocol(RunSettings(env_id=PONG), 5, 7)
 
 
 def test_an_environment_that_fails_to_be_made_is_one_line() -> None:
@@ -81,10 +62,3 @@ def test_an_environment_that_fails_to_be_made_is_one_line() -> None:
             made.training_environments(RunSettings(env_id="BrokenForTests-v0"))
     finally:
         del gymnasium.registry["BrokenForTests-v0"]
-
-
-def test_an_algorithm_is_refused_where_it_cannot_act() -> None:
-    entry = CATALOGUE["dqn"]
-    made.check_spaces("dqn", entry, "X-v0", spaces.Discrete(3))
-    with pytest.raises(RunError, match="dqn needs a Discrete action space, X-v0 has MultiBinary"):
-        made.check_spaces("dqn", entry, "X-v0", spaces.MultiBinary(3))

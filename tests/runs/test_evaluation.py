@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 
 from ptan.runs import RunSettings
-from ptan.runs.environments import has_chance
 from ptan.runs.errors import EnvironmentFailure
 from ptan.runs.evaluation import Evaluation, Interrupted, evaluate_greedily
 from ptan.training.evaluate import Played
@@ -42,14 +41,19 @@ def test_episodes_that_repeat_each_other_do_not_narrow_the_interval() -> None:
     assert Evaluation(equal, "made up", 0, chance=False).to_json()["different"] == 2
     # Where the environment draws, nothing is a repetition.
     assert Evaluation(games * 5, "made up", 0).to_json()["different"] == 20
-    assert has_chance(RunSettings(env_id="CartPole-v1"))
 
 
 @pytest.mark.atari
-def test_atari_games_have_chance_by_sticky_actions_only() -> None:
+@pytest.mark.parametrize(("env_id", "sticky"), [("ALE/Pong-v5", 0.25), ("PongNoFrameskip-v4", 0)])
+def test_the_protocol_names_what_makes_scores_comparable(env_id: str, sticky: float) -> None:
     pytest.importorskip("ale_py")
-    assert has_chance(RunSettings(env_id="ALE/Pong-v5"))
-    assert not has_chance(RunSettings(env_id="PongNoFrameskip-v4"))
+    found = evaluate_greedily(RunSettings(env_id=env_id, eval_max_steps=3), still, 1, 7)
+    assert found.protocol == (
+        "greedy: no ε, no noise in the weights; raw game score: no reward clipping, no life-loss "
+        f"ends; at most 30 no-ops at the start, sticky actions {sticky}, frame skip 4; 1 whole "
+        "episodes, cut off after 3 steps, in environments of their own, seed 7"
+    )
+    assert found.chance == (sticky > 0)  # Atari games have chance by sticky actions only
 
 
 def test_an_evaluation_can_be_interrupted_at_any_step() -> None:
@@ -88,6 +92,7 @@ def test_an_evaluation_without_a_time_limit_ends(corridor: str) -> None:
     assert found.to_json()["truncated"] == 3
     assert "3 cut off" in str(found)
     assert "cut off after 50 steps" in found.protocol
+    assert found.chance
 
 
 def test_an_environment_that_breaks_in_an_evaluation_is_one_line(corridor: str) -> None:

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from ptan.algorithms import DQNConfig
 from ptan.runs import Run, RunConfig, RunError, RunSettings
 from ptan.runs import environments as made
 from ptan.training.checkpoint import Checkpoints
+
+from .small import Listener, after, metrics
 
 WORLDS = """
 import gymnasium, numpy as np
@@ -86,21 +88,6 @@ def config(name: str) -> RunConfig:
     )
 
 
-class Listener:
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def progress(self, run: Run, phase: str) -> None: ...
-
-    def say(self, line: str) -> None:
-        self.lines.append(line)
-
-
-def after(calls: int) -> Callable[[], bool]:
-    count = itertools.count(1)
-    return lambda: next(count) >= calls
-
-
 @pytest.fixture(scope="module")
 def said(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, list[str]]]:
     """Each run uncut, and cut in the warm-up and twice later; what the uncut one has said."""
@@ -125,14 +112,6 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, list[st
     patch.undo()
 
 
-def metrics(folder: Path) -> list[dict[str, Any]]:
-    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    for line in lines:
-        del line["seconds"]
-        line.pop("train/fps", None)
-    return [line for line in lines if line.keys() != {"env_steps"}]
-
-
 def same(a: Any, b: Any) -> bool:
     """Equal to the bit."""
     if isinstance(a, dict):
@@ -151,7 +130,8 @@ def test_a_run_that_was_cut_equals_the_uncut_one_to_the_bit(
     if name not in said:
         pytest.skip(f"{NEEDS[name]} is not installed")
     whole, parts = Path("whole") / name, Path("parts") / name
-    assert len(json.loads((parts / "config.json").read_text())["resumed"]) == 3
+    resumed = json.loads((parts / "config.json").read_text())["resumed"]
+    assert len(resumed) == (1 if "game" in name else 3)  # games are over after the first time
     assert metrics(parts) == metrics(whole)
     assert any("train/avg_loss" in line or "values/values" in line for line in metrics(whole))
     one, other = (Checkpoints(path / "checkpoints").load() for path in (whole, parts))
@@ -202,8 +182,8 @@ def test_environments_that_never_go_the_same_way_are_said_to_be_so(
     listener = Listener()
     run = Run.create(config("moody"), tmp_path / "run")
     assert run.train(listener, interrupted=after(60)) is None
-    assert any("exact: impossible here" in line for line in listener.lines)
+    assert listener.heard("exact: impossible here")
     again = Listener()
     assert Run.resume(tmp_path / "run").train(again) is not None
-    assert any("new episodes begin" in line for line in again.lines)
+    assert again.heard("new episodes begin")
     del CASES["moody"]

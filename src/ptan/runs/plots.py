@@ -276,7 +276,7 @@ def _finish(figure: "Figure", axes: "Axes", curves: Sequence[LearningCurve], **p
         label = f"reward to stop at: {stop:g}"
         axes.axhline(stop, color="#333333", linestyle="--", linewidth=1, label=label)
     if not any(len(curve.episodes) for curve in curves):
-        axes.set_title("no episode has ended yet", loc="center", y=0.5, color="#555555")
+        axes.text(0.5, 0.5, "no episode has ended yet", transform=axes.transAxes, ha="center")
     legend = figure.legend(*axes.get_legend_handles_labels(), frameon=False, **place)
     for handle in legend.legend_handles:
         handle.set_alpha(1.0)  # type: ignore[union-attr]
