@@ -13,7 +13,7 @@ from ptan.experience import (
     ExperienceSourceFirstLast,
     PrioritizedReplayBuffer,
 )
-from ptan.experience import _kernels as experience_kernels
+from ptan.experience import windows as experience_kernels
 from ptan.replay import _kernels as replay_kernels
 
 MODULES = (experience_kernels, replay_kernels)

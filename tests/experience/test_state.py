@@ -19,7 +19,8 @@ from ptan.experience import (
     ExperienceSourceFirstLast,
     ExperienceSourceRollouts,
 )
-from ptan.experience.stepping import WindowSpec, make_stepper
+from ptan.experience.make_stepper import make_stepper
+from ptan.experience.windows import WindowSpec
 
 from .envs import KINDS, MODES, Episode, ScriptedEnv
 

@@ -13,7 +13,9 @@ from ptan.actions.policy import PolicyStep
 from ptan.agent import BaseAgent
 from ptan.experience import ExperienceSourceFirstLast
 from ptan.experience.flags import NO_TRANSITION
-from ptan.experience.stepping import Stepper, WindowSpec, make_stepper
+from ptan.experience.make_stepper import make_stepper
+from ptan.experience.stepper import Stepper
+from ptan.experience.windows import WindowSpec
 
 from .envs import (
     MODES,

@@ -10,8 +10,8 @@ from torch import Tensor
 from ptan.actions.policy import Agent
 from ptan.common.checks import whole_number
 from ptan.common.types import Array, Envs, SavedState, State
+from ptan.experience.make_stepper import make_stepper
 from ptan.experience.sources import SourceOptions
-from ptan.experience.stepping import make_stepper
 from ptan.experience.stream import take_steps
 from ptan.experience.transitions import Transitions
 from ptan.experience.windows import WindowSpec

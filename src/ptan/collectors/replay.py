@@ -77,7 +77,7 @@ class ReplayCollector(SteppingCollector[Batch]):
         check_above_zero("updates_per_step", updates_per_step)
         self.updates_per_step = updates_per_step
         self.warm_up = whole_number("warm_up", warm_up, least=0)
-        space = self._stepper.space("action") if action_space is None else action_space
+        space = self._stepper.action_space if action_space is None else action_space
         if warm_up and space is None:
             raise ValueError("action_space must be given for a warm-up, as env has none")
         self._uniform = UniformPolicy(agent, space, as_generator(rng), env_actions)

@@ -5,7 +5,7 @@ from typing import Any, Self
 
 from ptan.common.checks import warn_user, whole_number
 
-__all__ = ["AtariSettings", "need_extra", "warn_if_clipped"]
+__all__ = ["AtariSettings", "is_atari_vector", "need_extra", "warn_if_clipped"]
 
 
 @dataclass(frozen=True)
@@ -51,14 +51,20 @@ def need_extra(missing: ImportError) -> ImportError:
     return ImportError(f'Atari games need {missing.name}: pip install "ptan[atari]"')
 
 
+def is_atari_vector(env: object) -> bool:
+    """Whether it is ALE's vector of games, known by name: ALE may not be installed."""
+    kinds = type(getattr(env, "unwrapped", env)).__mro__
+    return any(kind.__name__ == "AtariVectorEnv" for kind in kinds)
+
+
 def warn_if_clipped(env: object) -> None:
     """Warn about an `AtariVectorEnv` that clips rewards or resets games at a lost life, or may.
 
     What `gymnasium.make_vec` made tells its settings, any other has only the attributes we set.
     """
-    env = getattr(env, "unwrapped", env)
-    if not any(kind.__name__ == "AtariVectorEnv" for kind in type(env).__mro__):
+    if not is_atari_vector(env):
         return
+    env = getattr(env, "unwrapped", env)
     spec = getattr(env, "spec", None)
     known = {"reward_clipping": True, "episodic_life": False, **spec.kwargs} if spec else {}
     names = ("reward_clipping", "episodic_life")

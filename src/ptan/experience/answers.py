@@ -1,6 +1,7 @@
 """What environments answer and agents decide, taken apart and checked."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from operator import itemgetter
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -8,12 +9,14 @@ from gymnasium import spaces
 from torch import Tensor
 
 from ptan.actions.policy import PolicyStep
-from ptan.common.checks import checked_callable
-from ptan.experience.layout import Array, leaf_of
-from ptan.experience.observations import one_of
+from ptan.common.types import Actions, AnyEnv, Array, Observation, Observations
+from ptan.experience.layout import leaf_of, mapped
+
+Info: TypeAlias = dict[str, Any]
+StepParts: TypeAlias = tuple[Observation, Any, Any, Any, Any]
 
 
-def wrong(what: str, right: str, got: Any) -> TypeError:
+def wrong(what: str, right: str, got: object) -> TypeError:
     """The error that says what something must be, and what it is."""
     return TypeError(f"{what} must {right}, got {got!r}")
 
@@ -21,7 +24,7 @@ def wrong(what: str, right: str, got: Any) -> TypeError:
 # Environments. Their number and step are in the texts.
 
 
-def reset_parts(env: Any, number: int, result: Any) -> tuple[Any, dict[str, Any]]:
+def reset_parts(env: AnyEnv, number: int, result: object) -> tuple[Observation, Info]:
     """(observation, info) of a reset, also of an old-style one that gives the observation alone.
 
     TypeError if there is no observation, or one that is no array where the space is a `Box`.
@@ -32,18 +35,14 @@ def reset_parts(env: Any, number: int, result: Any) -> tuple[Any, dict[str, Any]
     if observation is None and result is not None:
         raise wrong(f"observation of environment {number} after its reset", "not be None", result)
     in_box = isinstance(getattr(env, "observation_space", None), spaces.Box)
-    if observation is None or (in_box and _is_no_array(observation)):
+    ragged = isinstance(observation, list) and leaf_of(observation).opaque
+    no_array = ragged or isinstance(observation, (tuple, dict, str))
+    if observation is None or (in_box and no_array):
         raise wrong(f"reset of environment {number}", "return (observation, info)", result)
     return observation, info or {}
 
 
-def _is_no_array(value: Any) -> bool:
-    if isinstance(value, list):
-        return leaf_of(value).opaque
-    return isinstance(value, (tuple, dict, str))
-
-
-def step_parts(result: Any, env: int, step: int) -> tuple[Any, Any, Any, Any, Any]:
+def step_parts(result: object, env: int, step: int) -> StepParts:
     """The five parts of a step, also of an old-style one that gives four; else TypeError."""
     if isinstance(result, (tuple, list)) and len(result) == 5:
         return tuple(result)
@@ -73,7 +72,7 @@ def flags_of(values: Any, name: str, count: int, step: int) -> Array:
     return values  # type: ignore[no-any-return]
 
 
-def entry(info: dict[str, Any], key: str, env: int) -> Any:
+def entry(info: Info, key: str, env: int) -> Any:
     """What a vector environment's info says of one environment; None if it says nothing."""
     if key not in info:
         return None
@@ -81,7 +80,7 @@ def entry(info: dict[str, Any], key: str, env: int) -> Any:
     return info[key][env] if given is None or given[env] else None
 
 
-def bad_info(info: Any, where: str) -> TypeError:
+def bad_info(info: object, where: str) -> TypeError:
     """The error for an info that is no dict, or whose raw reward is no number."""
     if not isinstance(info, dict):
         return wrong(f"info {where}", "be a dict", info)
@@ -91,47 +90,33 @@ def bad_info(info: Any, where: str) -> TypeError:
 
 # Agents.
 
-Decision: TypeAlias = tuple[Any, Any, Any, Mapping[str, Array]]
+Decision: TypeAlias = tuple[Actions, Actions, list[Any], Mapping[str, Array]]
 """The fields of a `PolicyStep`: as a plain tuple they cost a third."""
 
 NO_COLUMNS: Mapping[str, Array] = {}
 
 
-class Decider:
-    """Asks an agent, by its own `step` where it has one."""
-
-    def __init__(self, agent: Any) -> None:
-        self.agent = checked_callable("agent", agent)
-        # A class further down may say by `__call__` that it acts otherwise.
-        names = [
-            name
-            for cls in type(agent).__mro__
-            for name in ("step", "__call__")
-            if name in vars(cls)
-        ]
-        self._step = agent.step if names[:1] == ["step"] else None
-
-    def decide(self, observations: Any, states: Any, count: int) -> Decision:
-        """The decision for `count` observations and agent states, see `checked_decision`."""
-        if self._step is None:
-            actions, states = checked_decision(self.agent(observations, states), count)
-            return actions, actions, states, NO_COLUMNS
-        step = self._step(observations, states)
-        if not isinstance(step, PolicyStep):
-            raise wrong("step of agent", "return a PolicyStep", step)
-        actions, states = checked_decision((step.actions, step.states), count)
-        env_actions = actions
-        if step.env_actions is not step.actions:
-            env_actions, _ = checked_decision((step.env_actions, None), count)
-        return actions, env_actions, states, step.columns
-
-    def initial_state(self) -> Any:
-        """The agent's state at the start of an episode; None for agents that know none."""
-        make = getattr(self.agent, "initial_state", None)
-        return None if make is None else make()
+def own_step(agent: Any) -> Callable[[Observations, list[Any]], PolicyStep] | None:
+    """An agent's `step`, unless it has none, or a class further down acts otherwise."""
+    for cls in type(agent).__mro__:
+        for name in ("step", "__call__"):
+            if name in vars(cls):
+                return agent.step if name == "step" else None
+    return None
 
 
-def checked_decision(result: Any, count: int) -> tuple[Any, Any]:
+def policy_decision(step: object, count: int) -> Decision:
+    """The decision for `count` observations that an agent's own `step` returned."""
+    if not isinstance(step, PolicyStep):
+        raise wrong("step of agent", "return a PolicyStep", step)
+    actions, states = checked_decision((step.actions, step.states), count)
+    env_actions = actions
+    if step.env_actions is not step.actions:
+        env_actions, _ = checked_decision((step.env_actions, None), count)
+    return actions, env_actions, states, step.columns
+
+
+def checked_decision(result: Any, count: int) -> tuple[Actions, list[Any]]:
     """Actions and agent states of `count` environments from what an agent returned.
 
     TypeError or ValueError if it is something else.
@@ -142,7 +127,7 @@ def checked_decision(result: Any, count: int) -> tuple[Any, Any]:
             if isinstance(actions, Tensor):
                 actions = actions.numpy(force=True)
             elif isinstance(actions, dict):  # a batch of dicts is taken apart
-                actions = [one_of(actions, e, None) for e in range(count)]
+                actions = [mapped(itemgetter(e), actions) for e in range(count)]
         if states is None:
             states = [None] * len(actions)
         if len(actions) == len(states) == count:

@@ -8,18 +8,19 @@ arrays; those that need a gradient stay objects, as everything does that is no n
 ragged lists. Objects are kept as given, without columns of numbers.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from math import prod
+from operator import getitem
 from typing import Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from gymnasium import spaces
 from torch import Tensor
 
-Array: TypeAlias = npt.NDArray[Any]
+from ptan.common.types import Array as Array
 
 _SCALAR_DTYPES = {"b": np.dtype(np.bool_), "i": np.dtype(np.int64), "u": np.dtype(np.int64)}
 _PYTHON_TYPES = {"b": bool, "i": int, "f": float}
@@ -131,7 +132,7 @@ def reward_leaf(reward: Any, name: str = "reward") -> Leaf:
     return SCALAR_REWARD if leaf.scalar else leaf
 
 
-def layout_of(value: Any, space: Any = None) -> Layout:
+def layout_of(value: object, space: object = None) -> Layout:
     """The layout of a value, nested dicts and tuples included; named tuples are objects.
 
     Args:
@@ -156,24 +157,34 @@ def space_of(space: Any, key: Any) -> Any:
         return None
 
 
+# Walks through nested dicts and tuples.
+
+
+def mapped(function: Callable[[Any], Any], nest: Any) -> Any:
+    """Nested dicts and tuples with a function of every leaf in its place."""
+    if isinstance(nest, dict):
+        return {key: mapped(function, part) for key, part in nest.items()}
+    if isinstance(nest, tuple):
+        return tuple([mapped(function, part) for part in nest])
+    return function(nest)
+
+
+def parts_of(layout: Layout, nest: Any, part_of: Callable[..., Any] = getitem) -> list[Any]:
+    """What equally nested values hold in place of each leaf; they are not checked."""
+    if isinstance(layout, Leaf):
+        return [nest]
+    parts = layout.items() if isinstance(layout, dict) else enumerate(layout)
+    return [leaf for key, part in parts for leaf in parts_of(part, part_of(nest, key), part_of)]
+
+
 def leaves_of(layout: Layout) -> list[Leaf]:
     """The leaves of a layout, in the order of `flatten`."""
-    if isinstance(layout, Leaf):
-        return [layout]
-    parts = layout.values() if isinstance(layout, dict) else layout
-    return [leaf for part in parts for leaf in leaves_of(part)]
+    return parts_of(layout, layout)
 
 
 def leaf_order(layout: Layout, other: Layout) -> list[int]:
     """The number of each leaf of `layout` in an equal one, whose dicts may be in another order."""
-
-    def in_order(part: Layout, numbers: Any) -> list[int]:
-        if isinstance(part, Leaf):
-            return [numbers]
-        inner = part.items() if isinstance(part, dict) else enumerate(part)
-        return [number for key, deeper in inner for number in in_order(deeper, numbers[key])]
-
-    return in_order(layout, unflatten(other, range(len(leaves_of(other)))))
+    return parts_of(layout, unflatten(other, count()))
 
 
 def flatten(layout: Layout, value: Any, name: str) -> list[Any]:
@@ -197,12 +208,8 @@ def flatten(layout: Layout, value: Any, name: str) -> list[Any]:
 
 def unflatten(layout: Layout, leaves: Iterable[Any]) -> Any:
     """The value whose leaf values are `leaves`: the inverse of `flatten`."""
-    rest = iter(leaves)  # an iterator is its own: nested calls go on where this one is
-    if isinstance(layout, Leaf):
-        return next(rest)
-    if isinstance(layout, dict):
-        return {key: unflatten(part, rest) for key, part in layout.items()}
-    return tuple([unflatten(part, rest) for part in layout])
+    rest = iter(leaves)
+    return mapped(lambda _: next(rest), layout)
 
 
 def row_values(layout: Layout, columns: Sequence[Array]) -> list[Any]:

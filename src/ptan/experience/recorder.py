@@ -10,7 +10,7 @@ import torch
 from ptan.common.types import Array, Observations
 from ptan.experience.flags import ENDED, NO_TRANSITION, TERMINATED, TRUNCATED
 from ptan.experience.layout import row_values, unflatten
-from ptan.experience.listed import ListStepper
+from ptan.experience.list_stepper import ListStepper
 from ptan.experience.stepper import Stepper
 
 Column: TypeAlias = Any

@@ -14,9 +14,9 @@ from ptan.experience.flags import NO_TRANSITION
 from ptan.experience.recorder import RecordedStep, Rollout, joined, map_arrays, record, stacked
 from ptan.experience.sources import ExperienceSource, SourceOptions
 from ptan.experience.state import plain
-from ptan.experience.stepping import WindowSpec
 from ptan.experience.stream import SourceIterator
 from ptan.experience.transitions import Transitions
+from ptan.experience.windows import WindowSpec
 
 
 @dataclass

@@ -6,9 +6,10 @@ from typing import Any, TypedDict, Unpack
 from ptan.actions.policy import Agent
 from ptan.common.checks import unit_interval, whole_number
 from ptan.common.types import Envs, VecEnv
+from ptan.experience.make_stepper import Truncation, make_stepper
 from ptan.experience.rows import Experience
-from ptan.experience.stepping import Truncation, WindowSpec, make_stepper
 from ptan.experience.stream import RowIterator, SourceIterator, SteppedSource
+from ptan.experience.windows import WindowSpec
 
 
 class SourceOptions(TypedDict, total=False):

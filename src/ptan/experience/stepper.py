@@ -1,17 +1,34 @@
-"""What steppers of all kinds share: the agent, the tape, episodes that begin and wait."""
+"""Stepping environments: what lists and vector environments have in common."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
-from gymnasium.vector import VectorEnv
 
-from ptan.actions.policy import PolicyStep
+from ptan.actions.policy import Agent, PolicyStep
+from ptan.common.checks import checked_callable
+from ptan.common.types import (
+    Actions,
+    AnyEnv,
+    Array,
+    Observation,
+    Observations,
+    SavedState,
+    Space,
+    State,
+    VecEnv,
+)
 from ptan.envs.states import load_envs, save_envs
-from ptan.experience.answers import NO_COLUMNS, Decider, Decision, spread
+from ptan.experience.answers import (
+    NO_COLUMNS,
+    Decision,
+    checked_decision,
+    own_step,
+    policy_decision,
+    spread,
+)
 from ptan.experience.flags import EPISODE_OVER, NO_TRANSITION, TERMINATED, TRUNCATED
-from ptan.experience.layout import Array, Layout, layout_of
+from ptan.experience.layout import Layout, layout_of
 from ptan.experience.state import plain, restored_tape, tape_state
 from ptan.experience.tape import Tape
 from ptan.experience.transitions import Transitions
@@ -24,22 +41,20 @@ class Stepper(ABC):
     kind          what is stepped, in words: states of one kind fit each other
     count         number of environments N
     envs          a list of them, or one vector environment
-    seed          what their next reset gets
+    observation_space, action_space  of one environment; None where there is none
+    seed          environment i gets `seed + i` at the next `begin`
     observations  the current ones, as the agent gets them
     agent_states  the agent's states that go with them
     waiting       (N,) bool: environments that do not play; see `wait`
     transitions   made so far; reset steps and steps of environments that wait are none
     needs_reset   True before the first step, and after an exception left environments half stepped
     tape, windows the newest steps, and what is cut from them; there after the first `begin`
-
-    Args:
-        agent, spec, …: see `make_stepper`.
-        seed: environment i gets `seed + i` at its first reset.
-        terminal: True treats a truncation as a termination.
     """
 
     kind: str
-    envs: list[Any] | VectorEnv[Any, Any, Any]
+    envs: list[AnyEnv] | VecEnv
+    observation_space: Space | None
+    action_space: Space | None
     tape: Tape
     windows: WindowCutter
     # Part of the state, under these names.
@@ -50,7 +65,7 @@ class Stepper(ABC):
 
     def __init__(
         self,
-        agent: Any,
+        agent: Agent,
         count: int,
         spec: WindowSpec,
         *,
@@ -62,10 +77,11 @@ class Stepper(ABC):
         self.agent = agent
         self.count = count
         self.spec = spec
+        self.seed = seed
         self.terminal = terminal
         self.check_finite = check_finite
         self.max_steps = max_steps
-        self.observations: Any = None
+        self.observations: Observations = None
         self.agent_states: list[Any] = []
         self.waiting = np.zeros(count, np.bool_)
         self.transitions = 0
@@ -73,17 +89,17 @@ class Stepper(ABC):
         self._begun = False
         self._players: Array | None = None  # where some environments wait: those that play
         self._lengths = np.zeros(count, np.int64)  # of the episodes under way, under `max_steps`
-        self._decision: Decision = (None, None, [], NO_COLUMNS)
-        self.reseed(seed)
+        self._decision: Decision = ([], [], [], NO_COLUMNS)
 
     @property
     def agent(self) -> Any:
         """Who acts; another agent acts from the next step on."""
-        return self._decider.agent
+        return self._agent
 
     @agent.setter
-    def agent(self, agent: Any) -> None:
-        self._decider = Decider(agent)
+    def agent(self, agent: Agent) -> None:
+        self._agent = checked_callable("agent", agent)
+        self._own_step = own_step(agent)
 
     @property
     def last(self) -> PolicyStep:
@@ -103,24 +119,35 @@ class Stepper(ABC):
         self.needs_reset = True
         self.waiting[:], self._players = False, None
         self._lengths[:] = 0
-        self.observations = self.reset()
-        self.tape = self._new_tape(layout_of(self.one_observation(0), self.space("observation")))
+        self.observations = self._reset_all(self.seed)
+        self.seed = None  # only now: where a reset failed, all are tried again, seeded
+        self.tape = self._new_tape(layout_of(self.one_observation(0), self.observation_space))
         self.windows = WindowCutter(self.tape, self.spec)
         self._begun = True
-        self.put_observations(0)
+        self._put_observations(0)
         if self.check_finite and (flaw := self.windows.first_flaw(-1)):
             raise ValueError(flaw)
-        self.agent_states = [self._decider.initial_state() for _ in range(self.count)]
+        self.agent_states = [self._initial_state() for _ in range(self.count)]
         self.needs_reset = False
 
     def restart(self, env_seed: int | None) -> None:
         """Begin new episodes everywhere with new seeds; windows in progress are dropped."""
-        self.reseed(env_seed)
+        self.seed = env_seed
         self.begin()
 
     def _new_tape(self, layout: Layout) -> Tape:
-        dtype = getattr(self.space("action"), "dtype", None)
-        return Tape(layout, self.count, self.spec.n_step, self.space("observation"), dtype)
+        spaces = self.observation_space, self.action_space
+        return Tape(layout, self.count, self.spec.n_step, *spaces)
+
+    def _initial_state(self) -> Any:
+        """The agent's state at the start of an episode; None for agents that know none."""
+        make = getattr(self._agent, "initial_state", None)
+        return None if make is None else make()
+
+    def _begin_state(self, env: int) -> None:
+        if self.agent_states is self._decision[2]:
+            self.agent_states = list(self.agent_states)  # the agent may keep its own
+        self.agent_states[env] = self._initial_state()
 
     # Fixed shares of episodes.
 
@@ -136,27 +163,33 @@ class Stepper(ABC):
     def play_all(self) -> None:
         """Let the environments that wait begin new episodes, too."""
         waited = np.flatnonzero(self.waiting)
-        self.waiting[:], self._players = False, None
         if len(waited):
-            self.begin_anew(waited)
+            self._begin_anew(waited)
             for e in waited.tolist():
                 self._begin_state(e)
-
-    def _begin_state(self, env: int) -> None:
-        if self.agent_states is self._decision[2]:
-            self.agent_states = list(self.agent_states)  # the agent may keep its own
-        self.agent_states[env] = self._decider.initial_state()
+        self.waiting[:], self._players = False, None
 
     # Steps.
 
-    def act(self) -> Any:
+    def advance(self, steps: int) -> None:
+        """Take some steps in every environment that plays; RuntimeError where all wait."""
+        tape = self.tape
+        for _ in range(steps):
+            actions = self._act()
+            self.needs_reset = True  # until all have stepped
+            skipped = self._step(tape, actions)
+            tape.t += 1
+            self.transitions += self.count - skipped
+            self.needs_reset = False
+
+    def _act(self) -> Actions:
         """Ask the agent, note its decision and actions; returns those that environments take."""
         players = self._players
         if players is None:
-            decision = self._decider.decide(self.observations, self.agent_states, self.count)
+            decision = self._decide(self.observations, self.agent_states, self.count)
         elif len(players):
             states = [self.agent_states[e] for e in players]
-            decision = self._decider.decide(self.observations_of(players), states, len(players))
+            decision = self._decide(self._observations_of(players), states, len(players))
             decision = spread(decision, players, self.agent_states)
         else:
             raise RuntimeError("all environments wait: call play_all() to go on")
@@ -164,13 +197,19 @@ class Stepper(ABC):
         self.tape.put_actions(decision[0])
         return decision[1]
 
-    def end_flags(self, terminated: bool, truncated: bool, over: bool) -> int:
+    def _decide(self, observations: Observations, states: list[Any], count: int) -> Decision:
+        if self._own_step is not None:
+            return policy_decision(self._own_step(observations, states), count)
+        actions, states = checked_decision(self._agent(observations, states), count)
+        return actions, actions, states, NO_COLUMNS
+
+    def _end_flags(self, terminated: bool, truncated: bool, over: bool) -> int:
         """The tape's flags for a step that ended an episode or a life."""
         if self.terminal and truncated:
             terminated = True
         return TERMINATED * terminated | TRUNCATED * truncated | EPISODE_OVER * over
 
-    def cap(self, base: int) -> list[int]:
+    def _cap(self, base: int) -> list[int]:
         """Truncate episodes that the step at `base` made `max_steps` long; their environments."""
         tape = self.tape
         flags = tape.flags[base : base + self.count]
@@ -181,7 +220,7 @@ class Stepper(ABC):
             self._lengths[e] = 0
             if not flags[e] & TERMINATED:  # else it lost a life and has its final observation
                 tape.put_final(base + e, self.one_observation(e), e)
-            flags[e] |= self.end_flags(False, True, True)
+            flags[e] |= self._end_flags(False, True, True)
             self._begin_state(e)
         return capped
 
@@ -196,7 +235,7 @@ class Stepper(ABC):
 
     # State.
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> State:
         """Everything that the steps to come depend on, except the agent's weights and randomness.
 
         Raises:
@@ -209,7 +248,7 @@ class Stepper(ABC):
             "tape": tape_state(self.tape, self.windows) if self._begun else None,
         }
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state: SavedState) -> None:
         """Go on where the stepper was whose state it is; the state is not changed.
 
         Raises:
@@ -238,7 +277,7 @@ class Stepper(ABC):
             self.tape, self.windows = restored
         self._players = np.flatnonzero(~self.waiting) if self.waiting.any() else None
 
-    def _made(self) -> dict[str, Any]:
+    def _made(self) -> State:
         """The arguments that must be equal for a state to fit."""
         spec = {**vars(self.spec), "row_class": self.spec.row_class.__name__}
         truncation = "terminal" if self.terminal else "bootstrap"
@@ -248,33 +287,25 @@ class Stepper(ABC):
     # What lists and vector environments do in ways of their own.
 
     @abstractmethod
-    def advance(self, steps: int) -> None:
-        """Take some steps in every environment that plays; RuntimeError where all wait."""
+    def _reset_all(self, seed: int | None) -> Observations:
+        """Reset all environments; their observations, as the agent gets them."""
 
     @abstractmethod
-    def space(self, what: str) -> Any:
-        """The "observation" or "action" space of one environment; None where there is none."""
-
-    @abstractmethod
-    def reseed(self, env_seed: int | None) -> None:
-        """Seed the next reset of every environment."""
-
-    @abstractmethod
-    def reset(self) -> Any:
-        """Reset the environments and return their observations, as the agent gets them."""
-
-    @abstractmethod
-    def begin_anew(self, envs: Array) -> None:
+    def _begin_anew(self, envs: Array) -> None:
         """Begin new episodes in environments that waited."""
 
     @abstractmethod
-    def observations_of(self, envs: Array) -> Any:
-        """The current observations of some environments, as the agent gets them."""
+    def _step(self, tape: Tape, actions: Actions) -> int:
+        """Step all environments that play; how many of N made no transition."""
 
     @abstractmethod
-    def one_observation(self, env: int) -> Any:
+    def one_observation(self, env: int) -> Observation:
         """The current observation of one environment."""
 
     @abstractmethod
-    def put_observations(self, index: int) -> None:
+    def _observations_of(self, envs: Array) -> Observations:
+        """The current observations of some environments, as the agent gets them."""
+
+    @abstractmethod
+    def _put_observations(self, index: int) -> None:
         """Write all current observations to the tape."""

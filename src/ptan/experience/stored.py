@@ -8,8 +8,8 @@ import numpy as np
 from ptan.common.checks import whole_number
 from ptan.common.generators import as_generator
 from ptan.experience.layout import flatten, layout_of
+from ptan.experience.make_stepper import Truncation, checked_truncation
 from ptan.experience.rows import Experience
-from ptan.experience.stepping import Truncation, checked_truncation
 from ptan.experience.stream import Source, SourceIterator
 
 

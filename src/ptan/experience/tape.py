@@ -3,22 +3,27 @@
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+from torch import Tensor
 
+from ptan.common.types import Actions, Array, Observation, Observations, Space
 from ptan.experience.flags import INT_REWARD
 from ptan.experience.layout import (
+    OPAQUE,
     SCALAR_REWARD,
-    Array,
     Layout,
     Leaf,
     flatten,
     leaf_of,
     leaves_of,
+    mapped,
+    parts_of,
     reward_leaf,
+    space_of,
+    unflatten,
 )
-from ptan.experience.observations import batch_parts, copied, reconciled
 from ptan.experience.transitions import Schema
 
 _CHUNK_BYTES = 2**20
@@ -40,18 +45,23 @@ class Tape:
         layout: layout of an observation.
         count: number of environments N.
         kept: how many steps stay readable after a cut, for windows that are still open.
-        space: observation space of one environment, None where there is none. It settles dtypes on
-            which observations disagree.
-        action_dtype: dtype of the action space, None where it has none; likewise for actions.
+        space, action_space: of one environment, None where there is none. They settle dtypes on
+            which observations or actions disagree.
     """
 
     def __init__(
-        self, layout: Layout, count: int, kept: int, space: Any = None, action_dtype: Any = None
+        self,
+        layout: Layout,
+        count: int,
+        kept: int,
+        space: Space | None = None,
+        action_space: Space | None = None,
     ) -> None:
         self.count = count
         self.schema: Schema | None = None  # of rows; it is made anew after shapes or dtypes changed
-        self._space = space
-        self._action_dtype = action_dtype
+        self._spaces = parts_of(layout, space, space_of)
+        settled = getattr(action_space, "dtype", None) is not None
+        self._action_cast: Literal["safe", "same_kind"] = "same_kind" if settled else "safe"
         # The longest stretch of steps between two cuts; the ring also keeps the open windows.
         step_bytes = count * sum(leaf.nbytes for leaf in leaves_of(layout))
         self.room = min(_MAX_ROOM, max(_MIN_ROOM, _CHUNK_BYTES // max(1, step_bytes)))
@@ -92,8 +102,7 @@ class Tape:
             self.frames = [_converted(f, leaf) for f, leaf in zip(old, leaves, strict=True)]
         else:
             self.frames = [np.empty((size, *leaf.shape), leaf.dtype) for leaf in leaves]
-        self.float_frames = [frames for frames in self.frames if frames.dtype.kind == "f"]
-        self.float_values = [frames.reshape(size, -1) for frames in self.float_frames]
+        self.float_frames = [f.reshape(size, -1) for f in self.frames if f.dtype.kind == "f"]
         # The usual observation, one array, is known at a glance.
         first = leaves[0]
         one_array = isinstance(layout, Leaf) and not (layout.scalar or layout.opaque)
@@ -103,7 +112,7 @@ class Tape:
         # Several small arrays are written faster together than one by one.
         self.small = one_array and 1 < self.count < self.count * first.nbytes <= _SMALL_BYTES
 
-    def put(self, index: int, value: Any, what: str, env: int) -> None:
+    def put(self, index: int, value: Observation, what: str, env: int) -> None:
         """Write one observation; ValueError if it differs from the first one in what it is."""
         if (
             value.__class__ is np.ndarray
@@ -112,20 +121,29 @@ class Tape:
         ):
             self.frames[0][index] = value
             return
-        layout = self.layout
         name = f"{what} of environment {env} at step {self.t}"
         try:
-            parts = flatten(layout, value, name)
+            parts = flatten(self.layout, value, name)
         except ValueError:
-            layout, value = reconciled(layout, value, self._space, first=self.t == 0)
-            parts = flatten(layout, value, name)
-            if layout != self.layout:
-                self._set_layout(layout)
-                self.schema = None
+            parts = self._reconciled(value, name)
         for frames, leaf, part in zip(self.frames, self.leaves, parts, strict=True):
             frames[index] = copied(part) if leaf.opaque else part
 
-    def put_listed(self, index: int, observations: Sequence[Any]) -> None:
+    def _reconciled(self, value: Observation, name: str) -> list[Any]:
+        """The leaf values of an observation that disagrees with the layout on dtypes or shapes."""
+        given = flatten(mapped(lambda _: OPAQUE, self.layout), value, name)
+        pairs = [
+            reconciled(leaf, part, space, first=self.t == 0)
+            for leaf, part, space in zip(self.leaves, given, self._spaces, strict=True)
+        ]
+        layout = unflatten(self.layout, (leaf for leaf, _ in pairs))
+        parts = flatten(layout, unflatten(layout, (part for _, part in pairs)), name)
+        if layout != self.layout:
+            self._set_layout(layout)
+            self.schema = None
+        return parts
+
+    def put_listed(self, index: int, observations: Sequence[Observation]) -> None:
         """Write the observations of all environments, given one by one; see `put`."""
         block = _NO_BLOCK
         if self.small and observations[0].__class__ is np.ndarray:
@@ -138,7 +156,7 @@ class Tape:
         for e, observation in enumerate(observations):
             self.put(index + e, observation, "observation", e)
 
-    def put_batch(self, index: int, batch: Any) -> bool:
+    def put_batch(self, index: int, batch: Observations) -> bool:
         """Write a batch of observations; False if its arrays must be put one by one.
 
         TypeError, KeyError or IndexError if it is not of N environments.
@@ -150,7 +168,7 @@ class Tape:
         ):
             self.frames[0][index : index + self.count] = batch
             return True
-        parts = batch_parts(self.layout, batch)
+        parts = parts_of(self.layout, batch)
         if any(len(part) != self.count for part in parts):
             raise IndexError(index)
         pairs = list(zip(self.frames, parts, strict=True))
@@ -162,7 +180,7 @@ class Tape:
             frames[index : index + self.count] = part
         return True
 
-    def put_final(self, index: int, value: Any, env: int) -> None:
+    def put_final(self, index: int, value: Observation, env: int) -> None:
         """Write the observation after the end of an episode or life at `index`."""
         self.put(self.ring * self.count + index, value, "final observation", env)
 
@@ -210,7 +228,7 @@ class Tape:
         self.schema = None
         return leaf
 
-    def put_actions(self, actions: Any) -> None:
+    def put_actions(self, actions: Actions) -> None:
         """Write the actions of all environments; ValueError if they differ from the first ones."""
         leaf = self.action_leaf
         if leaf is None:
@@ -231,22 +249,16 @@ class Tape:
             array = actions if actions.__class__ is np.ndarray else np.asarray(actions)
         except ValueError:  # a ragged list
             array = np.empty(0)
-        if array.dtype != leaf.dtype or array.shape != self._action_block:
-            self._check_actions(array, leaf, actions)
+        if array.shape != self._action_block or not (
+            array.dtype == leaf.dtype or np.can_cast(array.dtype, leaf.dtype, self._action_cast)
+        ):
+            if not self.t:  # these are the first ones: other ones may follow
+                self.action_leaf = None
+            raise ValueError(
+                f"actions at step {self.t} must be {leaf} each, like the first one, "
+                f"got {actions!r} of dtype {array.dtype}"
+            )
         self.actions[base : base + self.count] = array
-
-    def _check_actions(self, array: Array, leaf: Leaf, given: Any) -> None:
-        """Raise ValueError unless the actions fit the column, without loss or as the space says."""
-        settled = self._action_dtype is not None
-        castable = np.can_cast(array.dtype, leaf.dtype, "same_kind" if settled else "safe")
-        if array.shape == self._action_block and castable:
-            return
-        if not self.t:  # these are the first ones: other ones may follow
-            self.action_leaf = None
-        raise ValueError(
-            f"actions at step {self.t} must be {leaf} each, like the first one, "
-            f"got {given!r} of dtype {array.dtype}"
-        )
 
 
 def _converted(frames: Array, leaf: Leaf) -> Array:
@@ -257,3 +269,39 @@ def _converted(frames: Array, leaf: Leaf) -> Array:
         return out
     with np.errstate(all="ignore"):  # places that were never written hold anything
         return frames.astype(leaf.dtype, copy=False)
+
+
+def copied(value: Any) -> Any:
+    """`value` as it is now, whatever an environment writes to its arrays and lists later."""
+    if isinstance(value, np.ndarray):
+        return value.copy()
+    if isinstance(value, Tensor):
+        return value.detach().clone()
+    if isinstance(value, dict):
+        return {key: copied(part) for key, part in value.items()}
+    if isinstance(value, tuple):
+        parts = map(copied, value)
+        return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
+    return [copied(part) for part in value] if isinstance(value, list) else value
+
+
+def reconciled(leaf: Leaf, value: Any, space: object, *, first: bool) -> tuple[Leaf, Any]:
+    """Leaf and value, brought together where they disagree on a dtype or a shape.
+
+    Where the space has a dtype, the value is cast to that of the leaf, if both are of one kind. The
+    first step may also change the leaf to the dtype of the space: what a reset returns is often
+    less exact. Where no space is known, arrays of varying shape are kept as objects.
+    """
+    found = leaf_of(value)
+    if found.opaque or leaf.opaque or found.scalar != leaf.scalar:
+        return leaf, value
+    if found.shape != leaf.shape:
+        return OPAQUE if space is None else leaf, value
+    dtype, target = getattr(space, "dtype", None), leaf.dtype
+    if first and dtype is not None:
+        target = leaf_of(dtype.type()).dtype if leaf.scalar else dtype
+    castable = (np.can_cast(one.dtype, target, "same_kind") for one in (found, leaf))
+    if dtype is None or not all(castable):
+        return leaf, value
+    cast = np.asarray(found.convert(value, "observation")).astype(target)
+    return replace(leaf, dtype=target), cast.item() if leaf.scalar else cast

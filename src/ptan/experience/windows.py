@@ -1,13 +1,20 @@
 """Windows of up to n steps, cut from a tape as soon as its steps complete them."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 
-from ptan.experience import _kernels
-from ptan.experience.flags import ENDED, INT_REWARD, TERMINATED
-from ptan.experience.layout import Array, Leaf
+from ptan.common.types import Array
+from ptan.experience.flags import (
+    ENDED,
+    EPISODE_OVER,
+    INT_REWARD,
+    NO_TRANSITION,
+    RAW_REWARD,
+    TERMINATED,
+)
+from ptan.experience.layout import Leaf
 from ptan.experience.rows import ExperienceFirstLast, Row
 from ptan.experience.tape import Tape
 from ptan.experience.transitions import Schema, Transitions
@@ -91,7 +98,7 @@ class WindowCutter:
         tape, spec = self.tape, self.spec
         if self._rewards.shape[1] != tape.rewards.shape[1]:
             self._rewards = np.empty((len(self._refs), tape.rewards.shape[1]))
-        rows, finished = _kernels.cut_windows(
+        rows, finished = cut_windows(
             (self.cut_to, tape.t, tape.ring),
             (spec.n_step, spec.delta, spec.joined),
             self._powers,
@@ -132,8 +139,6 @@ class WindowCutter:
         columns = (actions, rewards, discounts, steps, flags, lengths)
         return Transitions(self.schema, *columns, {}, refs, tape.frames)
 
-    # Finiteness.
-
     def first_flaw(self, begin: int | None = None) -> str | None:
         """What is not finite in the steps since the last cut, or None.
 
@@ -143,39 +148,155 @@ class WindowCutter:
             begin: -1 looks at the observations after a reset, too.
         """
         tape, begin = self.tape, self.cut_to if begin is None else begin
-        if self._all_finite(begin, tape.t) or not (flaws := list(self._flaws(begin, tape.t))):
+        end, ring, found = tape.t, tape.ring, []
+        if (row := find_flaw(tape.rewards, tape.flags, begin, end, ring, 0, _REWARD_LIMIT)) >= 0:
+            found.append((row, 0, tape.rewards))
+        for values in tape.float_frames:
+            if values.dtype.itemsize in (4, 8):
+                row = find_flaw(values, tape.flags, begin, end, ring, 1, _VALUE_LIMIT)
+            else:  # compiled code knows no halves and no long doubles
+                limit = np.finfo(values.dtype).max
+                row = find_flaw.py_func(values, tape.flags, begin, end, ring, 1, limit)
+            if row >= 0:
+                found.append((row, 1, values))
+        if not found:
             return None
-        place, what, got = min(flaws, key=lambda flaw: flaw[0])
-        step, env = begin + place // tape.count, place % tape.count
+        flaws = []
+        for row, after, values in found:
+            final, slot = divmod(row, ring * tape.count)
+            at, env = divmod(slot, tape.count)
+            step = begin + (at - (after - final) - begin) % ring
+            what = "final observation" if final else "observation" if after else "reward"
+            flaws.append((step, env, what, values[row]))
+        step, env, what, got = min(flaws, key=lambda flaw: flaw[:2])
         tape.t = max(0, step)
         where = "after its reset" if step < 0 else f"at step {step}"
         right = "finite, also in float32" if what == "reward" else "finite"
         value = got.item() if got.size == 1 else got
         return f"{what} of environment {env} {where} must be {right}, got {value}"
 
-    def _all_finite(self, begin: int, end: int) -> bool:
-        """True if there is no flaw in the steps [begin, end): the usual case, at little cost."""
-        tape, finite = self.tape, _kernels.steps_finite
-        for values in tape.float_values:
-            # Compiled code knows no halves and no long doubles.
-            if values.dtype.itemsize not in (4, 8) or not finite(
-                values, tape.flags, begin, end, tape.ring, 1, _VALUE_LIMIT
-            ):
-                return False
-        return bool(finite(tape.rewards, tape.flags, begin, end, tape.ring, 0, _REWARD_LIMIT))
 
-    def _flaws(self, begin: int, end: int) -> Iterator[tuple[int, str, Array]]:
-        """The first bad value of every kind: its place among these steps, what it is, the value."""
-        tape = self.tape
-        slots, following = tape.slots(begin, end), tape.slots(begin + 1, end + 1)
-        every, ended = np.arange(len(slots)), np.flatnonzero(tape.flags[slots] & ENDED)
-        looks = [("reward", tape.rewards, every, slots)]
-        for frames in tape.float_frames:
-            finals = slots[ended] + tape.ring * tape.count
-            looks.append(("observation", frames, every, following))
-            looks.append(("final observation", frames, ended, finals))
-        for what, column, places, rows in looks:
-            limit = _REWARD_LIMIT if what == "reward" else np.finfo(column.dtype).max
-            fine = np.abs(column[rows]) <= limit
-            for i in np.flatnonzero(~fine.all(axis=tuple(range(1, fine.ndim))))[:1]:
-                yield int(places[i]), what, column[rows[i]]
+# Compiled loops over the tape. Each is plain Python under its decorator (`py_func`), which the
+# tests run too. Compiled code is cached on disk: only the first use on a machine waits for it.
+
+
+@njit(cache=True)
+def find_flaw(
+    values: Array, flags: Array, begin: int, end: int, ring: int, after: int, limit: float
+) -> int:
+    """The first row of some steps with a value outside [-limit, limit]; -1 if there is none.
+
+    Args:
+        values: (ring·N, K) rewards, or (2·ring·N, K) observations.
+        flags: (ring·N,) uint8 per step and environment.
+        begin, end, ring: the steps [begin, end), and the length of the ring.
+        after: 0 for the values of the steps themselves; 1 for the observations that they led to:
+            those that follow, and those beyond the ring where an episode ended.
+        limit: finite; NaN lies outside of any limits.
+    """
+    envs: int = flags.shape[0] // ring
+    for t in range(begin, end):
+        for e in range(envs):
+            row = (t + after) % ring * envs + e
+            for k in range(values.shape[1]):
+                if not abs(values[row, k]) <= limit:
+                    return row
+            slot = t % ring * envs + e
+            if after and flags[slot] & ENDED:
+                for k in range(values.shape[1]):
+                    if not abs(values[ring * envs + slot, k]) <= limit:
+                        return ring * envs + slot
+    return -1
+
+
+@njit(cache=True)
+def cut_windows(
+    span: tuple[int, int, int],
+    cut: tuple[int, int, bool],
+    powers: Array,
+    flags: Array,
+    rewards: Array,
+    raw: Array,
+    progress: Array,
+    returns: Array,
+    out_refs: Array,
+    out_lengths: Array,
+    out_rewards: Array,
+    out_discounts: Array,
+    out_flags: Array,
+    episodes: Array,
+) -> tuple[int, int]:
+    """Cut the windows that some steps of a tape complete.
+
+    Args:
+        span: (begin, end, ring): the steps [begin, end) to read, and the length of the ring.
+        cut: (n, delta, joined), see `WindowSpec`.
+        powers: (n + 1,) float64 gamma**k for k = 0 … n.
+        flags: (ring·N,) uint8 per step and environment.
+        rewards: (ring·N, K) float64; raw: (ring·N,) float64, the game's own where flagged.
+        progress: (3, N) int64 per environment: steps of windows still open, steps since its window
+            origin (the last end), steps of the episode under way.
+        returns: (N,) float64 reward of the episode under way.
+        out_…: columns of `Transitions`; rewards (rows, K) of joined windows only.
+        episodes: (episodes, 3) float64: return, steps, rows cut up to the episode's last one.
+
+    Returns:
+        How many rows and how many finished episodes were written.
+    """
+    begin, end, ring = span
+    n, delta, joined = cut
+    gamma = powers[1]
+    envs = flags.shape[0] // ring
+    rows = 0
+    finished = 0
+    for t in range(begin, end):
+        for e in range(envs):
+            slot = (t % ring) * envs + e
+            flag = flags[slot]
+            if flag & NO_TRANSITION:
+                continue
+            if flag & RAW_REWARD:
+                returns[e] += raw[slot]
+            else:
+                for k in range(rewards.shape[1]):
+                    returns[e] += rewards[slot, k]
+            for i in range(3):
+                progress[i, e] += 1
+            ended = flag & ENDED
+            # A window closes when it has n steps; at an end all open ones do, oldest first.
+            while progress[0, e] == n or (ended and progress[0, e] > 0):
+                size = progress[0, e]
+                progress[0, e] -= 1
+                if size == n and (progress[1, e] - size) % delta != 0:
+                    continue
+                first = t - size + 1
+                # The observation after an end has a place of its own, beyond the ring.
+                after = (ring * envs + slot) if ended else ((t + 1) % ring) * envs + e
+                out_lengths[rows] = size
+                out_flags[rows] = ended
+                out_discounts[rows] = 0.0 if ended & TERMINATED else powers[size]
+                if joined:
+                    for k in range(rewards.shape[1]):
+                        reward = 0.0
+                        for u in range(t, first - 1, -1):
+                            reward = rewards[(u % ring) * envs + e, k] + gamma * reward
+                        out_rewards[rows, k] = reward
+                    out_refs[rows, 0, 0] = (first % ring) * envs + e
+                    out_refs[rows, 0, 1] = after
+                else:
+                    out_refs[rows] = -1
+                    for i in range(size):
+                        out_refs[rows, i, 0] = ((first + i) % ring) * envs + e
+                        out_refs[rows, i, 1] = ((first + i + 1) % ring) * envs + e
+                    out_refs[rows, size - 1, 1] = after
+                rows += 1
+            if ended:
+                progress[1, e] = 0
+            if flag & EPISODE_OVER:
+                episodes[finished, 0] = returns[e]
+                episodes[finished, 1] = progress[2, e]
+                episodes[finished, 2] = rows
+                finished += 1
+                returns[e] = 0.0
+                progress[2, e] = 0
+    return rows, finished

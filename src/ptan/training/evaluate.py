@@ -10,8 +10,8 @@ from ptan.actions.policy import Agent
 from ptan.common.checks import whole_number
 from ptan.common.types import Envs
 from ptan.experience.flags import NO_TRANSITION, RAW_REWARD, TRUNCATED
+from ptan.experience.make_stepper import make_stepper
 from ptan.experience.shares import begin_shares, count_ended
-from ptan.experience.stepping import make_stepper
 from ptan.experience.windows import WindowSpec
 
 __all__ = ["Played", "evaluate", "play_parallel"]

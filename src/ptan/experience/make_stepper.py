@@ -6,26 +6,25 @@ stepper.advance(10)               # ten steps in each environment
 rows, episodes, flaw = stepper.cut()    # what they complete, and what is not finite in them
 """
 
-from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from gymnasium.vector import VectorEnv
 
+from ptan.actions.policy import Agent
 from ptan.common.checks import warn_user, whole_number
+from ptan.common.types import AnyEnv, Envs
 from ptan.envs.atari_settings import warn_if_clipped
-from ptan.experience.listed import ListStepper
+from ptan.experience.list_stepper import ListStepper
 from ptan.experience.stepper import Stepper
-from ptan.experience.vector import VectorStepper
+from ptan.experience.vector_stepper import VectorStepper
 from ptan.experience.windows import WindowSpec
 
-__all__ = ["Stepper", "Truncation", "WindowSpec", "make_stepper"]
-
-Truncation = Literal["bootstrap", "terminal"]
+Truncation: TypeAlias = Literal["bootstrap", "terminal"]
 
 
 def make_stepper(
-    env: Any,
-    agent: Any,
+    env: Envs,
+    agent: Agent,
     spec: WindowSpec,
     *,
     vectorized: bool = False,
@@ -68,7 +67,7 @@ def checked_truncation(truncation: str) -> str:
     return truncation
 
 
-def _listed(env: Any) -> Sequence[Any]:
+def _listed(env: Envs) -> list[AnyEnv]:
     envs = list(env) if isinstance(env, (list, tuple)) else [env]
     if not envs:
         raise ValueError("env must hold at least one environment, got an empty list")

@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from ptan.experience.answers import bad_info, flag_of, reset_parts, step_parts
+from ptan.actions.policy import Agent
+from ptan.common.types import Actions, AnyEnv, Array, Observation
+from ptan.experience.answers import Info, bad_info, flag_of, reset_parts, step_parts
 from ptan.experience.flags import NO_TRANSITION, RAW_REWARD
-from ptan.experience.layout import Array
 from ptan.experience.stepper import Stepper
 from ptan.experience.tape import Tape
 from ptan.experience.windows import WindowSpec
@@ -16,73 +17,53 @@ from ptan.experience.windows import WindowSpec
 class ListStepper(Stepper):
     """A list of environments; old-style ones (4-tuple steps, bare resets) are understood."""
 
-    envs: list[Any]
+    envs: list[AnyEnv]
 
-    def __init__(self, envs: Sequence[Any], agent: Any, spec: WindowSpec, **options: Any) -> None:
+    def __init__(
+        self, envs: Sequence[AnyEnv], agent: Agent, spec: WindowSpec, **options: Any
+    ) -> None:
         super().__init__(agent, len(envs), spec, **options)
         self.kind = f"a list of {self.count}"
         self.envs = list(envs)
+        self.observation_space = getattr(envs[0], "observation_space", None)
+        self.action_space = getattr(envs[0], "action_space", None)
         self._numbered = list(enumerate(self.envs))
         self._distinct = len({id(env) for env in envs}) == len(envs)
 
-    def space(self, what: str) -> Any:
-        return getattr(self.envs[0], f"{what}_space", None)
+    def _reset_all(self, seed: int | None) -> list[Observation]:
+        seeds = [{} if seed is None else {"seed": seed + e} for e in range(self.count)]
+        return [self._reset(e, **options) for e, options in enumerate(seeds)]
 
-    def reseed(self, env_seed: int | None) -> None:
-        self.seed = [None if env_seed is None else env_seed + e for e in range(self.count)]
-
-    def reset(self) -> list[Any]:
-        return [self._reset(e) for e in range(self.count)]
-
-    def _reset(self, env: int) -> Any:
-        seed = self.seed[env]
-        observation, info = self._answer(env, **({} if seed is None else {"seed": seed}))
-        self.seed[env] = None  # only now: a reset that failed is tried again, seeded
+    def _reset(self, env: int, **options: int) -> Observation:
+        observation, info = self._answer(env, **options)
         if info.get("life_loss"):  # the wrapper went on with the game after a life was lost
             observation, _ = self._answer(env)
         return observation
 
-    def _answer(self, env: int, **options: Any) -> tuple[Any, dict[str, Any]]:
+    def _answer(self, env: int, **options: int) -> tuple[Observation, Info]:
         one = self.envs[env]
         try:
             result = one.reset(**options)
-        except Exception as error:
+        except BaseException as error:
             error.add_note(f"environment {env}, reset")
             raise
         return reset_parts(one, env, result)
 
-    def begin_anew(self, envs: Array) -> None:
+    def _begin_anew(self, envs: Array) -> None:
         """Nothing to do: an environment is reset when its episode ends, and waits after that."""
 
-    def observations_of(self, envs: Array) -> list[Any]:
-        return [self.observations[e] for e in envs]
-
-    def one_observation(self, env: int) -> Any:
+    def one_observation(self, env: int) -> Observation:
         return self.observations[env]
 
-    def put_observations(self, index: int) -> None:
+    def _observations_of(self, envs: Array) -> list[Observation]:
+        return [self.observations[e] for e in envs]
+
+    def _put_observations(self, index: int) -> None:
         for e, observation in enumerate(self.observations):
             self.tape.put(index + e, observation, "observation", e)
 
-    def advance(self, steps: int) -> None:
-        tape = self.tape
-        stepping, first = False, tape.t
-        try:
-            for _ in range(steps):
-                actions = self.act()
-                stepping = True  # until all have stepped
-                self._step(tape, actions)
-                tape.t += 1
-                stepping = False
-        except BaseException:
-            self.needs_reset = stepping
-            raise
-        finally:
-            players = self.count if self._players is None else len(self._players)
-            self.transitions += (tape.t - first) * players
-
-    def _step(self, tape: Tape, actions: Any) -> None:
-        """Step every environment; the hottest loop of the library, so the usual step goes first."""
+    def _step(self, tape: Tape, actions: Actions) -> int:
+        """The hottest loop of the library, so the usual step goes first."""
         t, count = tape.t, self.count
         base = t % tape.ring * count
         following = (t + 1) % tape.ring * count
@@ -103,7 +84,7 @@ class ListStepper(Stepper):
         for e, env in numbered:
             try:
                 result = env.step(actions[e])
-            except Exception as error:
+            except BaseException as error:
                 error.add_note(f"environment {e}, step {t}")
                 raise
             if result.__class__ is not tuple or len(result) != 5:
@@ -126,15 +107,22 @@ class ListStepper(Stepper):
                 tape.put(following + e, observation, "observation", e)
         self.observations = observations
         if self.max_steps is not None:
-            for e in self.cap(base):
+            for e in self._cap(base):
                 observations[e] = self._reset(e)
                 tape.put(following + e, observations[e], "observation", e)
         if at_once:
             tape.put_listed(following, observations)
+        return count - len(numbered)
 
     def _look(
-        self, base: int, env: int, observation: Any, terminated: Any, truncated: Any, info: Any
-    ) -> Any:
+        self,
+        base: int,
+        env: int,
+        observation: Observation,
+        terminated: object,
+        truncated: object,
+        info: Any,
+    ) -> Observation:
         """What is unusual about a step: info, or an end; returns the observation to go on from."""
         tape = self.tape
         if terminated.__class__ is not bool:
@@ -152,7 +140,7 @@ class ListStepper(Stepper):
             raise bad_info(info, f"of environment {env} at step {tape.t}") from None
         if terminated or truncated:
             over = truncated or not life_loss
-            flags |= self.end_flags(terminated, truncated, over)
+            flags |= self._end_flags(terminated, truncated, over)
             tape.put_final(base + env, observation, env)
             if over:
                 observation = self._reset(env)
