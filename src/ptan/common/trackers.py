@@ -3,7 +3,7 @@
 import time
 from collections import deque
 from collections.abc import Iterable
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 import torch
@@ -53,9 +53,9 @@ class SMAQueue:
         return max(self.queue, default=None)
 
 
-def _floats(given: float | Iterable[float]) -> list[float]:
+def _floats(given: Any) -> list[float]:
     try:
-        return np.asarray(given, np.float64).reshape(-1).tolist()
+        return [float(value) for value in (given if np.ndim(given) else [given])]
     except (TypeError, ValueError) as error:
         raise type(error)(f"value must be a float or a list of them, got {given!r}") from None
 
