@@ -1,43 +1,85 @@
 """Wrong environments are found, and the finding says what is wrong."""
 
+import gymnasium
+import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from ptan.conformance import check_env, check_vector_env
 
-from . import planted
+from .planted import FixedWalk, LivesWalk, Walk, changed
+
+UNSEEDED = np.random.default_rng()
+
+
+def walk(shown):
+    return changed(Walk, shown=lambda self, right: shown(self, right.shown()))
+
+
+def reused(self, position):
+    self.shared = getattr(self, "shared", np.zeros(2, np.float32))
+    self.shared[:] = position
+    return self.shared
+
+
+def life_ends_game(self, right, action):
+    if self.steps == 4:
+        raise RuntimeError("the game is over")
+    return right.step(action)
+
+
+def flags(self, right, action):
+    observation, reward, _, truncated, info = right.step(action)
+    return observation, reward, "no", truncated, info
+
+
+class Seedless(Walk):
+    def reset(self):
+        return super().reset()
+
+
+class LateSeed(gymnasium.Wrapper):
+    """Forgets the seed; the walk of a fixed start hides it."""
+
+    def reset(self, *, seed=None, options=None):
+        return self.env.reset(options=options)
 
 
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (planted.NanWalk, "step 3: the observation holds NaN or infinity"),
-        (planted.GrowingWalk, "step 2: The obs returned by the `step()` method was expecting"),
-        (planted.FlaggedWalk, "step 0: Expects `terminated` signal to be a boolean"),
-        (planted.UnseededWalk, "observations are not equivalent for the same seed and action"),
-        (planted.UnseededLate, "step 5: two plays from one seed with equal actions differ"),
-        (planted.ReusingWalk, "share an object, therefore, modifying one will modify the other"),
-        (planted.LivesThatEndGames, "step 4, after a lost life without a reset raised RuntimeErr"),
-        (planted.SeedlessWalk, "The `reset` method does not provide a `seed`"),
-        (lambda: planted.LateSeedWrapper(planted.FixedWalk()), "does not call `super().reset(seed"),
+        (walk(lambda self, at: at * np.float32(np.nan if self.steps == 4 else 1)),
+         "step 3: the observation holds NaN or infinity"),
+        (walk(lambda self, at: at.astype(np.float64 if self.steps == 3 else np.float32)),
+         "step 2: The obs returned by the `step()` method was expecting"),
+        (changed(Walk, step=flags), "step 0: Expects `terminated` signal to be a boolean"),
+        (walk(lambda self, at: at + UNSEEDED.random(2).astype(np.float32)),
+         "observations are not equivalent for the same seed and action"),
+        (walk(lambda self, at: at + np.float32(self.steps > 5 and UNSEEDED.random())),
+         "step 5: two plays from one seed with equal actions differ"),
+        (walk(reused), "share an object, therefore, modifying one will modify the other"),
+        (changed(LivesWalk, step=life_ends_game),
+         "step 4, after a lost life without a reset raised RuntimeErr"),
+        (Seedless, "The `reset` method does not provide a `seed`"),
+        (lambda: LateSeed(FixedWalk()), "does not call `super().reset(seed"),
         (lambda: 1 / 0, "the environment raised ZeroDivisionError"),
     ],
-)
+)  # fmt: skip
 def test_wrong_environments(make, words):
     found = check_env(make)
     assert any(words in line for line in found), found
 
 
 def test_a_vector_environment_that_says_the_wrong_mode():
-    vector_env = SyncVectorEnv([planted.Walk] * 2, autoreset_mode=AutoresetMode.SAME_STEP)
+    vector_env = SyncVectorEnv([Walk] * 2, autoreset_mode=AutoresetMode.SAME_STEP)
     vector_env.metadata = {**vector_env.metadata, "autoreset_mode": AutoresetMode.NEXT_STEP}
-    found = check_vector_env(vector_env, [planted.Walk(), planted.Walk()])
+    found = check_vector_env(vector_env, [Walk(), Walk()])
     assert "step 9 of environment 0: the final observation is" in found[0]
 
 
 def test_vector_environments_are_for_the_other_check():
-    vector_env = SyncVectorEnv([planted.Walk])
+    vector_env = SyncVectorEnv([Walk])
     with pytest.raises(TypeError, match="check_vector_env"):
         check_env(vector_env)
     with pytest.raises(ValueError, match="envs must be 1 environments, got 2"):
-        check_vector_env(vector_env, [planted.Walk(), planted.Walk()])
+        check_vector_env(vector_env, [Walk(), Walk()])

@@ -27,7 +27,7 @@ from ptan.experience import (
     VectorExperienceSourceFirstLast,
 )
 
-from . import planted, planted_buffers
+from . import planted
 
 SYNC = ("next_step", "same_step", "disabled")
 ASYNC = tuple(f"async_{mode}" for mode in SYNC)
@@ -58,9 +58,13 @@ def test_the_vector_source_gives_no_findings_when_it_yields_lists():
     assert check_source(make, forms=SYNC, steps_counts=(3,)) == []
 
 
-@pytest.mark.parametrize("make", [planted.PlainSource, planted.BareRows, planted.StepTuples])
-def test_right_sources_of_others_give_no_findings(make):
-    assert check_source(make, forms=("single",)) == []
+@pytest.mark.parametrize("name", ["PlainSource", "BareRows", "StepTuples", "GameStatistics"])
+def test_right_sources_of_others_give_no_findings(name):
+    assert check_source(getattr(planted, name), forms=("single",)) == []
+
+
+def test_a_right_vector_source_of_others_gives_no_findings():
+    assert check_source(planted.SameStepVector, forms=("same_step",)) == []
 
 
 def test_the_uniform_buffer_gives_no_findings():
@@ -73,13 +77,13 @@ def test_prioritized_buffers_give_no_findings(buffer, alpha):
     assert check_prioritized(buffer, alpha=alpha) == []
 
 
-@pytest.mark.parametrize("make", [planted_buffers.ListBuffer, planted_buffers.BatchBuffer])
+@pytest.mark.parametrize("make", [planted.ListBuffer, planted.BatchBuffer])
 def test_right_buffers_of_others_give_no_findings(make):
     assert check_buffer(make) == []
 
 
 def test_a_right_prioritized_buffer_of_others_gives_no_findings():
-    assert check_prioritized(planted_buffers.PriorityList) == []
+    assert check_prioritized(planted.PriorityList) == []
 
 
 @pytest.mark.parametrize(
