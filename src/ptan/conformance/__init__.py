@@ -6,8 +6,9 @@ Each returns findings in plain words, an empty list if nothing is wrong; no test
         print(finding)
     assert not check_frame_stack(lambda env: FrameStackObservation(env, 4))
 
-A finding reads like this: `step 1 of environment 0 (episode 2): the row's last_state is the reset
-observation, right is the observation of step 2 (1 steps, the episode was truncated at 1)`.
+A finding reads like this: `step 1 of environment 0 (episode 2): the row's last_state is step 0 of
+environment 0 (episode 3), right is step 2 of environment 0 (episode 2) (1 steps, the episode was
+truncated at 1)`.
 """
 
 from ptan.conformance.buffers import check_buffer, check_prioritized

@@ -9,30 +9,39 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import combinations, count, product
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
+from ptan.common.types import Array
 from ptan.conformance.findings import different, guarded, report, same
 from ptan.experience import ExperienceFirstLast
 
-Make = Callable[[], Any]
+Buffer: TypeAlias = Any
+Rows: TypeAlias = Any  # a sequence of rows, with columns or without
+Make: TypeAlias = Callable[[], Buffer]
 FULL = 8  # capacity of the buffers
 DRAWS = 2_500
-ENTRANCES = ("add", "_add", "append")
 PRIORITIES = (0.5, 4.0, 1.0, 2.0, 0.7, 3.0, 1.5, 2.5)
-COLUMNS = ("states", "actions", "rewards", "dones", "discounts", "steps", "last_states")
-FIELDS = ("state", "action", "reward", "terminated", "discount", "steps", "final_state")
-UNTOLD = ("last_state", "truncated")  # fields that no column holds
+COLUMNS = {  # the fields of a row that they hold
+    "states": "state",
+    "actions": "action",
+    "rewards": "reward",
+    "dones": "terminated",
+    "discounts": "discount",
+    "steps": "steps",
+    "last_states": "final_state",
+}
+FIELDS = (*COLUMNS.values(), "last_state", "truncated")
 
 
-def check_buffer(make_buffer: Callable[[Any, int], Any]) -> list[str]:
+def check_buffer(make_buffer: Callable[[Any, int], Buffer]) -> list[str]:
     """Check a replay buffer: what it keeps, what it samples, and what it hands out.
 
-    Rows enter by `add`, `_add` or `append`, and by `populate`, if the buffer has it. `sample(n)`
-    may return a `Batch`, a list of rows, or a tuple (rows, indices, weights). Columns of a batch,
-    iteration, `extend`, and the refusal of rows of another shape are checked where there are any.
-    All rows must be equally likely: see also `check_prioritized`. Findings count rows from 1.
+    Rows enter by `add`, and by `populate`, if the buffer has it. `sample(n)` may return a `Batch`,
+    a list of rows, or a tuple (rows, indices, weights). Columns of a batch, iteration, `extend`,
+    and the refusal of rows of another shape are checked where there are any. All rows must be
+    equally likely: see also `check_prioritized`. Findings count rows from 1.
 
     Args:
         make_buffer: called as `make_buffer(source, capacity)`, returns an empty buffer; `source`
@@ -42,7 +51,7 @@ def check_buffer(make_buffer: Callable[[Any, int], Any]) -> list[str]:
 
 
 def check_prioritized(
-    make_buffer: Callable[[Any, int, float], Any], *, alpha: float = 0.6
+    make_buffer: Callable[[Any, int, float], Buffer], *, alpha: float = 0.6
 ) -> list[str]:
     """Check a prioritized buffer: frequencies, importance weights, β, and updates.
 
@@ -56,22 +65,22 @@ def check_prioritized(
         alpha: how much priorities matter, above 0.
     """
     found = check_buffer(lambda source, capacity: make_buffer(source, capacity, alpha))
-    return found + report(guarded("making the buffer", _check_priorities(make_buffer, alpha)))
+    checks = _check_priorities(partial(make_buffer, None, FULL, alpha), alpha)
+    return found + report(guarded("making the buffer", checks))
 
 
-def _check_uniform(make_buffer: Callable[[Any, int], Any]) -> Iterator[str]:
-    """What `check_buffer` looks for."""
+def _check_uniform(make_buffer: Callable[[Any, int], Buffer]) -> Iterator[str]:
     new = partial(make_buffer, None, FULL)
     empty = new()
-    if not (hasattr(empty, "sample") and any(hasattr(empty, name) for name in ENTRANCES)):
-        yield "the buffer needs sample(n), and add(row), _add(row) or append(row)"
+    if not (hasattr(empty, "sample") and hasattr(empty, "add")):
+        yield "the buffer needs sample(n) and add(row)"
         return
     yield from different("the length of a new buffer", len(empty), 0)
     if not _refuses(empty.sample, 1):
         yield "sampling an empty buffer raises nothing"
     for rows in (1, 2, FULL - 1, FULL, FULL + 3, 2 * FULL):
         what = f"after {rows} row{'s' * (rows > 1)} in a buffer of {FULL}"
-        yield from guarded(what, _check_holds(_filled(new, rows), _even(rows), what))
+        yield from guarded(what, _check_holds(_add_rows(new(), rows), _even(rows), what))
     for check in (_check_snapshots(new), _check_entrances(make_buffer, new)):
         yield from guarded("the buffer", check)
 
@@ -93,23 +102,16 @@ def _make_row(number: int) -> ExperienceFirstLast:
 
 def _row_number(row: Any) -> int:
     """Which row it is, 0 if none of ours."""
-    try:
-        number = int(row.state[0])
-        return number if same(row.state, np.full(3, number)) else 0
-    except (AttributeError, IndexError, TypeError, ValueError):
-        return 0
+    state = np.ravel(getattr(row, "state", 0))
+    known = state.dtype.kind in "biuf" and same(state, np.full(3, state[0]))
+    return int(state[0]) if known else 0
 
 
-def _add_rows(buffer: Any, rows: int, after: int = 0) -> Any:
+def _add_rows(buffer: Buffer, rows: int = FULL, after: int = 0) -> Buffer:
     """The buffer after so many more rows."""
-    enter = next(getattr(buffer, name) for name in ENTRANCES if hasattr(buffer, name))
     for number in range(after + 1, after + rows + 1):
-        enter(_make_row(number))
+        buffer.add(_make_row(number))
     return buffer
-
-
-def _filled(new: Make, rows: int = FULL) -> Any:
-    return _add_rows(new(), rows)
 
 
 def _chances(priorities: Sequence[float], alpha: float = 1.0, first: int = 1) -> dict[int, float]:
@@ -123,14 +125,14 @@ def _even(rows: int) -> dict[int, float]:
     return _chances([1.0] * min(rows, FULL), first=max(0, rows - FULL) + 1)
 
 
-def _sample(buffer: Any, size: int) -> Any:
+def _sample(buffer: Buffer, size: int) -> Rows:
     """The batch alone, also of a buffer that returns (batch, indices, weights)."""
     batch = buffer.sample(size)
     triple = isinstance(batch, tuple) and len(batch) == 3 and not _row_number(batch[0])
     return batch[0] if triple else batch
 
 
-def _check_holds(buffer: Any, chances: Mapping[int, float], what: str) -> Iterator[str]:
+def _check_holds(buffer: Buffer, chances: Mapping[int, float], what: str) -> Iterator[str]:
     """A buffer holds exactly these rows, oldest first, as they were, and draws each by its chance.
 
     `chances` by the number of the row sum to 1; `what` says in words what the buffer went through.
@@ -165,15 +167,14 @@ def _check_holds(buffer: Any, chances: Mapping[int, float], what: str) -> Iterat
         yield f"{what}: row {worst}{slot} is drawn {share}, right is {chances[worst]:.3f}"
 
 
-def _compare(rows: Any, what: str) -> Iterator[str]:
+def _compare(rows: Rows, what: str) -> Iterator[str]:
     """Rows, and columns where there are any, say what was added; None, unless a state, nothing."""
+    columns = {name: field for name, field in COLUMNS.items() if hasattr(rows, name)}
     for i, row in enumerate(rows):
         right = _make_row(number := _row_number(row))
         end = "terminated " * bool(right.terminated) + "truncated " * right.truncated
-        told = [(name, name, getattr(row, name)) for name in FIELDS + UNTOLD if hasattr(row, name)]
-        for name, column in zip(FIELDS, COLUMNS, strict=True):
-            if hasattr(rows, column):
-                told.append((f"batch.{column}", name, getattr(rows, column)[i]))
+        told = [(name, name, getattr(row, name)) for name in FIELDS if hasattr(row, name)]
+        told += [(f"batch.{name}", columns[name], getattr(rows, name)[i]) for name in columns]
         for where, name, found in told:
             masked = name == "final_state" and right.terminated  # by the discount
             if not masked and (found is not None or "state" in name):
@@ -184,12 +185,12 @@ def _compare(rows: Any, what: str) -> Iterator[str]:
 def _check_snapshots(new: Make) -> Iterator[str]:
     """Later writes change no batch, and what is done to a batch changes no buffer."""
 
-    def parts(batch: Any) -> dict[str, Any]:
+    def parts(batch: Rows) -> dict[str, tuple[int, ...] | Array | None]:
         columns = {f"batch.{name}": getattr(batch, name, None) for name in sorted(COLUMNS)}
         return {"a row of the batch": tuple(map(_row_number, batch))} | columns
 
     for rows, more in product((3, FULL), (-1, 0, 2)):
-        buffer = _filled(new, rows)
+        buffer = _add_rows(new(), rows)
         batch = _sample(buffer, rows + more)
         if isinstance(batch, list):
             batch[:] = [*batch[1:], _make_row(1)]
@@ -207,7 +208,7 @@ def _check_snapshots(new: Make) -> Iterator[str]:
                 yield f"{other} and {name} share memory"
 
 
-def _check_entrances(make_buffer: Callable[[Any, int], Any], new: Make) -> Iterator[str]:
+def _check_entrances(make_buffer: Callable[[Any, int], Buffer], new: Make) -> Iterator[str]:
     """`populate(n)` takes exactly n rows; a row of another shape, if refused, changes nothing."""
     buffer, total = make_buffer(map(_make_row, count(1)), FULL), 0
     for number in (0, 1, 3, 2, FULL) if hasattr(buffer, "populate") else ():
@@ -216,13 +217,13 @@ def _check_entrances(make_buffer: Callable[[Any, int], Any], new: Make) -> Itera
         yield from _check_holds(buffer, _even(total), f"after populate({number})")
     odd = _make_row(9)._replace(state=np.zeros((2, 2), np.float32))
     for name, rows in (("add", odd), ("extend", [_make_row(6), odd])):
-        buffer = _filled(new, 5)
+        buffer = _add_rows(new(), 5)
         if _refuses(getattr(buffer, name, list), rows):
             what = f"after {name} refused a row of another shape"
             yield from _check_holds(buffer, _even(5), what)
 
 
-def _refuses(call: Callable[..., Any], *arguments: Any) -> bool:
+def _refuses(call: Callable[..., object], *arguments: object) -> bool:
     try:
         call(*arguments)
     except Exception:
@@ -230,27 +231,26 @@ def _refuses(call: Callable[..., Any], *arguments: Any) -> bool:
     return False
 
 
-def _indices(buffer: Any) -> dict[int, Any]:
-    """The index of every row, by its number."""
-    batch, indices, _ = buffer.sample(100 * FULL, 0.5)
-    return dict(zip(map(_row_number, batch), np.asarray(indices), strict=True))
-
-
-def _prioritized(new: Make) -> Any:
-    """A full buffer whose rows have the priorities of `PRIORITIES`."""
-    indices = _indices(buffer := _filled(new))
-    priorities = [PRIORITIES[number - 1] for number in indices]
-    buffer.update_priorities(np.array(list(indices.values())), np.array(priorities))
-    return buffer
-
-
-def _check_priorities(make_buffer: Callable[..., Any], alpha: float) -> Iterator[str]:
-    new = partial(make_buffer, None, FULL, alpha)
+def _check_priorities(new: Make, alpha: float) -> Iterator[str]:
     if not hasattr(new(), "update_priorities"):
         yield "the buffer has no update_priorities(indices, priorities)"
         return
     for check in (_check_draws(new, alpha), _check_beta(new, alpha), _check_updates(new)):
         yield from guarded("the prioritized buffer", check)
+
+
+def _indices(buffer: Buffer) -> dict[int, int]:
+    """The index of every row, by its number."""
+    batch, indices, _ = buffer.sample(100 * FULL, 0.5)
+    return dict(zip(map(_row_number, batch), np.asarray(indices).tolist(), strict=True))
+
+
+def _prioritized(new: Make) -> Buffer:
+    """A full buffer whose rows have the priorities of `PRIORITIES`."""
+    indices = _indices(buffer := _add_rows(new()))
+    priorities = [PRIORITIES[number - 1] for number in indices]
+    buffer.update_priorities(np.array(list(indices.values())), np.array(priorities))
+    return buffer
 
 
 def _check_draws(new: Make, alpha: float) -> Iterator[str]:
@@ -266,7 +266,7 @@ def _check_draws(new: Make, alpha: float) -> Iterator[str]:
     yield from _check_holds(buffer, chances, what)
 
 
-def _check_weights(sample: Any, alpha: float, beta: float) -> Iterator[str]:
+def _check_weights(sample: tuple[Rows, Array, Array], alpha: float, beta: float) -> Iterator[str]:
     batch, _, weights = sample
     chances = _chances(PRIORITIES, alpha)
     why = ": (N P)^-beta over its maximum, where P = p^alpha / sum of p^alpha"
@@ -301,22 +301,22 @@ def _check_beta(new: Make, alpha: float) -> Iterator[str]:
 
 def _check_updates(new: Make) -> Iterator[str]:
     """Updates of overwritten rows hit no other row; bad updates raise and change nothing."""
-    indices = _indices(buffer := _filled(new))
-    _add_rows(buffer, FULL, after=FULL)
+    indices = _indices(buffer := _add_rows(new()))
+    _add_rows(buffer, after=FULL)
     # To refuse is as good as to skip.
     _refuses(buffer.update_priorities, np.array([indices[1]]), np.array([0.01]))
     what = f"row 1 was sampled, overwritten by row {FULL + 1}, and its priority updated"
     yield from _check_holds(buffer, _even(2 * FULL), what)
     for words, index, *priority in (
-        ("a NaN priority", indices[2], float("nan")),
-        ("an infinite priority", indices[2], float("inf")),
+        ("a NaN priority", indices[2], math.nan),
+        ("an infinite priority", indices[2], math.inf),
         ("a priority of 0", indices[2], 0.0),
         ("a negative priority", indices[2], -1.0),
         ("two indices and one priority", indices[2]),
         ("an index never sampled", 10 * FULL, 1.0),
         ("a negative index", -1, 1.0),
     ):
-        _indices(buffer := _filled(new))
+        _indices(buffer := _add_rows(new()))
         bad = np.array([indices[1], index]), np.array([9.0, *priority])
         if _refuses(buffer.update_priorities, *bad):
             what = f"after update_priorities refused {words}"

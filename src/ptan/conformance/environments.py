@@ -5,7 +5,7 @@ import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any
+from itertools import islice
 
 import numpy as np
 from gymnasium.utils.env_checker import check_env as check_contract
@@ -13,12 +13,11 @@ from gymnasium.utils.passive_env_checker import env_reset_passive_checker as che
 from gymnasium.utils.passive_env_checker import env_step_passive_checker as check_step
 from gymnasium.vector import AutoresetMode, VectorEnv
 
+from ptan.common.types import AnyEnv, VecEnv
 from ptan.conformance.findings import different, guarded, leaves, report, same
 
 
-def check_env(
-    env: Any, *, steps: int = 300, seed: int = 0, action: Callable[[], Any] | None = None
-) -> list[str]:
+def check_env(env: AnyEnv, *, steps: int = 300, seed: int = 0) -> list[str]:
     """Check an environment: Gymnasium's contract, finite numbers, seeding, and lost lives.
 
     If Gymnasium's own `check_env` finds nothing, it is played twice from one seed. Sources accept
@@ -28,7 +27,6 @@ def check_env(
         env: an environment, or a factory of one.
         steps: environment steps of each play; findings count them from 0, over all episodes.
         seed: for `reset(seed=)` and the action space.
-        action: called for every action; None samples a copy of the action space.
 
     Raises:
         TypeError: a `VectorEnv`; see `check_vector_env`.
@@ -41,36 +39,37 @@ def check_env(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # advice, such as on the bounds of spaces
             check_contract(made, skip_render_check=True, skip_close_check=True)
-        plays: list[list[tuple[Any, ...]]] = [[]] if action else [[], []]
+        plays: list[list[tuple[object, ...]]] = [[], []]
         for seen in plays:
-            yield from _play(made, steps, seed, action, seen)
-        pairs = zip(plays[0], plays[-1], strict=False)
-        if at := next((one[0] for one, two in pairs if not same(one, two)), None):
+            yield from _play(made, steps, seed, seen)
+        differ = (one[0] for one, two in zip(*plays, strict=False) if not same(one, two))
+        for at in islice(differ, 1):
             yield f"{at}: two plays from one seed with equal actions differ"
 
     return report(guarded("the environment", checks()))
 
 
-def _play(
-    env: Any, steps: int, seed: int, action: Callable[[], Any] | None, seen: list[tuple[Any, ...]]
-) -> Iterator[str]:
+def _play(env: AnyEnv, steps: int, seed: int, seen: list[tuple[object, ...]]) -> Iterator[str]:
     """Play, and look at everything; `seen` gets where it was and all that came back but infos."""
     space = copy.deepcopy(env.action_space)
     space.seed(seed)
     number, over, after = 0, True, ""
     while number < steps:
-        at = f"the reset before step {number}" if over else f"step {number}{after}"
-        outcome: list[Any] = []
-        call: Callable[[], Any] = partial(check_reset, env, **({} if seen else {"seed": seed}))
-        if not over:
-            call, number = partial(check_step, env, (action or space.sample)()), number + 1
+        call: Callable[[], tuple[object, ...]]
+        if over:
+            at = f"the reset before step {number}"
+            call = partial(check_reset, env, **({} if seen else {"seed": seed}))
+        else:
+            at, number = f"step {number}{after}", number + 1
+            call = partial(check_step, env, space.sample())
+        outcome: list[object] = []
         yield from guarded(at, _watch(call, at, outcome))
         if not outcome:
             return
         *values, info = outcome
         seen.append((at, *copy.deepcopy(values)))
         over, after = any(values[2:]), ""
-        if len(values) == 4 and info.get("life_loss"):
+        if len(values) == 4 and isinstance(info, dict) and info.get("life_loss"):
             if not over or info.get("lives") == 0:
                 why = "with no lives left" if over else "without an end of the episode"
                 yield f"{at}: life_loss is said {why}"
@@ -78,7 +77,7 @@ def _play(
                 over, after = False, ", after a lost life without a reset"
 
 
-def _watch(call: Callable[[], Any], at: str, outcome: list[Any]) -> Iterator[str]:
+def _watch(call: Callable[[], tuple[object, ...]], at: str, outcome: list[object]) -> Iterator[str]:
     """Call, keep the outcome, and tell of NaN, infinity, and what Gymnasium warns of."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -89,12 +88,12 @@ def _watch(call: Callable[[], Any], at: str, outcome: list[Any]) -> Iterator[str
     yield from (f"{at}: the {name} holds NaN or infinity" for name in bad)
     for warning in () if bad else caught:
         text = re.sub(r"\x1b\[\d+m|WARN: ", "", str(warning.message))
-        if np.ndim(reward) == 0 or not text.startswith("The reward"):  # vector rewards are fine
+        if np.asarray(reward).ndim == 0 or not text.startswith("The reward"):  # vectors are fine
             yield f"{at}: {text}"
 
 
 def check_vector_env(
-    vector_env: VectorEnv[Any, Any, Any], envs: Sequence[Any], *, steps: int = 200, seed: int = 0
+    vector_env: VecEnv, envs: Sequence[AnyEnv], *, steps: int = 200, seed: int = 0
 ) -> list[str]:
     """Check a vector environment against single ones, with equal seeds and actions.
 
@@ -115,7 +114,7 @@ def check_vector_env(
     return report(guarded("the vector environment", _compare(vector_env, envs, steps, seed)))
 
 
-def _compare(vector_env: Any, envs: Sequence[Any], steps: int, seed: int) -> Iterator[str]:
+def _compare(vector_env: VecEnv, envs: Sequence[AnyEnv], steps: int, seed: int) -> Iterator[str]:
     """Play both until something differs: from there on nothing need agree."""
     mode = vector_env.metadata.get("autoreset_mode", AutoresetMode.NEXT_STEP)
     vector_env.action_space.seed(seed)

@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 import numpy as np
 
+from ptan.common.types import Array
 
-def different(what: str, found: Any, right: Any, why: str = "") -> Iterator[str]:
+
+def different(what: str, found: object, right: object, why: str = "") -> Iterator[str]:
     """A finding unless both are equal, numbers within the rounding of float32."""
     if not same(found, right, rtol=1e-5):
         yield f"{what} is {found}, right is {right}{why}"
@@ -30,7 +31,7 @@ def report(found: Iterable[str]) -> list[str]:
     return [f"{text} (and {n} more like it)" if n else text for text, n in more.items()]
 
 
-def leaves(value: Any, name: str = "") -> dict[str, np.ndarray[Any, Any]]:
+def leaves(value: object, name: str = "") -> dict[str, Array]:
     """The arrays of an observation by their names, nested ones included."""
     if not isinstance(value, dict | tuple):
         return {name: np.asarray(value)}
@@ -39,10 +40,10 @@ def leaves(value: Any, name: str = "") -> dict[str, np.ndarray[Any, Any]]:
     return {leaf: array for found in nested for leaf, array in found.items()}
 
 
-def same(one: Any, two: Any, rtol: float = 0.0) -> bool:
+def same(one: object, two: object, rtol: float = 0.0) -> bool:
     """Whether two values are equal in structure, shapes and numbers, NaN equal to itself."""
 
-    def equal(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> bool:
+    def equal(a: Array, b: Array) -> bool:
         if a.shape != b.shape or a.dtype.kind not in "biufc" or b.dtype.kind not in "biufc":
             return np.array_equal(a, b)
         return np.allclose(a, b, rtol=rtol, atol=rtol / 10, equal_nan=True)

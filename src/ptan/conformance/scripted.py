@@ -14,6 +14,8 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 
+from ptan.common.types import Action, AnyEnv, Array, Envs, Observation, Observations
+
 N_ACTIONS = 4
 ENDS = {"terminated": (True, False), "truncated": (False, True), "both": (True, True)}
 MODES = {mode.name.lower(): mode for mode in AutoresetMode}
@@ -49,21 +51,21 @@ class Event:
     """One call: "reset", "step", or "resume" (a reset that goes on after a lost life)."""
 
     kind: str
-    observation: Any
-    action: Any = None
-    reward: Any = 0.0
+    observation: Observation
+    action: Action = None
+    reward: float = 0.0
     terminated: bool = False
     truncated: bool = False
-    info: dict[str, Any] = field(default_factory=dict)
-    kwargs: dict[str, Any] = field(default_factory=dict)
+    info: dict[str, object] = field(default_factory=dict)
+    kwargs: dict[str, object] = field(default_factory=dict)
 
 
-def encode(place: Place) -> Any:
+def encode(place: Place) -> Array:
     """The observation of a place, (3,) float32."""
     return np.array(place, np.float32)
 
 
-def decode(observation: Any) -> Place | None:
+def decode(observation: Observation) -> Place | None:
     """The place that an observation tells, None if no scripted environment gave it."""
     try:
         numbers = np.asarray(observation, np.float64)
@@ -85,7 +87,7 @@ def reward_of(place: Place, action: int) -> float:
     return (number % 997 + 1) / (1000 if number % 3 else -1000)
 
 
-class ScriptedEnv(gymnasium.Env[Any, Any]):
+class ScriptedEnv(gymnasium.Env[Observation, Action]):
     """Plays a plan of episodes round and round, and keeps a log of its calls.
 
     Args:
@@ -112,22 +114,23 @@ class ScriptedEnv(gymnasium.Env[Any, Any]):
         self.action_space = spaces.Discrete(N_ACTIONS)
         self.log: list[Event] = []
         self.episode, self.at, self.running, self.lost_life = 0, 0, False, False
-        self._shared: Any = None
+        self._shared: Array | None = None
 
     @property
     def place(self) -> Place:
         """Where the game is."""
         return Place(self.index, self.episode, self.at)
 
-    def observe(self) -> Any:
+    def observe(self) -> Observation:
         """The observation of the present place, in one array where it is reused."""
         observation = self.encode(self.place)
-        if self.reuse:
-            self._shared = observation if self._shared is None else self._shared
-            self._shared[...] = observation
-        return self._shared if self.reuse else observation
+        if not self.reuse:
+            return observation
+        self._shared = observation if self._shared is None else self._shared
+        self._shared[...] = observation
+        return self._shared
 
-    def encode(self, place: Place) -> Any:
+    def encode(self, place: Place) -> Observation:
         """The observation of a place."""
         return encode(place)
 
@@ -137,7 +140,7 @@ class ScriptedEnv(gymnasium.Env[Any, Any]):
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Any, dict[str, Any]]:
+    ) -> tuple[Observation, dict[str, Any]]:
         """The next episode, or the same one after a lost life."""
         super().reset(seed=seed, options=options)
         kind = "resume" if self.resume and self.lost_life else "reset"
@@ -147,7 +150,7 @@ class ScriptedEnv(gymnasium.Env[Any, Any]):
         observation = self._log(kind, kwargs={} if seed is None else {"seed": seed})
         return observation, {"life_loss": True} if kind == "resume" else {}
 
-    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+    def step(self, action: Action) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """One step of the script."""
         if not self.running:
             raise RuntimeError("step() was called after the end of an episode without a reset()")
@@ -162,7 +165,7 @@ class ScriptedEnv(gymnasium.Env[Any, Any]):
         info = {"life_loss": True} if self.at in script.lost else {}
         return self._log("step", int(action), reward, *flags, dict(info)), reward, *flags, info
 
-    def _log(self, kind: str, *what: Any, **settings: Any) -> Any:
+    def _log(self, kind: str, *what: Any, **settings: Any) -> Observation:
         """Log an event here, and return its observation."""
         observation = self.observe()
         self.log.append(Event(kind, copy.deepcopy(observation), *what, **settings))
@@ -176,17 +179,20 @@ class ScriptedAgent:
     """
 
     def __init__(self) -> None:
-        self.wrong_states: list[tuple[Place, Any]] = []
+        self.wrong_states: list[tuple[Place, object]] = []
 
     def initial_state(self) -> int:
         """The state at the start of an episode."""
         return 0
 
-    def __call__(self, observations: Any, agent_states: Any = None) -> tuple[Any, Any]:
+    def __call__(
+        self, observations: Observations, agent_states: Sequence[object] | None = None
+    ) -> tuple[Array, list[object]]:
         """Actions (B,) int64 and new states for a batch."""
         places = [decode(observation) for observation in observations]
         actions = np.array([action_at(place) if place else 0 for place in places], np.int64)
-        states = [None] * len(places) if agent_states is None else list(agent_states)
+        given = [None] * len(places) if agent_states is None else agent_states
+        states: list[object] = [*given]
         if all(state is None for state in states):
             return actions, states
         pairs = zip(places, states, strict=False)
@@ -195,7 +201,7 @@ class ScriptedAgent:
         return actions, [place.step + 1 if place else None for place in places]
 
 
-def drive(driver: str, envs: Sequence[Any], **settings: Any) -> Any:
+def drive(driver: str, envs: Sequence[AnyEnv], **settings: Any) -> Envs:
     """What a source is given: "single", "list", or a vector environment of an auto-reset mode.
 
     "next_step", "same_step" and "disabled" are a `SyncVectorEnv`; after "async_" they are an

@@ -7,7 +7,7 @@ from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from itertools import islice, pairwise, product
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from ptan.conformance.findings import different, guarded, report
 from ptan.conformance.scripted import (
@@ -23,7 +23,9 @@ from ptan.conformance.scripted import (
     reward_of,
 )
 
-Plans = tuple[tuple[Episode, ...], ...]
+Plans: TypeAlias = tuple[tuple[Episode, ...], ...]
+Row: TypeAlias = Any
+Source: TypeAlias = Iterable[Any]
 E, CUT = Episode, "truncated"
 PLANS: Plans = (
     (E(5), E(3, CUT), E(1), E(6, CUT), E(2, CUT), E(4, "both"), E(7, lost=(3,))),
@@ -63,9 +65,19 @@ class Case:
     truncation: str = "bootstrap"
     reuse: bool = False  # one array for all observations of an environment
 
+    @property
+    def windows(self) -> dict[Place, Window]:
+        """What its rows must say, by their starts."""
+        return windows_of(self.plans, self.steps_count, self.steps_delta, self.gamma)
+
+    @property
+    def steps(self) -> dict[Place, Window]:
+        """The same for windows of one step."""
+        return windows_of(self.plans, 1, 1, self.gamma)
+
 
 def check_source(
-    make_source: Callable[..., Iterable[Any]],
+    make_source: Callable[..., Source],
     *,
     forms: Sequence[str] = ("single", "list", *MODES),
     steps_counts: Sequence[int] = (1, 2, 4),
@@ -84,39 +96,33 @@ def check_source(
     Args:
         make_source: called as `make_source(env, agent, **settings)`, returns a source. Of the
             settings `gamma`, `steps_count`, `steps_delta`, `env_seed` and `truncation` it is given
-            those that its signature names (with `**settings`: the first two also).
+            those that its signature names.
         forms: "single", "list", a `SyncVectorEnv` in "next_step", "same_step" or "disabled" mode,
             or an `AsyncVectorEnv`: "async_next_step" and so on.
-        steps_counts: window lengths n to try; only one if `make_source` takes no `steps_count`.
+        steps_counts: window lengths n to try; the first alone if it takes no `steps_count`.
         steps_deltas: distances between windows to try, if it takes `steps_delta`.
         gamma: discount per step.
         life_loss: whether lives are lost (`info["life_loss"]`) in some episodes.
 
-    Raises:
-        ValueError: an unknown form, or several `steps_counts` that `make_source` cannot be told.
+    Raises ValueError for an unknown form.
     """
     for form in forms:
         if form not in FORMS:
             raise ValueError(f"forms must be among {[*FORMS]}, got {form!r}")
-    parameters = inspect.signature(make_source).parameters.values()
-    takes = {parameter.name for parameter in parameters}
-    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
-        takes |= {"gamma", "steps_count"}
-    if "steps_count" not in takes and len(steps_counts) > 1:
-        what = "steps_counts must hold one number if make_source takes no steps_count"
-        raise ValueError(f"{what}, got {list(steps_counts)}")
-    plans = tuple(tuple(replace(e, lost=e.lost * life_loss) for e in plan) for plan in PLANS)
+    takes = set(inspect.signature(make_source).parameters)
+    counts = steps_counts if "steps_count" in takes else steps_counts[:1]
     deltas = steps_deltas if "steps_delta" in takes else (1,)
+    plans = tuple(tuple(replace(e, lost=e.lost * life_loss) for e in plan) for plan in PLANS)
 
     def run(cases: Iterable[Case]) -> list[str]:
         return report(text for case in cases for text in _check_case(make_source, case, takes))
 
     cases = [
         Case(form, plans[: 1 if form == "single" else None], gamma, n, delta)
-        for form, n, delta in product(forms, steps_counts, deltas)
+        for form, n, delta in product(forms, counts, deltas)
     ]
     # What is special only makes sense once the rows are right, with the last of the windows.
-    last = [c for c in cases if (c.steps_count, c.steps_delta) == (steps_counts[-1], deltas[-1])]
+    last = [c for c in cases if (c.steps_count, c.steps_delta) == (counts[-1], deltas[-1])]
     special = [replace(case, env_seed=70) for case in last if "env_seed" in takes]
     special += [replace(case, truncation="terminal") for case in last if "truncation" in takes]
     # In SAME_STEP mode the vector environment itself hands over the overwritten array.
@@ -124,9 +130,7 @@ def check_source(
     return run(cases) or run(special)
 
 
-def _check_case(
-    make_source: Callable[..., Iterable[Any]], case: Case, takes: set[str]
-) -> Iterator[str]:
+def _check_case(make_source: Callable[..., Source], case: Case, takes: set[str]) -> Iterator[str]:
     """Make a source, and check its rows and all that it did to the environments and the agent."""
     names = ("gamma", "steps_count", "steps_delta", "env_seed", "truncation")
     settings = {name: getattr(case, name) for name in names if name in takes}
@@ -142,20 +146,19 @@ def _check_case(
         rows = _check_rows(partial(make_source, env, agent, **settings), case)
         found = [*guarded("the source", rows)]
     for place, state in agent.wrong_states:
-        if place in windows_of(case.plans, 1, 1, case.gamma):  # it may be asked at the end, too
+        if place in case.steps:  # it may be asked at the end, too
             why = ", what it returned before" if place.step else ", its initial state"
             found += different(f"{place}: the agent's state", state, place.step, why)
     found += [text for inner in envs for text in _check_log(inner, case.env_seed)]
     yield from (f"{text} [{', '.join(f'{k}={v}' for k, v in told.items())}]" for text in found)
 
 
-def _check_rows(make_source: Callable[[], Any], case: Case) -> Iterator[str]:
+def _check_rows(make_source: Callable[[], Source], case: Case) -> Iterator[str]:
     """Take rows, compare each with its window as it comes, and then all of them together."""
     source = make_source()
     starts: list[Place] = []
-    steps_at = windows_of(case.plans, 1, 1, case.gamma)
-    windows = windows_of(case.plans, case.steps_count, case.steps_delta, case.gamma)
-    delivered: list[tuple[Any, dict[str, Any]]] = []
+    windows, steps_at = case.windows, case.steps
+    delivered: list[tuple[Row, dict[str, object]]] = []
     for item in islice(source, ITEMS_PER_ENV * len(case.plans)):
         listed = isinstance(item, list) and not (item and hasattr(item[0], "done"))
         for row in item if listed else [item]:
@@ -165,19 +168,19 @@ def _check_rows(make_source: Callable[[], Any], case: Case) -> Iterator[str]:
             start = seen[0].get("state") if seen else None
             if not isinstance(start, Place):
                 yield f"a row's state is {start}: {row!r}"
-            elif start not in steps_at:
+                continue
+            if start not in steps_at:
                 text = "a row starts at the final observation of an episode: a phantom transition"
-                to = _words(seen[0].get("last_state"), start)
-                yield f"{start}: {text} from there to {to}"
-            else:
-                starts.append(start)
-                parts = [windows[start]] if start in windows else []
-                if parts and not hasattr(rows[0], "last_state"):
-                    steps = range(start.step, start.step + parts[0].steps)
-                    parts = [steps_at[start._replace(step=step)] for step in steps]
-                    yield from different(f"{start}: the length of the tuple", len(rows), len(parts))
-                for step, told, window in zip(rows, seen, parts, strict=False):
-                    yield from _compare(step, told, window, case)
+                yield f"{start}: {text} from there to {seen[0].get('last_state')}"
+                continue
+            starts.append(start)
+            parts = [windows[start]] if start in windows else []
+            if parts and not hasattr(rows[0], "last_state"):
+                steps = range(start.step, start.step + parts[0].steps)
+                parts = [steps_at[start._replace(step=step)] for step in steps]
+                yield from different(f"{start}: the length of the tuple", len(rows), len(parts))
+            for step, told, window in zip(rows, seen, parts, strict=False):
+                yield from _compare(step, told, window, case)
     if not delivered:
         yield "the source gave no rows"
     if any(_seen(row) != seen for row, seen in delivered):
@@ -185,10 +188,11 @@ def _check_rows(make_source: Callable[[], Any], case: Case) -> Iterator[str]:
     if starts:
         yield from _check_starts(starts, case)
     if starts and hasattr(source, "pop_rewards_steps"):
-        yield from guarded("pop_rewards_steps()", _check_games(source, case, starts))
+        games = _check_games(source.pop_rewards_steps, case, starts)
+        yield from guarded("pop_rewards_steps()", games)
 
 
-def _compare(row: Any, seen: dict[str, Any], window: Window, case: Case) -> Iterator[str]:
+def _compare(row: Row, seen: dict[str, object], window: Window, case: Case) -> Iterator[str]:
     """Compare all fields that a row has; None says nothing, unless an observation is needed."""
     start, steps, reward, terminated, truncated, how = window
     ended = terminated or truncated
@@ -213,13 +217,12 @@ def _compare(row: Any, seen: dict[str, Any], window: Window, case: Case) -> Iter
     for name, value in right.items():
         found = seen[name] if name in seen else getattr(row, name, None)
         if found is not None or (name in seen and needed.get(name)):
-            what = f"{start}: the row's {name}"
-            yield from different(what, _words(found, start), _words(value, start), f" ({how})")
+            yield from different(f"{start}: the row's {name}", found, value, f" ({how})")
 
 
 def _check_starts(starts: Sequence[Place], case: Case) -> Iterator[str]:
     """Every start of a window has its row, once and in the order of its environment."""
-    windows = windows_of(case.plans, case.steps_count, case.steps_delta, case.gamma)
+    windows = case.windows
     for number in range(len(case.plans)):
         given = [place for place in starts if place.env == number]
         wanted = (place for place in windows if place.env == number)
@@ -231,13 +234,15 @@ def _check_starts(starts: Sequence[Place], case: Case) -> Iterator[str]:
             yield f"environment {number} gave no rows"
 
 
-def _check_games(source: Any, case: Case, starts: Sequence[Place]) -> Iterator[str]:
-    """`pop_rewards_steps` tells whole games, each once, up to about the newest rows."""
-    told = Counter((round(float(r), 3), steps) for r, steps in source.pop_rewards_steps())
+def _check_games(
+    pop_rewards_steps: Callable[[], list[tuple[float, int]]], case: Case, starts: Sequence[Place]
+) -> Iterator[str]:
+    """Whole games are told, each once, up to about the newest rows."""
+    told = Counter((round(float(r), 3), steps) for r, steps in pop_rewards_steps())
     newest = {place.env: place.episode for place in starts}
     games: dict[tuple[int, int], list[float]] = {}
-    for (env, episode, _), window in windows_of(case.plans, 1, 1, case.gamma).items():
-        games.setdefault((env, episode), []).append(window.reward)
+    for place, window in case.steps.items():
+        games.setdefault(place[:2], []).append(window.reward)
     over, known = Counter[tuple[float, int]](), Counter[tuple[float, int]]()
     for (env, episode), rewards in games.items():
         key = round(sum(rewards), 3), len(rewards)
@@ -271,8 +276,7 @@ def windows_of(plans: Plans, n: int, delta: int, gamma: float) -> dict[Place, Wi
     found = {}
     for (env, plan), episode in product(enumerate(plans), range(1, EPISODES)):
         script = plan[(episode - 1) % len(plan)]
-        first = 0
-        for end in (*script.lost, script.length):
+        for first, end in pairwise((0, *script.lost, script.length)):
             places = [Place(env, episode, step) for step in range(first, end)]
             for i, start in enumerate(places):
                 steps = places[i : i + n]
@@ -281,29 +285,19 @@ def windows_of(plans: Plans, n: int, delta: int, gamma: float) -> dict[Place, Wi
                 over = steps[-1] == places[-1]
                 lost = over and end < script.length
                 terminated, truncated = (lost, False) if lost or not over else ENDS[script.end]
-                count = f"{len(steps)} steps, the episode"
                 how = "lost a life" if lost else "terminated" if terminated else "was truncated"
-                how = f"{count} {how} at {end - 1}" if over else f"{count} goes on"
+                how = f"{how} at {end - 1}" if over else "goes on"
+                how = f"{len(steps)} steps, the episode {how}"
                 how = f"after a life was lost at {first - 1}" if first and not i else how
                 reward = sum(gamma**k * reward_of(p, action_at(p)) for k, p in enumerate(steps))
                 found[start] = Window(start, len(steps), reward, terminated, truncated, how)
-            first = end
     return found
 
 
-def _seen(row: Any) -> dict[str, Place | str | None]:
+def _seen(row: Row) -> dict[str, object]:
     """Where the observations that a row has are from."""
     found = {name: getattr(row, name) for name in STATES if hasattr(row, name)}
     return {
         name: None if value is None else decode(value) or f"{value!r}, which no environment gave"
         for name, value in found.items()
     }
-
-
-def _words(value: Any, start: Place) -> Any:
-    """A place in words, seen from a row's start; other values as they are."""
-    if not isinstance(value, Place):
-        return value
-    if value[:2] == start[:2]:
-        return f"the observation of step {value.step}"
-    return f"that of {value}" if value.step else "the reset observation"

@@ -1,24 +1,23 @@
 """Checks for wrappers, frame stacks among them: nothing crosses an episode's end."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
-import gymnasium
 import numpy as np
 import numpy.typing as npt
+from gymnasium.spaces import Box
 from gymnasium.wrappers import TransformObservation
 
+from ptan.common.types import Array, Env
 from ptan.conformance.findings import guarded, report, same
 from ptan.conformance.scripted import Episode, Place, ScriptedEnv, action_at
 
-Wrap = Callable[[gymnasium.Env[Any, Any]], gymnasium.Env[Any, Any]]
 LENGTHS = (12, 5, 7, 3, 9, 12)
 PLAN = [Episode(n, "terminated" if n > 5 else "truncated", (4,) * (n == 9)) for n in LENGTHS]
 SEED = 70
 
 
 def check_wrapper(
-    wrap: Wrap, *, shape: Sequence[int] = (4,), dtype: npt.DTypeLike = np.float32
+    wrap: Callable[[Env], Env], *, shape: Sequence[int] = (4,), dtype: npt.DTypeLike = np.float32
 ) -> list[str]:
     """Check a wrapper over a scripted environment: seeds, ends, and no memory across episodes.
 
@@ -29,9 +28,9 @@ def check_wrapper(
         wrap: puts the wrapper round a given environment; it may skip frames.
         shape, dtype: of the observations to wrap, a `Box` of 0 to 255.
     """
-    first: list[Any] = []
+    first: list[Array] = []
 
-    def look(episode: int, step: int, shown: Any) -> str:
+    def look(episode: int, step: int, shown: Array) -> str:
         if episode == 1:
             first.append(shown)
         if step >= len(first) or same(shown, first[step]):
@@ -43,7 +42,7 @@ def check_wrapper(
 
 
 def check_frame_stack(
-    wrap: Wrap, *, shape: Sequence[int] = (4,), dtype: npt.DTypeLike = np.float32
+    wrap: Callable[[Env], Env], *, shape: Sequence[int] = (4,), dtype: npt.DTypeLike = np.float32
 ) -> list[str]:
     """Check a frame stack: the newest observations of this episode, and of no other.
 
@@ -58,7 +57,7 @@ def check_frame_stack(
         names = {i: f"step {step} of episode {n}" for i, (n, step) in enumerate(places, 1)}
         return ", ".join(names.get(value, f"a value {value}") for value in values)
 
-    def look(episode: int, step: int, shown: Any) -> str:
+    def look(episode: int, step: int, shown: Array) -> str:
         newest = 1 + places.index((episode, step))
         depth = max(1, np.size(shown) // int(np.prod(shape)))
         right = list(range(newest - min(step, depth - 1), newest + 1))
@@ -69,18 +68,18 @@ def check_frame_stack(
 
 
 def _play(
-    wrap: Wrap,
+    wrap: Callable[[Env], Env],
     shape: Sequence[int],
     dtype: npt.DTypeLike,
     code: Callable[[Place], int],
-    look: Callable[[int, int, Any], str],
+    look: Callable[[int, int, Array], str],
 ) -> list[str]:
     """Findings over the plan: those of `look(episode, step, shown)`, and on seeds and ends.
 
     Observations are filled with the `code` of their place.
     """
     inner = ScriptedEnv(PLAN)
-    box = gymnasium.spaces.Box(0, 255, tuple(shape), np.dtype(dtype).type)
+    box = Box(0, 255, tuple(shape), np.dtype(dtype).type)
 
     def play() -> Iterator[str]:
         fill = TransformObservation(inner, lambda _: np.full(shape, code(inner.place), dtype), box)
