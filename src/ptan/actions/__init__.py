@@ -10,7 +10,9 @@
     tracker = EpsilonTracker(selector, eps_start=1.0, eps_final=0.02, eps_frames=10_000)
     actions = selector(scores)  # (B, A) float -> (B,) int64
 
-Everything takes and returns NumPy arrays whose first axis is the batch.
+Everything takes and returns NumPy arrays whose first axis is the batch. `rng` is a generator, a
+seed for one, or None for a generator of its own. Numbers outside their range raise ValueError,
+other kinds of value TypeError.
 """
 
 from ptan.actions.continuous import ActionBounds, GaussianNoise, OrnsteinUhlenbeckProcess

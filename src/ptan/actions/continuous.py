@@ -1,7 +1,6 @@
 """Noise and bounds for continuous actions."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -9,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from ptan.actions.discrete import ActionSelector, first_nan_row
 from ptan.common.checks import check_above_zero, finite_array, number
 from ptan.common.generators import as_generator
+from ptan.common.types import Array
 
 
 class ActionBounds:
@@ -33,23 +33,22 @@ class ActionBounds:
         """Whether no bound is infinite."""
         return bool(np.isfinite(self.low).all() and np.isfinite(self.high).all())
 
-    def clip(self, actions: NDArray[Any]) -> NDArray[Any]:
+    def clip(self, actions: Array) -> Array:
         """Limit actions (B, *action shape) to the bounds: a new array of the same dtype.
 
         Raises:
             ValueError: an action is NaN, or the bounds do not fit the shape.
         """
-        clipped = np.clip(actions, self.low, self.high)
+        clipped: Array = np.clip(actions, self.low, self.high)
         if clipped.shape != actions.shape:
             raise ValueError(
                 f"bounds of shape {self.low.shape} do not fit actions of shape {actions.shape}"
             )
         if np.isnan(clipped).any():
             raise ValueError(f"actions must not be NaN, got {first_nan_row(clipped)}")
-        result: NDArray[Any] = clipped.astype(actions.dtype, copy=False)
-        return result
+        return clipped.astype(actions.dtype, copy=False)
 
-    def from_unit(self, actions: NDArray[Any]) -> NDArray[Any]:
+    def from_unit(self, actions: Array) -> Array:
         """Stretch actions (B, *action shape) from [-1, 1], where a tanh leaves them, to the bounds.
 
         Returns a new array of the same dtype, inside the bounds to the last bit.
@@ -64,13 +63,9 @@ class GaussianNoise(ActionSelector):
     """Adds independent normal noise to deterministic continuous actions (Fujimoto et al. 2018).
 
     Args:
-        sigma: Standard deviation, in units of the action: a number of at least 0 or an array that
-            broadcasts to the action's shape. Settable at any time.
+        sigma: Standard deviation, in units of the action: a finite number of at least 0 or an array
+            that broadcasts to the action's shape. Settable at any time.
         low, high: Bounds of the noisy action, as for `ActionBounds`; none by default.
-        rng: A generator, a seed for one, or None for a generator of its own.
-
-    Raises:
-        ValueError: sigma is negative or not finite, or low is not below high.
     """
 
     def __init__(
@@ -94,7 +89,7 @@ class GaussianNoise(ActionSelector):
     def sigma(self, value: ArrayLike) -> None:
         self._sigma = finite_array("sigma", value, least=0)
 
-    def __call__(self, scores: NDArray[Any]) -> NDArray[Any]:
+    def __call__(self, scores: Array) -> Array:
         """Actions (B, *action shape) with noise, clipped: a new array of the same dtype."""
         noise = self.rng.standard_normal(scores.shape) * self._sigma
         return self.bounds.clip((scores + noise).astype(scores.dtype, copy=False))
@@ -114,10 +109,6 @@ class OrnsteinUhlenbeckProcess:
         sigma: Strength of the noise, at least 0: a number or an array like the action.
         dt: Length of a step, above 0.
         mu: Where x starts and returns to: a number or an array like the action.
-        rng: A generator, a seed for one, or None for a generator of its own.
-
-    Raises:
-        ValueError: a value outside its range.
     """
 
     def __init__(
@@ -139,33 +130,29 @@ class OrnsteinUhlenbeckProcess:
         self.rng = as_generator(rng)
 
     def step(
-        self, states: Sequence[Any] | NDArray[Any] | None, shape: tuple[int, ...]
+        self, states: Sequence[Array | None] | Array | None, shape: tuple[int, ...]
     ) -> NDArray[np.float64]:
         """Move every environment's x by one step: a new array of `shape`, (B, *action shape).
 
         `states` has one x per environment, each of the action's shape; None, for one environment or
-        for all, starts at mu.
-
-        Raises:
-            ValueError: the states do not fit `shape`.
+        for all, starts at mu. States that do not fit `shape` raise ValueError.
         """
         x = np.empty(shape, dtype=np.float64)
         x[...] = self.mu
-        if states is not None:
-            if len(states) != len(x):
+        if states is not None and len(states) != len(x):
+            raise ValueError(
+                f"agent states must be one per environment, got {len(states)} noise states "
+                f"for {len(x)} environments"
+            )
+        for row, state in enumerate(() if states is None else states):
+            if state is None:
+                continue
+            if np.shape(state) != shape[1:]:
                 raise ValueError(
-                    f"agent states must be one per environment, got {len(states)} noise states "
-                    f"for {len(x)} environments"
+                    f"noise state {row} must be of the action's shape {shape[1:]}, got "
+                    f"{np.shape(state)}"
                 )
-            for row, state in enumerate(states):
-                if state is None:
-                    continue
-                if np.shape(state) != shape[1:]:
-                    raise ValueError(
-                        f"noise state {row} must be of the action's shape {shape[1:]}, got "
-                        f"{np.shape(state)}"
-                    )
-                x[row] = state
+            x[row] = state
         noise = self.rng.standard_normal(shape) * self.sigma
         result: NDArray[np.float64] = x + self.theta * (self.mu - x) * self.dt
         result += noise * self.dt**0.5

@@ -2,13 +2,14 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ptan.common.checks import checked_callable, unit_interval
 from ptan.common.generators import as_generator
+from ptan.common.types import Actions, Array
 
 # How far the sum of a row of probabilities may be from 1: rounding, not a forgotten softmax.
 _SUM_TOLERANCE = 1e-3
@@ -18,22 +19,21 @@ class ActionSelector(ABC):
     """Turns a batch of scores into a batch of actions; subclass it for a rule of your own."""
 
     @abstractmethod
-    def __call__(self, scores: NDArray[Any]) -> NDArray[Any]:
+    def __call__(self, scores: Array) -> Array:
         """Scores (B, A), what the model says about each of A actions, to actions (B,) int64."""
 
 
-Selector: TypeAlias = Callable[[NDArray[Any]], Any]
+Selector: TypeAlias = Callable[[Array], Actions]
 """What is accepted as a selector: an `ActionSelector` or any function of the same form."""
 
 
 class ArgmaxActionSelector(ActionSelector):
     """Takes the action with the highest score, the first of equals."""
 
-    def __call__(self, scores: NDArray[Any]) -> NDArray[np.int64]:
+    def __call__(self, scores: Array) -> NDArray[np.int64]:
         """Scores (B, A) to actions (B,); -inf marks an action that must not be chosen.
 
-        Raises:
-            ValueError: scores are not (B, A), have no actions, or contain NaN.
+        Other shapes, no actions and NaN raise ValueError.
         """
         actions: NDArray[np.int64] = _check_scores(scores).argmax(axis=1)
         return actions
@@ -51,10 +51,6 @@ class EpsilonGreedyActionSelector(ActionSelector):
     Args:
         epsilon: Probability of a random action, in [0, 1]. Settable at any time.
         selector: Chooses the other actions; None is a fresh `ArgmaxActionSelector`.
-        rng: A generator, a seed for one, or None for a generator of its own.
-
-    Raises:
-        ValueError: epsilon is NaN or outside [0, 1].
     """
 
     def __init__(
@@ -79,13 +75,8 @@ class EpsilonGreedyActionSelector(ActionSelector):
     def epsilon(self, value: float) -> None:
         self._epsilon = unit_interval("epsilon", value)
 
-    def __call__(self, scores: NDArray[Any]) -> NDArray[np.int64]:
-        """Scores (B, A) to actions (B,), a new array.
-
-        Raises:
-            ValueError: as for `ArgmaxActionSelector`, or the inner selector did not return B
-                integers.
-        """
+    def __call__(self, scores: Array) -> NDArray[np.int64]:
+        """Scores (B, A), as for `ArgmaxActionSelector`, to actions (B,), a new array."""
         scores = _check_scores(scores)
         n_rows: int
         n_rows, n_actions = scores.shape
@@ -112,21 +103,16 @@ class ProbabilityActionSelector(ActionSelector):
 
     Inverts the cumulative distribution: one uniform number per row, no loop over rows. An action of
     probability 0 is never chosen.
-
-    Args:
-        rng: A generator, a seed for one, or None for a generator of its own.
     """
 
     def __init__(self, *, rng: np.random.Generator | int | None = None) -> None:
         self.rng = as_generator(rng)
 
-    def __call__(self, scores: NDArray[Any]) -> NDArray[np.int64]:
+    def __call__(self, scores: Array) -> NDArray[np.int64]:
         """Probabilities (B, A) to actions (B,).
 
-        Each row sums to 1 within 1e-3, and is normalised exactly before use.
-
-        Raises:
-            ValueError: not (B, A), or a row that is no probability distribution; names the row.
+        Each row must sum to 1 within 1e-3, and is normalised exactly before use. One that is no
+        probability distribution raises ValueError, naming the row.
         """
         probabilities = _as_matrix(scores)
         if len(probabilities) == 0:
@@ -145,13 +131,13 @@ class ProbabilityActionSelector(ActionSelector):
         return actions
 
 
-def first_nan_row(values: NDArray[Any]) -> str:
+def first_nan_row(values: Array) -> str:
     """Where the first NaN is, for an error message."""
     row = int(np.isnan(values.reshape(len(values), -1)).any(axis=1).argmax())
     return f"{values[row].tolist()} in row {row}"
 
 
-def _as_matrix(scores: NDArray[Any]) -> NDArray[Any]:
+def _as_matrix(scores: Array) -> Array:
     """Scores as a (B, A) array with A > 0."""
     if type(scores) is not np.ndarray:  # a subclass, a list, a CPU tensor
         scores = np.asarray(scores)
@@ -162,7 +148,7 @@ def _as_matrix(scores: NDArray[Any]) -> NDArray[Any]:
     return scores
 
 
-def _check_scores(scores: NDArray[Any]) -> NDArray[Any]:
+def _check_scores(scores: Array) -> Array:
     """Scores as a (B, A) array of numbers without NaN."""
     scores = _as_matrix(scores)
     # A sum of squares is NaN exactly if an entry is (infinities stay infinite), and one such call
@@ -173,7 +159,7 @@ def _check_scores(scores: NDArray[Any]) -> NDArray[Any]:
     return scores
 
 
-def _copy_actions(actions: Any, n_rows: int) -> NDArray[np.int64]:
+def _copy_actions(actions: Actions, n_rows: int) -> NDArray[np.int64]:
     """A copy of what a user's selector returned, so that its own array is never written to."""
     array = np.asarray(actions)
     if array.shape != (n_rows,) or (array.dtype.kind not in "iu" and n_rows > 0):
@@ -184,7 +170,7 @@ def _copy_actions(actions: Any, n_rows: int) -> NDArray[np.int64]:
     return array.astype(np.int64)
 
 
-def _describe_bad_probabilities(probabilities: NDArray[Any]) -> str:
+def _describe_bad_probabilities(probabilities: Array) -> str:
     with np.errstate(invalid="ignore"):
         sums = probabilities.cumsum(axis=1, dtype=np.float64)[:, -1]
     fine = (probabilities >= 0).all(axis=1) & (abs(sums - 1.0) <= _SUM_TOLERANCE)

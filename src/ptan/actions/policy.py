@@ -6,7 +6,9 @@ from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-AgentStates: TypeAlias = Sequence[Any] | NDArray[Any] | None
+from ptan.common.types import Actions, Array, Observations
+
+AgentStates: TypeAlias = Sequence[Any] | Array | None
 """One agent state per environment; None before the first step."""
 
 
@@ -19,27 +21,27 @@ class PolicyStep(NamedTuple):
     columns       arrays (N, …) to be stored beside the actions, such as "log_probs" and "values"
     """
 
-    actions: Any
-    env_actions: Any
+    actions: Actions
+    env_actions: Actions
     states: Any
-    columns: Mapping[str, NDArray[Any]]
+    columns: Mapping[str, Array]
 
 
 class Agent(Protocol):
     """Anything that chooses actions for a batch of environments."""
 
-    def __call__(self, observations: Any, agent_states: Any, /) -> tuple[Any, Any]:
+    def __call__(self, observations: Observations, agent_states: Any, /) -> tuple[Actions, Any]:
         """N observations and N agent states to N actions and N new agent states."""
 
 
 @runtime_checkable
-class Policy(Protocol):
-    """An agent that says more about a decision than which actions the environments take."""
+class Policy(Agent, Protocol):
+    """An agent that says more about a decision than which actions the environments take.
 
-    def __call__(self, observations: Any, agent_states: Any, /) -> tuple[Any, Any]:
-        """As for `Agent`: `env_actions` and `states` of a step."""
+    Called, it returns `env_actions` and `states` of a step.
+    """
 
-    def step(self, observations: Any, agent_states: Any, /) -> PolicyStep:
+    def step(self, observations: Observations, agent_states: Any, /) -> PolicyStep:
         """N observations and N agent states to one decision."""
 
 
@@ -47,5 +49,5 @@ class Policy(Protocol):
 class ValuePolicy(Policy, Protocol):
     """A policy with a critic; its steps have the columns "values" and "log_probs"."""
 
-    def values(self, observations: Any, agent_states: Any, /) -> NDArray[np.float32]:
+    def values(self, observations: Observations, agent_states: Any, /) -> NDArray[np.float32]:
         """V of N observations (N,), without choosing actions."""

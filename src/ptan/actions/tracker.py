@@ -18,9 +18,6 @@ class EpsilonTracker:
         eps_final: epsilon from frame `eps_frames` on, in [0, 1].
         eps_frames: Length of the line, a whole number of at least 1, in the unit in which `frame`
             is called (usually environment steps).
-
-    Raises:
-        ValueError, TypeError: a value outside its range, or a selector without epsilon.
     """
 
     def __init__(

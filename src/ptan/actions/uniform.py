@@ -9,6 +9,7 @@ from gymnasium import spaces
 
 from ptan.actions.policy import Agent, PolicyStep
 from ptan.common.generators import check_generator_state, generator_state
+from ptan.common.types import Actions, Observations, SavedState, Space, State
 
 
 class UniformPolicy:
@@ -20,9 +21,9 @@ class UniformPolicy:
     def __init__(
         self,
         agent: Agent,
-        space: spaces.Space[Any] | None,
+        space: Space | None,
         rng: np.random.Generator,
-        env_actions: Callable[[Any], Any] | None = None,
+        env_actions: Callable[[Actions], Actions] | None = None,
     ) -> None:
         self._space = copy.deepcopy(space)  # it is seeded here for every draw
         self.rng = rng
@@ -33,17 +34,17 @@ class UniformPolicy:
         """The agent's state at the beginning of an episode; None where it has none."""
         return getattr(self.agent, "initial_state", lambda: None)()
 
-    def __call__(self, observations: Any, agent_states: Any) -> tuple[Any, Any]:
+    def __call__(self, observations: Observations, agent_states: Any) -> tuple[Actions, Any]:
         """Actions that environments take."""
         return self.step(observations, agent_states)[1:3]
 
-    def step(self, observations: Any, agent_states: Any) -> PolicyStep:  # noqa: ARG002
+    def step(self, observations: Observations, agent_states: Any) -> PolicyStep:  # noqa: ARG002
         """A random decision for each agent state."""
         actions = self._draw(len(agent_states))
         env_actions = actions if self._env_actions is None else self._env_actions(actions)
         return PolicyStep(actions, env_actions, agent_states, {})
 
-    def _draw(self, count: int) -> Any:
+    def _draw(self, count: int) -> Actions:
         space = self._space
         if isinstance(space, spaces.Discrete):
             return self.rng.integers(space.start, space.start + space.n, count)
@@ -54,11 +55,11 @@ class UniformPolicy:
             drawn.append(space.sample())
         return np.stack(drawn) if isinstance(drawn[0], np.ndarray) else drawn
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> State:
         """Where the generator stands."""
         return generator_state(self.rng)
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: SavedState) -> None:
         """Draw on from there; ValueError where the state is of another generator."""
         check_generator_state(self.rng, state, "state of the warm-up's rng")
         self.rng.bit_generator.state = state

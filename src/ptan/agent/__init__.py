@@ -13,6 +13,11 @@ It keeps nothing between calls: what an environment's next step needs (noise, va
 state of a recurrent model) travels in the agent states, one per environment. `agent.step(...)`
 takes the same and returns a `ptan.actions.PolicyStep`: the actions to learn from, those that the
 environments take, and columns such as log-probabilities and values.
+
+A model may be any callable; it runs without gradients, and is never switched between train and
+eval. It lives on `device`, to which the tensors that the `preprocessor` makes of observations are
+moved, however nested; with None it gets the observations themselves. A model or selector that does
+not return one row per observation raises ValueError.
 """
 
 from ptan.actions.policy import AgentStates

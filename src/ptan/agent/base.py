@@ -6,18 +6,17 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from ptan.actions.policy import AgentStates, PolicyStep
 from ptan.agent.preprocessing import default_states_preprocessor
 from ptan.common.checks import checked_callable
+from ptan.common.types import Actions, Array, Observation, Observations
 
-States: TypeAlias = Sequence[Any] | NDArray[Any] | torch.Tensor | Mapping[str, Any]
+States: TypeAlias = Sequence[Observation] | Array | torch.Tensor | Mapping[str, Observations]
 """A batch of observations: a list of them, or what a vector environment returns."""
 
 Model: TypeAlias = Callable[..., Any]
 Preprocessor: TypeAlias = Callable[[Any], Any]
-
 
 _FLOAT32, _UINT8 = np.dtype(np.float32), np.dtype(np.uint8)
 
@@ -33,7 +32,9 @@ class BaseAgent(ABC):
         return None
 
     @abstractmethod
-    def __call__(self, observations: States, agent_states: AgentStates = None) -> tuple[Any, Any]:
+    def __call__(
+        self, observations: States, agent_states: AgentStates = None
+    ) -> tuple[Actions, Any]:
         """Choose an action for every environment.
 
         Takes a list of B observations, or a batched array of a vector environment, and B agent
@@ -42,20 +43,13 @@ class BaseAgent(ABC):
         """
 
     def step(self, observations: States, agent_states: AgentStates = None) -> PolicyStep:
-        """Choose as the agent does when called, and say what else belongs to the decision.
-
-        Sources ask the agent itself where a subclass overrides `__call__` alone.
-        """
+        """Choose as the agent does when called, and say what else belongs to the decision."""
         actions, states = self(observations, agent_states)
         return PolicyStep(actions, actions, states, {})
 
 
 class NetworkAgent(BaseAgent):
-    """What agents around one model share: preprocessing, the device, no gradients.
-
-    The model is never switched between train and eval. Tensors in what the preprocessor returns,
-    also inside dicts, tuples and lists, are moved to the device; None passes observations through.
-    """
+    """What agents around one model share: preprocessing, the device, no gradients."""
 
     def __init__(
         self, model: Model, device: torch.device | str, preprocessor: Preprocessor | None
@@ -74,22 +68,24 @@ class NetworkAgent(BaseAgent):
         self._device = torch.device(device)
         self._on_cpu = self._device.type == "cpu"
 
-    def __call__(self, observations: States, agent_states: AgentStates = None) -> tuple[Any, Any]:
-        """Choose an action for every environment, as `BaseAgent` says.
-
-        Raises:
-            ValueError: the model, or what follows it, did not return one row per observation.
-        """
-        decision = self._decide(observations, agent_states)
+    def __call__(
+        self, observations: States, agent_states: AgentStates = None
+    ) -> tuple[Actions, Any]:
+        """Choose an action for every environment, as `BaseAgent` says."""
+        decision = self.step(observations, agent_states)
         return decision.env_actions, decision.states
 
     def step(self, observations: States, agent_states: AgentStates = None) -> PolicyStep:
         """Choose as when called, and say what else belongs to the decision."""
-        return self._decide(observations, agent_states)
+        # With one environment microseconds count: the usual type first.
+        is_list = observations.__class__ is list
+        n_rows = len(observations) if is_list else batch_size(observations)
+        output = self._forward(observations)
+        return self._act(output, [None] * n_rows if agent_states is None else agent_states, n_rows)
 
     @abstractmethod
-    def _decide(self, observations: States, agent_states: AgentStates) -> PolicyStep:
-        """What `__call__` and `step` are made of; either may be overridden without the other."""
+    def _act(self, output: Any, states: Any, n_rows: int) -> PolicyStep:
+        """A decision about B rows, from what the model says and the agent states so far."""
 
     def _forward(self, observations: States) -> Any:
         # The same as torch.no_grad() at half the cost; not inference_mode, whose tensors fail in
@@ -109,37 +105,34 @@ class NetworkAgent(BaseAgent):
                     and only.flags.carray
                 ):
                     return self.model(torch.from_numpy(only[None]))
-            states: Any = observations
-            if self.preprocessor is not None:
-                states = self.preprocessor(observations)
+            if self.preprocessor is None:
+                return self.model(observations)
+            states = self.preprocessor(observations)
             if not (self._on_cpu and type(states) is torch.Tensor and states.is_cpu):
                 states = move_to(states, self._device)
             return self.model(states)
 
 
 def move_to(value: Any, device: torch.device) -> Any:
-    """Move the tensors in nested dicts, tuples and lists; the same object if none had to move."""
+    """Move the tensors in nested dicts, tuples and lists."""
     if isinstance(value, torch.Tensor):
         return value.to(device)
     if isinstance(value, dict):
-        moved = {key: move_to(item, device) for key, item in value.items()}
-        return value if all(moved[key] is value[key] for key in value) else moved
+        return {key: move_to(item, device) for key, item in value.items()}
     if isinstance(value, list | tuple):
         items = [move_to(item, device) for item in value]
-        if all(new is old for new, old in zip(items, value, strict=True)):
-            return value
         if isinstance(value, list):
             return items
         return type(value)(*items) if hasattr(value, "_fields") else tuple(items)
     return value
 
 
-def to_numpy(output: Any) -> NDArray[Any]:
+def to_numpy(output: Any) -> Array:
     """A model's output as an array, half precision as float32; may share the tensor's memory."""
     if isinstance(output, torch.Tensor):
         if output.dtype is torch.float32:
             try:
-                array: NDArray[Any] = output.numpy()
+                array: Array = output.numpy()
                 return array
             except (RuntimeError, TypeError):  # it requires gradients, or is on another device
                 pass
@@ -149,7 +142,7 @@ def to_numpy(output: Any) -> NDArray[Any]:
     return np.asarray(output)
 
 
-def batch_size(observations: Any) -> int:
+def batch_size(observations: Observations) -> int:
     """How many observations a list, an array, or a dict or tuple of batched arrays holds."""
     if type(observations) in (list, np.ndarray):  # nearly always, so before the slower checks
         return len(observations)
@@ -170,14 +163,10 @@ def pair_of(output: Any, names: str) -> tuple[Any, Any]:
 
 def check_rows(output: Any, n_rows: int, what: str) -> None:
     """Raise ValueError unless what `what` returned has one row per observation."""
-    n_found = len(output) if np.ndim(output) else 0
+    shape = np.shape(output)
+    n_found = shape[0] if shape else 0
     if n_found != n_rows:
         raise ValueError(
-            f"{what} returned {n_found} rows for {n_rows} observations, in shape "
-            f"{np.shape(output)}; it must return one row per observation"
+            f"{what} returned {n_found} rows for {n_rows} observations, in shape {shape}; it must "
+            "return one row per observation"
         )
-
-
-def unchanged(agent_states: AgentStates, n_rows: int) -> Any:
-    """The new agent states of an agent that keeps none: the given ones, or one None each."""
-    return [None] * n_rows if agent_states is None else agent_states

@@ -1,21 +1,20 @@
 """Agents for continuous actions: DDPG's noisy deterministic policy and SAC's stochastic one."""
 
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
 from ptan.actions import ActionBounds, OrnsteinUhlenbeckProcess, Selector, as_generator
-from ptan.actions.policy import AgentStates, PolicyStep
+from ptan.actions.policy import PolicyStep
 from ptan.agent.base import (
     Model,
     NetworkAgent,
     Preprocessor,
-    States,
-    batch_size,
     check_rows,
     pair_of,
     to_numpy,
-    unchanged,
 )
 from ptan.agent.preprocessing import float32_preprocessor
 
@@ -28,15 +27,11 @@ class DDPGAgent(NetworkAgent):
 
     Args:
         model: Observations to actions (B, *action shape), in the environment's own units.
-        device: Where the model lives.
-        preprocessor: Observations to the model's input; None passes them through.
+        device, preprocessor: As for all agents.
         noise: An `OrnsteinUhlenbeckProcess`; or `GaussianNoise` or any other function from actions
             to actions, which then keeps no agent state; None is a fresh default process.
         low, high: Bounds of the actions, as `action_space.low` and `.high`.
         explore: False leaves the noise out. Settable at any time.
-
-    Raises:
-        ValueError: low is not below high.
     """
 
     def __init__(
@@ -51,9 +46,7 @@ class DDPGAgent(NetworkAgent):
         explore: bool = True,
     ) -> None:
         super().__init__(model, device, preprocessor)
-        self.noise: OrnsteinUhlenbeckProcess | Selector = (
-            OrnsteinUhlenbeckProcess() if noise is None else noise
-        )
+        self.noise = OrnsteinUhlenbeckProcess() if noise is None else noise
         if not (callable(noise) or isinstance(self.noise, OrnsteinUhlenbeckProcess)):
             raise TypeError(
                 f"noise must be callable, an OrnsteinUhlenbeckProcess or None, got {noise!r}"
@@ -61,14 +54,12 @@ class DDPGAgent(NetworkAgent):
         self.bounds = ActionBounds(low, high)
         self.explore = explore
 
-    def _decide(self, observations: States, agent_states: AgentStates) -> PolicyStep:
-        n_rows = batch_size(observations)
-        actions = to_numpy(self._forward(observations))
+    def _act(self, output: Any, states: Any, n_rows: int) -> PolicyStep:
+        actions = to_numpy(output)
         check_rows(actions, n_rows, "the model")
-        states = unchanged(agent_states, n_rows)
         noise = self.noise if self.explore else None
         if isinstance(noise, OrnsteinUhlenbeckProcess):
-            positions = noise.step(agent_states, actions.shape)
+            positions = noise.step(states, actions.shape)
             actions = (actions + positions).astype(actions.dtype, copy=False)
             states = list(positions)
         elif noise is not None:
@@ -89,14 +80,10 @@ class SACAgent(NetworkAgent):
 
     Args:
         model: Observations to a pair (mean, log_std), each (B, *action shape), before the tanh.
-        device: Where the model lives.
-        preprocessor: Observations to the model's input; None passes them through.
-        low, high: Bounds of the actions, as `action_space.low` and `.high`.
-        deterministic: True for evaluation: tanh(mean), nothing is drawn. Settable at any time.
-        rng: A generator, a seed for one, or None for a generator of its own.
-
-    Raises:
-        ValueError: low is not below high, or a bound is infinite.
+        device, preprocessor: As for all agents.
+        low, high: Bounds of the actions, finite, as `action_space.low` and `.high`.
+        deterministic: True for evaluation: tanh(mean), nothing is drawn from `rng`. Settable
+            at any time.
     """
 
     def __init__(
@@ -117,14 +104,11 @@ class SACAgent(NetworkAgent):
         self.deterministic = deterministic
         self.rng = as_generator(rng)
 
-    def _decide(self, observations: States, agent_states: AgentStates) -> PolicyStep:
-        n_rows = batch_size(observations)
-        pair = pair_of(self._forward(observations), "mean, log_std")
-        mean, log_std = to_numpy(pair[0]), to_numpy(pair[1])
+    def _act(self, output: Any, states: Any, n_rows: int) -> PolicyStep:
+        mean, log_std = map(to_numpy, pair_of(output, "mean, log_std"))
         check_rows(mean, n_rows, "the model")
         if not self.deterministic:
             noise = self.rng.standard_normal(mean.shape).astype(mean.dtype, copy=False)
             mean = mean + np.exp(log_std) * noise
         actions = np.tanh(mean)
-        states = unchanged(agent_states, n_rows)
         return PolicyStep(actions, self.bounds.from_unit(actions), states, {})

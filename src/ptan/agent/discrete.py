@@ -18,10 +18,10 @@ from ptan.agent.base import (
     check_rows,
     pair_of,
     to_numpy,
-    unchanged,
 )
 from ptan.agent.preprocessing import default_states_preprocessor
 from ptan.common.checks import checked_callable
+from ptan.common.types import Actions, Array
 
 
 class DQNAgent(NetworkAgent):
@@ -30,14 +30,9 @@ class DQNAgent(NetworkAgent):
     Args:
         dqn_model: Observations to scores (B, A), a tensor or an array; any callable.
         action_selector: Scores to actions, such as `EpsilonGreedyActionSelector`.
-        device: Where the model lives.
-        preprocessor: Observations to the model's input; None passes them through.
+        device, preprocessor: As for all agents.
         model: Another name for `dqn_model`.
         env_actions: Turns the selector's actions into the environment's; None: they are equal.
-
-    Raises:
-        TypeError: the model is given twice or not at all, the selector is missing, or one of them
-            cannot be called.
     """
 
     def __init__(
@@ -48,7 +43,7 @@ class DQNAgent(NetworkAgent):
         preprocessor: Preprocessor | None = default_states_preprocessor,
         *,
         model: Model | None = None,
-        env_actions: Callable[[Any], Any] | None = None,
+        env_actions: Callable[[Actions], Actions] | None = None,
     ) -> None:
         if dqn_model is not None and model is not None:
             raise TypeError("DQNAgent got both dqn_model and model; they mean the same")
@@ -62,17 +57,14 @@ class DQNAgent(NetworkAgent):
         """The model, under its name in the constructor."""
         return self.model
 
-    def _decide(self, observations: States, agent_states: AgentStates) -> PolicyStep:
-        # With one environment microseconds count: the usual types first, and few calls.
-        scores = to_numpy(self._forward(observations))
-        is_list = observations.__class__ is list
-        n_rows = len(observations) if is_list else batch_size(observations)
+    def _act(self, output: Any, states: Any, n_rows: int) -> PolicyStep:
+        # Here too: the usual types first, and few calls.
+        scores = to_numpy(output)
         if scores.ndim == 0 or len(scores) != n_rows:
             check_rows(scores, n_rows, "the model")
         actions = self.action_selector(scores)
         if actions.__class__ is not np.ndarray or len(actions) != n_rows:
             check_rows(actions, n_rows, "the action selector")
-        states = [None] * n_rows if agent_states is None else agent_states
         env_actions = actions if self._env_actions is None else self._env_actions(actions)
         return PolicyStep(actions, env_actions, states, {})
 
@@ -85,9 +77,8 @@ class PolicyAgent(NetworkAgent):
     Args:
         model: Observations to (B, A) probabilities, or logits; any callable.
         action_selector: Probabilities to actions; None is a fresh `ProbabilityActionSelector`.
-        device: Where the model lives.
         apply_softmax: True for a model that returns logits.
-        preprocessor: Observations to the model's input; None passes them through.
+        device, preprocessor: As for all agents.
     """
 
     def __init__(
@@ -99,26 +90,17 @@ class PolicyAgent(NetworkAgent):
         preprocessor: Preprocessor | None = default_states_preprocessor,
     ) -> None:
         super().__init__(model, device, preprocessor)
-        self.action_selector: Selector = (
-            ProbabilityActionSelector()
-            if action_selector is None
-            else checked_callable("action_selector", action_selector)
-        )
+        if action_selector is None:
+            action_selector = ProbabilityActionSelector()
+        self.action_selector: Selector = checked_callable("action_selector", action_selector)
         self.apply_softmax = apply_softmax
 
-    def _decide(self, observations: States, agent_states: AgentStates) -> PolicyStep:
-        n_rows = batch_size(observations)
-        actions, columns = self._choose(self._forward(observations), n_rows)
-        return PolicyStep(actions, actions, unchanged(agent_states, n_rows), columns)
+    def _act(self, output: Any, states: Any, n_rows: int) -> PolicyStep:
+        actions, columns = self._choose(output, n_rows)
+        return PolicyStep(actions, actions, states, columns)
 
-    def _choose(self, policy: Any, n_rows: int) -> tuple[Any, dict[str, NDArray[np.float32]]]:
-        """Actions (B,), and the column of their log-probabilities."""
-        probabilities = self._probabilities(policy, n_rows)
-        actions = self.action_selector(probabilities)
-        check_rows(actions, n_rows, "the action selector")
-        return actions, _log_probs(probabilities, actions)
-
-    def _probabilities(self, policy: Any, n_rows: int) -> NDArray[Any]:
+    def _choose(self, policy: Any, n_rows: int) -> tuple[Actions, dict[str, NDArray[np.float32]]]:
+        """Actions (B,), and the column of their log-probabilities if they are numbers."""
         if self.apply_softmax:
             # In float32 at least: rows of half precision do not sum to 1 closely enough.
             # A model may return arrays, also read-only ones.
@@ -127,7 +109,14 @@ class PolicyAgent(NetworkAgent):
             policy = torch.softmax(exact, dim=-1)
         probabilities = to_numpy(policy)
         check_rows(probabilities, n_rows, "the model")
-        return probabilities
+        actions = self.action_selector(probabilities)
+        check_rows(actions, n_rows, "the action selector")
+        indices = np.asarray(actions)
+        if indices.ndim != 1 or indices.dtype.kind not in "iu":
+            return actions, {}
+        with np.errstate(divide="ignore"):  # −inf for an action that the policy ruled out
+            log_probs = np.log(probabilities[np.arange(n_rows), indices])
+        return actions, {"log_probs": log_probs.astype(np.float32, copy=False)}
 
 
 class ActorCriticAgent(PolicyAgent):
@@ -141,13 +130,8 @@ class ActorCriticAgent(PolicyAgent):
     and values (B,) or (B, 1).
     """
 
-    def _decide(
-        self,
-        observations: States,
-        agent_states: AgentStates,  # noqa: ARG002 - the old values are not needed
-    ) -> PolicyStep:
-        n_rows = batch_size(observations)
-        policy, value = pair_of(self._forward(observations), "policy, values")
+    def _act(self, output: Any, states: Any, n_rows: int) -> PolicyStep:  # noqa: ARG002
+        policy, value = pair_of(output, "policy, values")
         actions, columns = self._choose(policy, n_rows)
         values = _row_values(value, n_rows)
         columns["values"] = values.astype(np.float32)
@@ -163,7 +147,7 @@ class ActorCriticAgent(PolicyAgent):
         return _row_values(value, batch_size(observations)).astype(np.float32)
 
 
-def _row_values(output: Any, n_rows: int) -> NDArray[Any]:
+def _row_values(output: Any, n_rows: int) -> Array:
     values = to_numpy(output)
     if values.shape not in ((n_rows,), (n_rows, 1)):
         raise ValueError(
@@ -171,13 +155,3 @@ def _row_values(output: Any, n_rows: int) -> NDArray[Any]:
             f"got {values.shape}"
         )
     return values.reshape(-1)
-
-
-def _log_probs(probabilities: NDArray[Any], actions: Any) -> dict[str, NDArray[np.float32]]:
-    """The column "log_probs" (B,); none if a selector's actions are no numbers of columns."""
-    indices = np.asarray(actions)
-    if indices.ndim != 1 or indices.dtype.kind not in "iu":
-        return {}
-    chosen = probabilities[np.arange(len(indices)), indices]
-    with np.errstate(divide="ignore"):  # −inf for an action that the policy ruled out
-        return {"log_probs": np.log(chosen).astype(np.float32, copy=False)}

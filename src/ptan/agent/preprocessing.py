@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+
+from ptan.common.types import Array, Observation, Observations
 
 
-def default_states_preprocessor(states: Any) -> Any:
+def default_states_preprocessor(states: Observations) -> Any:
     """Make a batch of observations one tensor, keeping its dtype.
 
     A *list* is a batch of observations: arrays, tensors, numbers, array-likes (lazy frames), dicts
@@ -27,12 +28,12 @@ def default_states_preprocessor(states: Any) -> Any:
     return _to_tensors(states, None)
 
 
-def float32_preprocessor(states: Any) -> Any:
+def float32_preprocessor(states: Observations) -> Any:
     """Make a batch of observations float32 tensors; otherwise as `default_states_preprocessor`."""
     return _to_tensors(states, torch.float32)
 
 
-def _to_tensors(states: Any, dtype: torch.dtype | None) -> Any:
+def _to_tensors(states: Observations, dtype: torch.dtype | None) -> Any:
     if isinstance(states, list):
         return _stack(states, dtype)
     if type(states) is np.ndarray:
@@ -46,7 +47,7 @@ def _to_tensors(states: Any, dtype: torch.dtype | None) -> Any:
     return _to_tensor(np.asarray(states), dtype)
 
 
-def _stack(items: Sequence[Any], dtype: torch.dtype | None) -> Any:
+def _stack(items: Sequence[Observation], dtype: torch.dtype | None) -> Any:
     if not items:
         raise ValueError("observations must not be empty")
     first = items[0]
@@ -68,7 +69,7 @@ def _stack(items: Sequence[Any], dtype: torch.dtype | None) -> Any:
     return _to_tensor(array, dtype)
 
 
-def _to_tensor(array: NDArray[Any], dtype: torch.dtype | None) -> torch.Tensor:
+def _to_tensor(array: Array, dtype: torch.dtype | None) -> torch.Tensor:
     # torch warns about read-only arrays and refuses negative strides and foreign byte orders.
     try:
         tensor = torch.from_numpy(array) if array.flags.writeable else _copy_to_tensor(array)
@@ -77,7 +78,7 @@ def _to_tensor(array: NDArray[Any], dtype: torch.dtype | None) -> torch.Tensor:
     return tensor if dtype is None else tensor.to(dtype)
 
 
-def _copy_to_tensor(array: NDArray[Any]) -> torch.Tensor:
+def _copy_to_tensor(array: Array) -> torch.Tensor:
     native = np.array(array, dtype=array.dtype.newbyteorder("="), order="C")
     try:
         return torch.from_numpy(native)

@@ -40,13 +40,8 @@ class TargetNet:
 
             target ← target·alpha + model·(1 − alpha)
 
-        for parameters and buffers of floating type; integer buffers are copied.
-
-        alpha is the share of the target that stays; 0 is `sync`.
-
-        Raises:
-            ValueError: alpha is NaN or outside [0, 1], or the networks no longer have the same
-                tensors; nothing is changed.
+        for parameters and buffers of floating type; integer buffers are copied. alpha in [0, 1] is
+        the share of the target that stays; 0 is `sync`.
         """
         alpha = unit_interval("alpha", alpha)
         for target, source in self._pairs():

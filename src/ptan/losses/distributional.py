@@ -1,6 +1,6 @@
 """Losses of return distributions: the categorical algorithm, C51."""
 
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -21,17 +21,13 @@ from ptan.losses.value import Loss, QNetwork
 _HALF_ULP = torch.finfo(torch.float32).eps / 2
 
 
-@runtime_checkable
 class DistributionalNetwork(Protocol):
-    """What the categorical loss needs of a network.
+    """States (B, *obs) to logits (B, actions, atoms).
 
     supports   (atoms,) the returns that the atoms stand for, evenly spaced and ascending
-    calling    states (B, *obs) to logits (B, actions, atoms)
     """
 
-    @property
-    def supports(self) -> Tensor:
-        """The returns that the atoms stand for (atoms,)."""
+    supports: Tensor
 
     def __call__(self, states: Observations, /) -> Tensor:
         """Logits (B, actions, atoms)."""
