@@ -57,8 +57,7 @@ class EndOfEpisodeHandler:
             all. The other two events are not subsampled.
 
     Raises:
-        TypeError: `exp_source` has no `pop_rewards_steps`, or a value is no number.
-        ValueError: a number is outside its range.
+        TypeError, ValueError: an argument that makes no sense, by name.
     """
 
     def __init__(
@@ -85,36 +84,36 @@ class EndOfEpisodeHandler:
         """Start handling the episodes of `engine`; attaching it a second time changes nothing."""
         register(engine, EpisodeEvents, "episode")
         if not engine.has_event_handler(self, Events.ITERATION_COMPLETED):
-            engine.add_event_handler(Events.STARTED, self._started)
-            engine.add_event_handler(Events.ITERATION_COMPLETED, self)
-            engine.add_event_handler(Events.ITERATION_COMPLETED, self._fire)
+            updated = Events.ITERATION_COMPLETED
+            engine.add_event_handler(updated, self)
+            engine.add_event_handler(updated, self._fire)
+            engine.add_event_handler(Events.STARTED, move_last, updated, self._fire)
 
     def __call__(self, engine: Engine) -> None:
         """Take the finished episodes from the source and show the latest on the engine's state."""
         for reward, steps in self._exp_source.pop_rewards_steps():
-            self._latest = self._count(engine, float(reward), int(steps))
+            # Another source's handler may count on this engine, too.
+            number = engine.state.episode + 1
+            self._latest = self._next(number, float(reward), int(steps))
             self._waiting.append(self._latest)
             self._latest.show(engine)
 
-    def _count(self, engine: Engine, reward: float, steps: int) -> _Episode:
-        """Number the episode, move the averages and decide which events it fires."""
+    def _next(self, number: int, reward: float, steps: int) -> _Episode:
+        """Move the averages and decide which events the episode fires."""
         before, alpha = self._latest, self._alpha
-        avg_reward, avg_steps, counted, was_above = reward, float(steps), 0, False
+        avg_reward, avg_steps, was_above = reward, float(steps), False
         if before is not None:
             avg_reward = alpha * before.avg_reward + (1 - alpha) * reward
             avg_steps = alpha * before.avg_steps + (1 - alpha) * steps
-            counted, was_above = before.number, before.avg_reward >= self._bound
-        # Another source's handler may count on this engine; a fresh State would start at 0 again.
-        number = max(engine.state.episode, counted) + 1
-        events: list[EventEnum] = []
-        if number % self._every == 0:
-            events.append(EpisodeEvents.EPISODE_COMPLETED)
-        if avg_reward >= self._bound and not was_above:
-            events.append(EpisodeEvents.BOUND_REWARD_REACHED)
-        if avg_reward > self._best and before is not None:
-            events.append(EpisodeEvents.BEST_REWARD_REACHED)
+            was_above = before.avg_reward >= self._bound
+        due = {
+            EpisodeEvents.EPISODE_COMPLETED: number % self._every == 0,
+            EpisodeEvents.BOUND_REWARD_REACHED: avg_reward >= self._bound and not was_above,
+            EpisodeEvents.BEST_REWARD_REACHED: avg_reward > self._best and before is not None,
+        }
         self._best = max(self._best, avg_reward)
-        return _Episode(number, reward, steps, avg_reward, avg_steps, tuple(events))
+        events = tuple(event for event, is_due in due.items() if is_due)
+        return _Episode(number, reward, steps, avg_reward, avg_steps, events)
 
     def _fire(self, engine: Engine) -> None:
         """Show the waiting episodes one after the other and fire the events of each."""
@@ -123,9 +122,3 @@ class EndOfEpisodeHandler:
             episode.show(engine)
             for event in episode.events:
                 engine.fire_event(event)
-
-    def _started(self, engine: Engine) -> None:
-        move_last(engine, Events.ITERATION_COMPLETED, self._fire)
-        latest = self._latest
-        if latest is not None and engine.state.episode <= latest.number:
-            latest.show(engine)  # the engine may have been given a fresh State

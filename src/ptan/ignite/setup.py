@@ -4,14 +4,12 @@ import re
 import warnings
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 from ignite.engine import Engine, Events
 from ignite.handlers.tensorboard_logger import OutputHandler, TensorboardLogger
-from ignite.metrics import RunningAverage
-from ignite.metrics.metric import MetricUsage
 
 from ptan.ignite.episodes import EndOfEpisodeHandler, EpisodeSource
 from ptan.ignite.events import EpisodeEvents, PeriodEvents, PeriodicEvents, move_last
@@ -60,7 +58,7 @@ def setup_ignite(
     episodes = EndOfEpisodeHandler(exp_source, bound_avg_reward=stop_reward)
     logger = _open_logger(Path(log_dir), run_name)
 
-    _attach_loss_average(engine)
+    engine.add_event_handler(Events.ITERATION_COMPLETED, _average_loss)
     EpisodeFPSHandler().attach(engine)
     episodes.attach(engine)
     PeriodicEvents().attach(engine)
@@ -71,7 +69,11 @@ def setup_ignite(
         log_handler=OutputHandler(tag="episodes", metric_names=["reward", "steps", "avg_reward"]),
         event_name=EpisodeEvents.EPISODE_COMPLETED,
     )
-    _attach_train_log(engine, logger, train_metrics)
+    every_100 = PeriodEvents.ITERS_100_COMPLETED
+    log = partial(_log_training, logger=logger, names=train_metrics)
+    engine.add_event_handler(every_100, log)
+    # The user's own handlers of this event compute metrics that are to be logged.
+    engine.add_event_handler(Events.STARTED, move_last, every_100, log)
     _close_after_run(engine, logger)
     return logger
 
@@ -90,23 +92,13 @@ def _open_logger(log_dir: Path, run_name: str) -> TensorboardLogger:
         ) from error
 
 
-def _attach_loss_average(engine: Engine) -> None:
+def _average_loss(engine: Engine) -> None:
     """Keep the running average of the loss in the metric `avg_loss`."""
-
-    def with_loss(engine: Engine, _: int) -> bool:
-        return _loss(engine.state.output) is not None
-
-    updated = Events.ITERATION_COMPLETED(event_filter=with_loss)
-    usage = MetricUsage(started=Events.STARTED, iteration_completed=updated, completed=updated)
-    RunningAverage(output_transform=_loss).attach(engine, "avg_loss", usage)
-
-
-def _loss(output: Any) -> float | torch.Tensor | None:
-    """The loss in what an engine's process function returned; None where there is none."""
+    output, metrics = engine.state.output, engine.state.metrics
     loss = output.get("loss") if isinstance(output, Mapping) else output
-    if isinstance(loss, torch.Tensor):
-        return loss.detach().reshape(())
-    return None if loss is None else float(loss)
+    if loss is not None:
+        loss = loss.item() if isinstance(loss, torch.Tensor) else float(loss)
+        metrics["avg_loss"] = 0.98 * metrics.get("avg_loss", loss) + 0.02 * loss
 
 
 def _elapsed(engine: Engine) -> timedelta:
@@ -133,22 +125,15 @@ def _stop_solved(engine: Engine) -> None:
     engine.terminate()
 
 
-def _attach_train_log(engine: Engine, logger: TensorboardLogger, names: list[str]) -> None:
-    """Log the metrics `names` every 100 iterations, each from when it first exists."""
-
-    def log(engine: Engine) -> None:
-        output = engine.state.output if isinstance(engine.state.output, Mapping) else {}
-        for name in names:
-            value = engine.state.metrics.get(name, output.get(name))
-            if value is None:
-                warnings.warn(f"metric {name!r} is not there yet: not logged", stacklevel=1)
-            else:
-                logger.writer.add_scalar(f"train/{name}", value, engine.state.iteration)
-
-    event = PeriodEvents.ITERS_100_COMPLETED
-    engine.add_event_handler(event, log)
-    # The user's own handlers of this event compute metrics that are to be logged.
-    engine.add_event_handler(Events.STARTED, move_last, event, log)
+def _log_training(engine: Engine, logger: TensorboardLogger, names: list[str]) -> None:
+    """Log metrics, each from when it first exists."""
+    output = engine.state.output if isinstance(engine.state.output, Mapping) else {}
+    for name in names:
+        value = engine.state.metrics.get(name, output.get(name))
+        if value is None:
+            warnings.warn(f"metric {name!r} is not there yet: not logged", stacklevel=1)
+        else:
+            logger.writer.add_scalar(f"train/{name}", value, engine.state.iteration)
 
 
 def _close_after_run(engine: Engine, logger: TensorboardLogger) -> None:
