@@ -1,6 +1,5 @@
 """Runs that stop and go on: with saved replay as if never stopped, else honestly begun anew."""
 
-import itertools
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -9,50 +8,10 @@ import pytest
 import torch
 
 from ptan.algorithms import DQNConfig
-from ptan.runs import Run, RunConfig, RunError, RunSettings
+from ptan.runs import Run, RunError
 from ptan.training.checkpoint import Checkpoints
 
-DQN_SETTINGS = DQNConfig(
-    hidden=8, batch_size=4, replay_size=150, warm_up=60, eps_steps=100, sync_every=7, seed=5
-)
-SETTINGS = RunSettings(
-    env_id="CartPole-v1",
-    steps=400,
-    threads=1,
-    eval_episodes=0,
-    diagnostics_every=20,
-    checkpoint_every=0,
-)
-
-
-def config(dqn: DQNConfig = DQN_SETTINGS, **settings) -> RunConfig:
-    return RunConfig(algorithm="dqn", settings=replace(SETTINGS, **settings), config=dqn)
-
-
-class Listener:
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def progress(self, run: Run, phase: str) -> None:
-        assert run.algorithm.env_steps <= run.settings.steps + 10
-
-    def say(self, line: str) -> None:
-        self.lines.append(line)
-
-
-def after(calls: int):
-    """Says stop at the given call."""
-    count = itertools.count(1)
-    return lambda: next(count) >= calls
-
-
-def metrics(folder: Path) -> list[dict]:
-    """The lines without the numbers that clocks give."""
-    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    for line in lines:
-        del line["seconds"]
-        line.pop("train/fps", None)
-    return [line for line in lines if line.keys() != {"env_steps"}]
+from .small import DQN_SETTINGS, Listener, after, config, metrics
 
 
 def weights(run: Run) -> dict[str, torch.Tensor]:
@@ -84,7 +43,8 @@ def test_a_run_with_saved_replay_goes_on_as_if_never_stopped(
     listener = Listener()
     found = run.train(listener)
 
-    assert not any("new episodes" in line or "not saved" in line for line in listener.lines)
+    assert not listener.heard("new episodes")
+    assert not listener.heard("not saved")
     assert all(torch.equal(weights(run)[k], v) for k, v in weights(whole).items())
     assert metrics(run.folder.path) == metrics(whole.folder.path)
     assert len([line for line in metrics(run.folder.path) if "episodes/reward" in line]) > 3
@@ -175,8 +135,8 @@ def test_a_run_that_is_over_stays_over_and_writes_nothing_again(tmp_path: Path) 
     assert first["stopped_because"] == "stop_reward"
     assert Run.resume(folder).train(listener) == first
     assert (metrics(folder), sorted(folder.glob("tensorboard/*"))) == (lines, events)
-    assert any("over already" in line for line in listener.lines)
-    assert not any("new episodes" in line for line in listener.lines)
+    assert listener.heard("over already")
+    assert not listener.heard("new episodes")
 
 
 def test_a_run_that_goes_on_has_no_result_until_it_is_over_again(tmp_path: Path) -> None:
@@ -194,7 +154,7 @@ def test_a_warm_up_that_was_cut_and_not_saved_begins_anew_and_says_so(tmp_path: 
     assert (run.algorithm.env_steps, run.algorithm.updates) == (500, 0)
     run, listener = Run.resume(tmp_path / "run"), Listener()
     result = run.train(listener)
-    assert any("warm-up begins anew" in line for line in listener.lines)
+    assert listener.heard("warm-up begins anew")
     assert uncut is not None
     assert result is not None
     assert (result["updates"], result["env_steps"]) == (uncut["updates"], uncut["env_steps"])
@@ -219,7 +179,7 @@ def test_steps_that_only_fill_the_replay_again_are_not_passed_off_as_training(
     Run.create(config(steps=100), tmp_path / "run").train()
     run, listener = Run.resume(tmp_path / "run", {"steps": 140}), Listener()
     run.train(listener)
-    assert any("there was no update" in line for line in listener.lines)
+    assert listener.heard("there was no update")
 
 
 def test_only_one_process_trains_a_run(tmp_path: Path) -> None:
@@ -232,55 +192,27 @@ def test_only_one_process_trains_a_run(tmp_path: Path) -> None:
     assert Run.resume(tmp_path / "run", {"steps": 200}).train() is not None
 
 
-def lose_the_run(state: dict) -> None:
-    del state["run"]
+DAMAGE = {
+    "no run": lambda state: state.pop("run"),
+    "no saved_at": lambda state: state["run"].pop("saved_at"),
+    "threads": lambda state: state["run"].update(threads="one"),
+    "noise": lambda state: state["algorithm"].update(noise_rng=3),
+    "no noise": lambda state: state["algorithm"].update(noise_rng=None),
+    "tracker": lambda state: state["tracker"]["rng"].update(state={"state": 3}),
+    "no algorithm": lambda state: state.update(algorithm=None),
+}
 
 
-def lose_an_entry(state: dict) -> None:
-    del state["run"]["saved_at"]
-
-
-def damage_an_entry(state: dict) -> None:
-    state["run"]["threads"] = "one"
-
-
-def damage_noise(state: dict) -> None:
-    state["algorithm"]["noise_rng"] = 3
-
-
-def lose_noise(state: dict) -> None:
-    state["algorithm"]["noise_rng"] = None
-
-
-def damage_tracker(state: dict) -> None:
-    state["tracker"]["rng"]["state"] = {"state": 3}
-
-
-def lose_algorithm(state: dict) -> None:
-    state["algorithm"] = None
-
-
-@pytest.mark.parametrize(
-    "damage",
-    [
-        lose_the_run,
-        lose_an_entry,
-        damage_an_entry,
-        damage_noise,
-        lose_noise,
-        damage_tracker,
-        lose_algorithm,
-    ],
-)
+@pytest.mark.parametrize("damage", DAMAGE)
 def test_a_checkpoint_that_does_not_fit_is_one_error_and_changes_nothing(
-    tmp_path: Path, damage
+    tmp_path: Path, damage: str
 ) -> None:
     run = Run.create(config(steps=100), tmp_path / "run")
     run.train()
     checkpoints = Checkpoints(run.folder.checkpoints)
     loaded = checkpoints.load()
     assert loaded is not None
-    damage(loaded.state)
+    DAMAGE[damage](loaded.state)
     checkpoints.save(loaded.state, 100)
     before = {path: path.read_bytes() for path in tmp_path.rglob("*.json*")}
     with pytest.raises(RunError, match="checkpoint"):
@@ -296,7 +228,7 @@ def test_a_device_that_only_imitates_bfloat16_computes_in_float32_and_says_so(
     mixed = replace(DQN_SETTINGS, mixed_precision=True)
     listener = Listener()
     Run.create(config(mixed, steps=70), tmp_path / "run").train(listener)
-    assert any("mixed precision: float32" in line for line in listener.lines) != has
+    assert listener.heard("mixed precision: float32") != has
 
 
 def test_a_folder_whose_settings_could_not_be_written_is_not_left(
