@@ -11,7 +11,16 @@ import pytest
 from ptan.experience import Experience
 
 from .fakes import GAMMA, feed, make_buffer
-from .oracles import PlainBuffer, Recipe, assert_holds, assert_sample, is_steps, same, scribble
+from .oracles import (
+    PlainBuffer,
+    Recipe,
+    assert_holds,
+    assert_invariants,
+    assert_sample,
+    is_steps,
+    same,
+    scribble,
+)
 
 OPERATIONS = (
     "add", "extend", "populate", "refused", "sample", "pickle", "extend_own", "reload", "update"
@@ -30,6 +39,7 @@ class Twins:
     def do(self, operation: str, n: int) -> None:
         getattr(self, operation)(n)
         assert_holds(self.buffer, self.plain, GAMMA)
+        assert_invariants(self.buffer)
 
     def _note(self, recipes: list[Recipe]) -> None:
         self.plain.extend(recipe.make() for recipe in recipes)
