@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import gymnasium
 import numpy as np
 import pytest
 
@@ -14,11 +13,10 @@ from ptan.experience import (
     Experience,
     ExperienceFirstLast,
     ExperienceReplayBuffer,
-    ExperienceSourceFirstLast,
 )
 from ptan.replay import frames
 
-from .fakes import BUFFERS, GAMMA, CycleAgent, RowKitchen, Scored, make_buffer, numbered
+from .fakes import GAMMA, RowKitchen, Scored, make_buffer, numbered
 from .oracles import (
     PlainBuffer,
     assert_columns,
@@ -27,30 +25,21 @@ from .oracles import (
     assert_no_row_lost_a_frame,
     assert_rows,
     drawn,
-    is_steps,
     scribble,
 )
+from .twins import reloaded
 
 
-@pytest.mark.parametrize("buffer_kind", BUFFERS)
 @pytest.mark.parametrize("kind", RowKitchen.KINDS)
-def test_later_changes_of_a_given_row_do_not_reach_the_buffer(kind: str, buffer_kind: str) -> None:
+def test_later_changes_of_rows_read_do_not_reach_the_buffer(kind: str) -> None:
     kitchen = RowKitchen(kind, 3)
     recipes = [kitchen.recipe() for _ in range(12)]
-    buffer = make_buffer(buffer_kind, None, 8, gamma=GAMMA)
-    given = [recipe.make() for recipe in recipes]
-    buffer.add(given[0])
-    buffer.extend(given[1:])
-    for row in given:
+    buffer = make_buffer("uniform", None, 8, gamma=GAMMA)
+    buffer.extend(recipe.make() for recipe in recipes)
+    for row in [*buffer, *buffer.sample(20), buffer.buffer[0]]:
         scribble(row)
     plain = PlainBuffer(8)
     plain.extend(recipe.make() for recipe in recipes)
-    assert_holds(buffer, plain, GAMMA)
-    for row in buffer:
-        scribble(row)
-    for row in drawn(buffer.sample(20)):
-        scribble(row)
-    scribble(buffer.buffer[0])
     assert_holds(buffer, plain, GAMMA)
 
 
@@ -68,10 +57,7 @@ def test_later_changes_of_a_given_row_do_not_reach_the_buffer(kind: str, buffer_
         np.arange(16 * 257, dtype=np.uint16).reshape(16, 257),
         np.arange(2 * 255, dtype=np.uint8).reshape(2, 255),
         np.float32(0.5),
-        np.int64(3),
-        np.zeros((1, 300), dtype=np.uint8),
         np.broadcast_to(np.uint8(9), (3, 16, 16)),
-        2.5,
         7,
     ],
     ids=lambda s: f"{type(s).__name__}-{getattr(s, 'dtype', '')}-{getattr(s, 'shape', '')}",
@@ -93,34 +79,21 @@ def test_any_memory_layout_dtype_and_shape_comes_back_as_it_was(state: Any) -> N
     assert_columns(batch, [rows[i] for i in batch.indices], GAMMA)
 
 
-def test_numpy_scalars_come_back_as_python_scalars() -> None:
-    row = ExperienceFirstLast(np.int32(3), np.int64(1), np.float32(0.5), np.int32(4))
-    buffer = ExperienceReplayBuffer(None, 2)
-    buffer.add(row)
-    got = next(iter(buffer))
-    assert (type(got.state), type(got.action), type(got.reward)) == (int, int, float)
-    assert got == ExperienceFirstLast(3, 1, 0.5, 4)
-
-
-def test_rewards_are_stored_exactly_and_widened_when_a_later_row_needs_it() -> None:
-    rewards = [1, -2, 0.1, 3, 1 / 3, 1e-300, 2**31 + 1, np.float32(0.1).item()]
+@pytest.mark.parametrize(
+    "rewards",
+    [
+        [1, -2, 0.1, 3, 1 / 3, 1e-300, 2**31 + 1, np.float32(0.1).item()],
+        [np.array([1, 2]), np.array([0.5, 0.1]), np.array([3.0, 4.0], dtype=np.float32)],
+    ],
+)
+def test_rewards_are_stored_exactly_and_widened_when_a_later_row_needs_it(rewards: Any) -> None:
     buffer = ExperienceReplayBuffer(None, len(rewards), gamma=GAMMA)
     for reward in rewards:
         buffer.add(ExperienceFirstLast(0, 0, reward, 1))
-    assert [row.reward for row in buffer] == rewards
+    assert all(np.array_equal(r.reward, w) for r, w in zip(buffer, rewards, strict=True))
     batch = buffer.sample(64)
     assert batch.rewards.dtype == np.float32
     assert np.array_equal(batch.rewards, np.float32([rewards[i] for i in batch.indices]))
-
-
-def test_vector_rewards_keep_their_shape_and_widen() -> None:
-    rewards = [np.array([1, 2]), np.array([0.5, 0.1]), np.array([3.0, 4.0], dtype=np.float32)]
-    buffer = ExperienceReplayBuffer(None, 3, gamma=GAMMA)
-    buffer.extend(ExperienceFirstLast(0, 0, reward, 1) for reward in rewards)
-    assert all(np.array_equal(r.reward, w) for r, w in zip(buffer, rewards, strict=True))
-    batch = buffer.sample(6)
-    assert batch.rewards.shape == (6, 2)
-    assert batch.rewards.dtype == np.float32
 
 
 def test_a_step_that_does_not_say_what_came_after_is_not_given_a_final_state() -> None:
@@ -143,39 +116,20 @@ def test_steps_widen_the_columns_when_a_longer_tuple_comes() -> None:
         assert batch.states.shape == (4, length, 3)
         assert batch.rewards.shape == (4, length)
     assert_rows(buffer, rows[2:], GAMMA)
-    assert is_steps(buffer.sample(1)[0])
 
 
-@pytest.mark.parametrize("rows_first", ["source", "hand"])
-def test_dicts_in_another_order_keep_their_parts(rows_first: str) -> None:
-    def ordered(names: str) -> Any:
-        return {name: np.full(2, ord(name), np.float32) for name in names}
+@pytest.mark.parametrize("order", ["abc", "bca"])
+def test_dicts_in_another_order_keep_their_parts(order: str) -> None:
+    def row(names: str) -> ExperienceFirstLast:
+        state = {name: np.full(2, ord(name), np.float32) for name in names}
+        return ExperienceFirstLast(state, 1, 0.5, state)
 
-    class Env(gymnasium.Env):
-        observation_space = gymnasium.spaces.Dict(
-            {name: gymnasium.spaces.Box(0, 200, (2,)) for name in "abc"}
-        )
-        action_space = gymnasium.spaces.Discrete(2)
-
-        def reset(self, *, seed: Any = None, options: Any = None) -> Any:
-            return ordered("abc"), {}
-
-        def step(self, action: Any) -> Any:
-            return ordered("abc"), 1.0, False, False, {}
-
-    source = ExperienceSourceFirstLast(Env(), CycleAgent(), 0.9)
-    buffer = ExperienceReplayBuffer(source, 9)
-    row = ExperienceFirstLast(ordered("cab"), 1, 0.5, ordered("bac"))
-    for feed_now in ("hand", "source") if rows_first == "hand" else ("source", "hand"):
-        if feed_now == "hand":
-            buffer.add(row)
-        else:
-            buffer.populate(3)
+    buffer, other = (ExperienceReplayBuffer(None, 9, gamma=GAMMA) for _ in range(2))
+    buffer.add(row("cab"))
+    other.add(row(order))
+    buffer.insert(other.sample(2).transitions)  # columns, as a source gives them
     for got in buffer:
-        for state in (got.state, got.last_state):
-            assert {name: part.tolist() for name, part in state.items()} == {
-                name: [ord(name)] * 2 for name in "abc"
-            }
+        assert got == row("cab")
 
 
 LIBRARY = str(Path(ptan.__file__).parent)
@@ -238,21 +192,25 @@ def _assert_whole(buffer: Any, history: list[Any], added: int) -> int:
 
 
 @pytest.mark.parametrize("buffer_kind", ["uniform", "prioritized"])
-@pytest.mark.parametrize("kind", ["stack", "dict", "scored", "steps"])
-def test_an_interrupt_at_any_line_leaves_whole_rows(kind: str, buffer_kind: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "before"), [("dict", 0), ("stack", 7), ("dict", 7), ("scored", 7), ("steps", 7)]
+)
+def test_an_interrupt_at_any_line_leaves_whole_rows(
+    kind: str, buffer_kind: str, before: int
+) -> None:
     line, more = 0, True
     while more:
         line += 1
         kitchen = RowKitchen(kind, 3)
-        plain = PlainBuffer(100)
+        history = [kitchen.recipe().make() for _ in range(before)]
         buffer = make_buffer(buffer_kind, None, 5, gamma=GAMMA)
-        plain.extend(kitchen.recipe().make() for _ in range(7))
-        buffer.extend(plain.rows)
+        buffer.extend(history)
         rows = [kitchen.recipe().make() for _ in range(3)]
         more = _interrupted(buffer, rows, line)
-        end = _assert_whole(buffer, plain.rows + rows, len(rows))
-        history = (plain.rows + rows)[:end]
-        for _ in range(8):
+        if line % 3 == 0:
+            buffer = reloaded(buffer, make_buffer(buffer_kind, None, 5, gamma=GAMMA), rows)
+        history = (history + rows)[: _assert_whole(buffer, history + rows, len(rows))]
+        for _ in range(6):
             history.append(kitchen.recipe().make())
             buffer.add(history[-1])
             held = list(buffer)
@@ -293,36 +251,13 @@ def test_running_out_of_memory_while_the_store_grows_loses_no_row_that_stays(
     assert_invariants(buffer)
 
 
-@pytest.mark.parametrize("buffer_kind", BUFFERS)
-def test_a_buffer_interrupted_at_its_very_first_row_can_still_be_used(buffer_kind: str) -> None:
-    kitchen = RowKitchen("dict", 3)
-    rows = [kitchen.recipe().make() for _ in range(2)]
-    line, more = 0, True
-    while more:
-        line += 1
-        buffer = make_buffer(buffer_kind, None, 5, gamma=GAMMA)
-        more = _interrupted(buffer, rows, line)
-        held = list(buffer)
-        assert_rows(held, rows[: len(held)], GAMMA)
-        if held:
-            assert len(drawn(buffer.sample(5))) == 5
-        buffer.extend(rows)
-        plain = PlainBuffer(5)
-        plain.extend(held + rows)
-        assert_holds(buffer, plain, GAMMA)
-        assert_no_row_lost_a_frame(buffer)
-
-
 def test_added_fields_keep_the_shape_and_kind_of_the_first() -> None:
-    plain = numbered(0)
-    row = Scored(*plain, 0.1, np.zeros(2), discount=0.9)
+    row = Scored(*numbered(0), 0.1, np.zeros(2), discount=0.9)
     buffer = ExperienceReplayBuffer(None, 5, gamma=GAMMA)
     buffer.add(row)
     for bad in ({"trace": np.zeros(3)}, {"trace": 1.0}, {"score": np.zeros(1)}):
         with pytest.raises((ValueError, TypeError)):
             buffer.extend([row, row._replace(**bad)])
-    with pytest.raises((ValueError, TypeError)):
-        buffer.add(plain)
     assert_rows(buffer, [row], GAMMA)
 
 
