@@ -121,6 +121,24 @@ class BigEnv(ScriptedEnv):
         return np.pad(scripted.encode(place), (0, BIG - 3))
 
 
+class Fault(Exception):
+    """Raised by faulty environments and agents."""
+
+
+class FaultyEnv(ScriptedEnv):
+    """Raises once, at the step of this number, before anything happened."""
+
+    def __init__(self, plan: Iterable[Episode], index: int = 1, fails_at: int = 5):
+        super().__init__(plan, index)
+        self.fails_at, self.failed = fails_at, False
+
+    def step(self, action: Any):
+        if self.steps_taken() == self.fails_at and not self.failed:
+            self.failed = True
+            raise Fault("the environment broke")
+        return super().step(action)
+
+
 class PolicyOfPlace(BaseAgent):
     """Acts by what the observation tells and by its own ``version``; keeps no state.
 

@@ -3,7 +3,7 @@
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from .envs import ENDS, Episode
+from .envs import ENDS, MODES, Episode
 
 PROPERTY = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -26,3 +26,10 @@ def plans(lives: bool = False, most: int = 3):
     """Plans of one to ``most`` environments with one to four episodes each."""
     plan = st.lists(episodes(lives), min_size=1, max_size=4)
     return st.lists(plan, min_size=1, max_size=most)
+
+
+@st.composite
+def driven_plans(draw):
+    """Plans, and how their environments are driven; some lives are lost where that is a list."""
+    driver = draw(st.sampled_from(["list", *sorted(MODES)]))
+    return draw(plans(lives=driver == "list")), driver

@@ -24,7 +24,6 @@ from .envs import (
     Episode,
     NewToyEnv,
     PolicyOfPlace,
-    ValueAgent,
     decode,
     drive,
     make_envs,
@@ -98,188 +97,71 @@ class TestAgainstTheOracle:
         assert [steps for _, steps in flat] == [steps for _, steps in wanted]
         assert [total for total, _ in flat] == pytest.approx([total for total, _ in wanted])
 
-    @PROPERTY
-    @given(plans(), st.integers(1, 6))
-    def test_an_episode_of_length_t_yields_t_items(self, plan, n):
-        envs = make_envs(plan)
-        source = ExperienceSourceFirstLast(envs, PolicyOfPlace(), 0.9, steps_count=n)
-        rows = list(islice(source, 60))
-        counts: dict[tuple[int, int], int] = {}
-        for row in rows:
-            place = decode(row.state)[:2]
-            counts[place] = counts.get(place, 0) + 1
-        for env in envs:
-            # The newest episode of each environment may still be on its way.
-            for number in range(1, env.episode - 1):
-                length = env.plan[(number - 1) % len(env.plan)].length
-                assert counts[env.index, number] == length
-
-    @pytest.mark.parametrize("kind", KINDS)
     @pytest.mark.parametrize("n", [1, 3])
-    def test_every_kind_of_observation(self, kind, n):
-        envs = make_envs([[Episode(5, "truncated")], [Episode(2), Episode(4, "both")]], kind=kind)
-        rows, windows = take_checked(
-            ExperienceSourceFirstLast(envs, PolicyOfPlace(), 0.9, n), envs, n
-        )
-        for row, window in zip(rows, windows, strict=False):
-            check_first_last(row, window, 0.9)
-        tuples, windows = take_checked(
-            ExperienceSource(fresh := make_envs([[Episode(5)]], kind=kind), PolicyOfPlace(), n),
-            fresh,
-            n,
-        )
-        for row, window in zip(tuples, windows, strict=False):
-            check_experience(row, window)
+    @pytest.mark.parametrize(
+        ("kind", "reuse"), [*((kind, False) for kind in KINDS), ("vector", True), ("pixels", True)]
+    )
+    def test_every_kind_of_observation_also_in_one_array_that_is_reused(self, kind, n, reuse):
+        plan = [[Episode(5, "truncated")], [Episode(2), Episode(4, "both")]]
+        for make, check in (
+            (lambda envs: ExperienceSourceFirstLast(envs, PolicyOfPlace(), 0.9, n), first_last),
+            (lambda envs: ExperienceSource(envs, PolicyOfPlace(), n), check_experience),
+        ):
+            envs = make_envs(plan, kind=kind, reuse=reuse)
+            rows, windows = take_checked(make(envs), envs, n)
+            for row, window in zip(rows, windows, strict=False):
+                check(row, window)
 
     @pytest.mark.parametrize(("kind", "dtype"), [("vector", np.float32), ("pixels", np.uint8)])
     def test_arrays_keep_their_dtype(self, kind, dtype):
         envs = make_envs([[Episode(3, "truncated")]], kind=kind)
         for row in islice(ExperienceSourceFirstLast(envs, PolicyOfPlace(), 0.9), 9):
-            assert row.state.dtype == dtype
-            assert row.final_state.dtype == dtype
+            assert row.state.dtype == row.final_state.dtype == dtype
 
     def test_discrete_observations_and_actions_are_python_numbers(self):
         envs = make_envs([[Episode(3)]], kind="discrete")
         row = next(iter(ExperienceSourceFirstLast(envs, PolicyOfPlace("array"), 0.9)))
         assert [type(value) for value in row] == [int, int, float, int]
 
-    @pytest.mark.parametrize("kind", ["vector", "pixels"])
-    @pytest.mark.parametrize("n", [1, 3])
-    def test_an_environment_that_reuses_its_array_changes_no_row(self, kind, n):
-        envs = make_envs(
-            [[Episode(4, "truncated"), Episode(2)], [Episode(3)]], kind=kind, reuse=True
-        )
-        rows = list(islice(ExperienceSourceFirstLast(envs, PolicyOfPlace(), 0.9, n), 40))
-        for row, window in zip(rows, expected_windows(envs, n), strict=False):
-            check_first_last(row, window, 0.9)
-        (env,) = make_envs([[Episode(4, "truncated"), Episode(2)]], kind=kind, reuse=True)
-        tuples = list(islice(ExperienceSource(env, PolicyOfPlace(), n), 40))
-        for row, window in zip(tuples, expected_windows([env], n), strict=False):
-            check_experience(row, window)
+
+def first_last(row, window):
+    check_first_last(row, window, 0.9)
 
 
-class TestEnds:
-    """The rules of episode ends, each spelled out once by hand."""
-
-    def rows(self, end, n=3, truncation="bootstrap", length=4):
-        (env,) = make_envs([[Episode(length, end)]])
-        source = ExperienceSourceFirstLast(env, PolicyOfPlace(), 0.5, n, truncation=truncation)
-        return list(islice(source, length))
-
-    def test_termination_has_discount_zero_and_no_last_state(self):
-        rows = self.rows("terminated")
-        assert [row.discount for row in rows] == [0.125, 0.0, 0.0, 0.0]
-        assert [row.steps for row in rows] == [3, 3, 2, 1]
-        assert [row.last_state is None for row in rows] == [False, True, True, True]
-        assert [row.terminated for row in rows] == [False, True, True, True]
-        assert [row.truncated for row in rows] == [False] * 4
-
-    def test_truncation_keeps_the_discount_of_the_steps_spanned(self):
-        rows = self.rows("truncated")
-        assert [row.discount for row in rows] == [0.125, 0.125, 0.25, 0.5]
-        assert [row.last_state is None for row in rows] == [False, True, True, True]
-        assert [row.terminated for row in rows] == [False] * 4
-        assert [row.truncated for row in rows] == [False, True, True, True]
-        assert [decode(row.final_state) for row in rows] == [(1, 1, 3)] + [(1, 1, 4)] * 3
-
-    def test_both_at_once_is_a_termination(self):
-        rows = self.rows("both")
-        assert [row.discount for row in rows] == [0.125, 0.0, 0.0, 0.0]
-        assert [row.terminated for row in rows] == [False, True, True, True]
-        assert [row.truncated for row in rows] == [False, True, True, True]
-
-    def test_a_truncation_can_be_taken_as_a_termination(self):
-        rows = self.rows("truncated", truncation="terminal")
-        assert [row.discount for row in rows] == [0.125, 0.0, 0.0, 0.0]
-        assert [row.terminated for row in rows] == [False, True, True, True]
-
-    @pytest.mark.parametrize("end", ["terminated", "truncated", "both"])
-    @pytest.mark.parametrize("truncation", ["bootstrap", "terminal"])
-    def test_batch_columns_follow_the_rows(self, end, truncation):
-        rows = self.rows(end, truncation=truncation)
-        batch = Batch.from_rows(rows)
-        final = end == "truncated" and truncation == "bootstrap"
-        assert batch.dones.tolist() == [False] + [not final] * 3
-        assert batch.discounts.tolist() == [0.125] + ([0.125, 0.25, 0.5] if final else [0.0] * 3)
-        assert batch.steps.tolist() == [3, 3, 2, 1]
-        after = [decode(state)[2] for state in batch.last_states]
-        # A terminated row holds its own state there, a truncated one the true last observation.
-        assert after == [3] + ([4, 4, 4] if final else [1, 2, 3])
-
-    def test_episodes_of_one_step(self):
-        rows = self.rows("truncated", n=4, length=1)
-        assert [(row.steps, row.discount, row.last_state) for row in rows] == [(1, 0.5, None)]
-
-    def test_tuples_end_with_the_shorter_tails(self):
-        (env,) = make_envs([[Episode(5), Episode(2)]])
-        lengths = [len(row) for row in islice(ExperienceSource(env, PolicyOfPlace(), 3), 14)]
-        assert lengths == [3, 3, 3, 2, 1, 2, 1] * 2
-
-    def test_strides_leave_out_starts_but_no_tail(self):
-        (env,) = make_envs([[Episode(7)]])
-        source = ExperienceSource(env, PolicyOfPlace(), steps_count=3, steps_delta=2)
-        starts = [(decode(row[0].state)[2], len(row)) for row in islice(source, 5)]
-        assert starts == [(0, 3), (2, 3), (4, 3), (5, 2), (6, 1)]
-
-    def test_the_default_is_two_steps_for_tuples_and_one_for_first_last(self):
-        (env,) = make_envs([[Episode(5)]])
-        assert len(next(iter(ExperienceSource(env, PolicyOfPlace())))) == 2
-        row = next(iter(ExperienceSourceFirstLast(env, PolicyOfPlace(), 0.9)))
-        assert row.steps == 1
+@pytest.mark.parametrize("end", ["terminated", "truncated", "both"])
+@pytest.mark.parametrize("truncation", ["bootstrap", "terminal"])
+def test_rows_and_batch_columns_of_every_end_by_hand(end, truncation):
+    (env,) = make_envs([[Episode(4, end)]])
+    source = ExperienceSourceFirstLast(env, PolicyOfPlace(), 0.5, 3, truncation=truncation)
+    rows = list(islice(source, 4))
+    batch = Batch.from_rows(rows)
+    final = end == "truncated" and truncation == "bootstrap"
+    discounts = [0.125] + ([0.125, 0.25, 0.5] if final else [0.0] * 3)
+    assert [row.discount for row in rows] == batch.discounts.tolist() == discounts
+    assert [row.steps for row in rows] == batch.steps.tolist() == [3, 3, 2, 1]
+    assert [row.terminated for row in rows] == batch.dones.tolist() == [False] + [not final] * 3
+    assert [row.last_state is None for row in rows] == [False, True, True, True]
+    assert [decode(row.final_state) for row in rows] == [(1, 1, 3)] + [(1, 1, 4)] * 3
+    after = [decode(state)[2] for state in batch.last_states]
+    # A terminated row of a batch holds its own state there, a truncated one the true last one.
+    assert after == [3] + ([4, 4, 4] if final else [1, 2, 3])
 
 
-class TestLifeLoss:
-    @pytest.mark.parametrize("end", ["truncated", "both"])
-    def test_a_truncation_in_the_same_step_ends_the_game(self, end):
-        (env,) = make_envs([[Episode(3, end, lost=(3,))]])
-        source = ExperienceSourceFirstLast(env, CountingAgent(), 0.5)
-        rows = list(islice(source, 7))
-        assert [decode(row.state)[1:] for row in rows[2:5]] == [(1, 2), (2, 0), (2, 1)]
-        assert [row.action for row in rows[:4]] == [0, 1, 2, 0]
-        assert [steps for _, steps in source.pop_rewards_steps()] == [3, 3]
-
-    def test_a_new_stream_starts_a_new_game_also_where_a_reset_would_go_on(self):
-        (env,) = make_envs([[Episode(6, lost=(2,))]], resume=True)
-        source = ExperienceSourceFirstLast(env, CountingAgent(), 0.5)
-        assert [row.terminated for row in islice(source, 2)] == [False, True]
-        row = next(iter(source))
-        assert decode(row.state) == (1, 2, 0)
-        assert row.action == 0
-
-    def test_the_window_ends_and_the_game_goes_on(self):
-        (env,) = make_envs([[Episode(6, "truncated", lost=(2, 3))]])
-        agent = CountingAgent()
-        source = ExperienceSourceFirstLast(env, agent, 0.5, steps_count=2)
-        rows = list(islice(source, 6))
-        assert [decode(row.state) for row in rows] == [(1, 1, step) for step in range(6)]
-        assert [row.steps for row in rows] == [2, 1, 1, 2, 2, 1]
-        assert [row.terminated for row in rows] == [True, True, True, False, False, False]
-        assert [row.discount for row in rows] == [0.0, 0.0, 0.0, 0.25, 0.25, 0.5]
-        assert [row.action for row in rows] == [0, 1, 2, 3, 0, 1]
-        assert [event.kind for event in env.log[:7]] == ["reset"] + ["step"] * 6
-
-    def test_statistics_count_the_whole_game(self):
-        (env,) = make_envs([[Episode(6, "terminated", lost=(2, 3))]])
-        source = ExperienceSourceFirstLast(env, PolicyOfPlace(), 0.5)
-        list(islice(source, 7))
-        ((total, steps),) = source.pop_rewards_steps()
-        assert steps == 6
-        assert total == pytest.approx(sum(event.reward for event in env.log[1:7]))
+def test_the_default_is_two_steps_for_tuples_and_one_for_first_last():
+    (env,) = make_envs([[Episode(5)]])
+    steps = next(iter(ExperienceSource(env, PolicyOfPlace())))
+    assert [type(step) for step in steps] == [Experience, Experience]
+    row = next(iter(ExperienceSourceFirstLast(env, PolicyOfPlace(), 0.9)))
+    assert (type(row), row.steps) == (ExperienceFirstLast, 1)
 
 
-def test_plain_classes_of_rows_come_out_of_sources():
-    (env,) = make_envs([[Episode(3)]])
-    assert type(next(iter(ExperienceSourceFirstLast(env, DullAgent(1), 0.9)))) is (
-        ExperienceFirstLast
-    )
-    assert type(next(iter(ExperienceSource(env, DullAgent(1))))[0]) is Experience
-
-
-def test_rollout_agents_also_work_with_the_other_sources():
-    envs = make_envs([[Episode(3)], [Episode(2)]])
-    rows = list(islice(ExperienceSourceFirstLast(envs, ValueAgent("list"), 0.9), 12))
-    for row, window in zip(rows, expected_windows(envs, 1), strict=False):
-        check_first_last(row, window, 0.9)
+def test_a_new_stream_starts_a_new_game_also_where_a_reset_would_go_on():
+    (env,) = make_envs([[Episode(6, lost=(2,))]], resume=True)
+    source = ExperienceSourceFirstLast(env, CountingAgent(), 0.5)
+    assert [row.terminated for row in islice(source, 2)] == [False, True]
+    row = next(iter(source))
+    assert decode(row.state) == (1, 2, 0)
+    assert row.action == 0
 
 
 class GrowingRewards(NewToyEnv):
