@@ -6,7 +6,17 @@ import numpy as np
 import pytest
 import torch
 from tests.collectors.agents import CriticOfPlace
-from tests.experience.envs import MODES, Episode, ScriptedEnv, decode, drive, make_envs, unbatch
+from tests.experience.envs import (
+    MODES,
+    Episode,
+    Fault,
+    FaultyEnv,
+    ScriptedEnv,
+    decode,
+    drive,
+    make_envs,
+    unbatch,
+)
 from tests.experience.oracles import games_of
 
 from ptan.envs import RepeatEpisodes
@@ -42,29 +52,14 @@ def repeated():
     return [RepeatEpisodes(env, 4, i) for i, env in enumerate(make_envs(PLANS, SeededEnv))]
 
 
-def replay(env, agent, **settings):
-    buffer = ExperienceReplayBuffer(None, 50, rng=1)
-    return replay_of(env, agent, buffer, settings)
+def replay(env, agent, buffer=None, **settings):
+    buffer = buffer or ExperienceReplayBuffer(None, 50, rng=1)
+    usual = {"n_steps": 2, "batch_size": 4, "updates_per_step": 0.3, "warm_up": 10, "rng": 2}
+    return ReplayCollector(env, agent, buffer, gamma=0.9, **usual, **settings)
 
 
 def prioritized(env, agent, **settings):
-    buffer = PrioritizedReplayBuffer(None, 50, 0.6, 0.4, 60, rng=1)
-    return replay_of(env, agent, buffer, settings)
-
-
-def replay_of(env, agent, buffer, settings):
-    return ReplayCollector(
-        env,
-        agent,
-        buffer,
-        gamma=0.9,
-        n_steps=2,
-        batch_size=4,
-        updates_per_step=0.3,
-        warm_up=10,
-        rng=2,
-        **settings,
-    )
+    return replay(env, agent, PrioritizedReplayBuffer(None, 50, 0.6, 0.4, 60, rng=1), **settings)
 
 
 def rollout(env, agent, **settings):
@@ -116,6 +111,16 @@ def assert_equal(found, wanted):
             np.testing.assert_array_equal(got, expected)
 
 
+def places_of(item):
+    return [decode(state) for state in unbatch(item.states.reshape(-1, 3))]
+
+
+def assert_go_on(places):
+    """Each step is the next of its episode, or the first of a later one."""
+    for (_, number, step), (_, later, at) in pairwise(places):
+        assert (later, at) == (number, step + 1) or (later > number and at == 0)
+
+
 # One item at a time.
 
 
@@ -140,13 +145,6 @@ def test_nothing_comes_between_an_item_and_its_update(make):
     assert iter(collector) is collector
     next(collector)
     assert collector.iteration == 2
-
-
-def test_an_item_that_was_not_learned_from_is_closed_with_none(make):
-    collector = make(make_envs(PLANS), critic())
-    for _ in islice(collector, 3):
-        collector.after(None)
-    assert collector.iteration == 3
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
@@ -191,12 +189,9 @@ def test_transitions_are_counted_before_the_agent_acts_again(make, driver):
     collector = make(drive(driver, envs), agent, on_steps=counted.append)
     play(collector, agent, 5)
     assert sum(counted) == collector.env_steps
-
-
-def test_steps_of_an_earlier_collector_count_on(make):
-    collector = make(make_envs(PLANS), critic(), env_steps=1_000)
-    next(collector)
-    assert collector.env_steps > 1_000
+    later = make(make_envs(PLANS), critic(), env_steps=1_000)
+    next(later)
+    assert later.env_steps > 1_000
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
@@ -232,21 +227,8 @@ def test_environments_are_never_closed(make):
 # Faults.
 
 
-class Fault(Exception):
-    """Raised by an agent or an environment of these tests."""
-
-
 def test_a_broken_environment_drops_the_item_in_progress(make):
-    class Faulty(ScriptedEnv):
-        broken = False
-
-        def step(self, action):
-            if self.steps_taken() == 6 and not self.broken:
-                self.broken = True
-                raise Fault("the environment broke")
-            return super().step(action)
-
-    envs = [ScriptedEnv([Episode(9)], 1), Faulty([Episode(9)], 2)]
+    envs = [ScriptedEnv([Episode(9)], 1), FaultyEnv([Episode(9)], 2, 6)]
     agent = critic()
     collector = make(envs, agent)
     found, faults = [], 0
@@ -260,13 +242,10 @@ def test_a_broken_environment_drops_the_item_in_progress(make):
         collector.after(None)
     assert faults == 1
     if make in (rollout, episode):
-        last = {1: (1, -1), 2: (1, -1)}
-        for item in found:
-            for state in unbatch(item.states.reshape(-1, 3)):
-                env, *place = decode(state)
-                number, step = last[env]
-                assert place in ([number, step + 1], [number + 1, 0])
-                last[env] = place
+        for env in (1, 2):
+            places = [place for item in found for place in places_of(item) if place.env == env]
+            assert [place.step for place in places[:1]] == [0]
+            assert_go_on(places)
 
 
 def test_a_broken_agent_costs_no_step(make):
@@ -328,6 +307,7 @@ def test_a_restart_begins_new_episodes_with_their_seeds_and_drops_what_is_in_pro
     envs, agent = make_envs(PLANS), critic()
     collector = make(envs, agent, env_seed=5)
     play(collector, agent, 2)
+    assert [env.log[0].kwargs for env in envs] == [{"seed": 5}, {"seed": 6}, {"seed": 7}]
     collector.advance(1)
     if collector._open:
         collector.after(None)
@@ -394,26 +374,35 @@ def test_a_state_without_episodes_holds_no_item_in_progress(make, fresh):
     assert (other.env_steps, other.iteration) == (collector.env_steps, collector.iteration)
     item = next(other)
     if make in (rollout, episode):
-        places = [decode(state) for state in unbatch(item.states.reshape(-1, 3))]
         for env in (1, 2, 3):
-            ours = [place for place in places if place[0] == env]
-            steps = [place.step for place in ours]
-            assert steps[0] == 0
-            assert all(b in (a + 1, 0) for a, b in pairwise(steps))
+            ours = [place for place in places_of(item) if place.env == env]
+            assert ours[0].step == 0
+            assert_go_on(ours)
 
 
-def test_a_state_of_another_buffer_changes_nothing():
-    def fresh(capacity):
+@pytest.mark.parametrize("refused_by", ["buffer", "stepper", "environments"])
+def test_a_refused_state_changes_no_part(refused_by):
+    def fresh(capacity=50, gamma=0.9, plans=PLANS):
+        envs = [RepeatEpisodes(env, 4, i) for i, env in enumerate(make_envs(plans, SeededEnv))]
         buffer = ExperienceReplayBuffer(None, capacity, rng=1)
-        return ReplayCollector(repeated(), critic(), buffer, gamma=0.9)
+        return ReplayCollector(envs, critic(), buffer, gamma=gamma, warm_up=3, rng=4)
 
-    one, other = fresh(50), fresh(60)
+    one = fresh()
+    other = {
+        "buffer": lambda: fresh(capacity=60),
+        "stepper": lambda: fresh(gamma=0.8),
+        "environments": lambda: fresh(plans=[[Episode(2)]] * 3),
+    }[refused_by]()
     play(one, critic(), 9)
     play(other, critic(), 2)
-    before = other.env_steps, other.iteration, other._stepper.transitions
-    with pytest.raises(ValueError, match="capacity"):
+    before, rows = other.state_dict()["values"], list(other.buffer)
+    with pytest.raises(
+        ValueError, match={"buffer": "capacity", "stepper": "gamma"}.get(refused_by)
+    ):
         other.load_state_dict(one.state_dict())
-    assert (other.env_steps, other.iteration, other._stepper.transitions) == before
+    assert list(other.buffer) == rows
+    assert repr(other.state_dict(episodes=False)["values"]) == repr(before)
+    assert other._stepper.needs_reset == (refused_by == "environments")
     play(other, critic(), 2)
 
 

@@ -2,7 +2,6 @@
 
 from itertools import islice
 
-import gymnasium
 import numpy as np
 import pytest
 import torch
@@ -12,8 +11,9 @@ from tests.collectors.agents import CriticOfPlace, log_prob_of
 from tests.experience.envs import (
     MODES,
     Episode,
+    Fault,
+    FaultyEnv,
     PolicyOfPlace,
-    ScriptedEnv,
     decode,
     drive,
     make_envs,
@@ -21,12 +21,12 @@ from tests.experience.envs import (
     value_of,
 )
 from tests.experience.oracles import check_first_last, ends, expected_windows, same, steps_of
-from tests.experience.strategies import GAMMAS, PROPERTY, TRUNCATIONS, plans
+from tests.experience.strategies import GAMMAS, PROPERTY, TRUNCATIONS, driven_plans
 
 from ptan.experience import EpisodeCollector, RolloutCollector, TransitionCollector
 from ptan.losses import generalized_advantages, policy_gradient_loss
 
-DRIVERS = st.sampled_from(["list", *sorted(MODES)])
+DRIVERS = ["list", *sorted(MODES)]
 ITEMS = 4
 
 
@@ -69,8 +69,9 @@ def _at(column, index):
 
 
 @PROPERTY
-@given(plans(), DRIVERS, st.integers(1, 7), GAMMAS, TRUNCATIONS)
-def test_rollouts_hold_the_steps_of_every_environment(plan, driver, steps, gamma, truncation):
+@given(driven_plans(), st.integers(1, 7), GAMMAS, TRUNCATIONS)
+def test_rollouts_hold_the_steps_of_every_environment(driven, steps, gamma, truncation):
+    plan, driver = driven
     envs = make_envs(plan)
     collector = RolloutCollector(
         drive(driver, envs), CriticOfPlace(), gamma=gamma, steps=steps, truncation=truncation
@@ -142,40 +143,39 @@ def test_rollouts_never_change_once_they_are_yielded():
         np.testing.assert_array_equal(got, wanted)
 
 
-def test_values_that_are_not_finite_raise():
-    class Diverged(CriticOfPlace):
-        def values(self, observations, agent_states):
-            return super().values(observations, agent_states) * np.nan
-
-    collector = RolloutCollector(make_envs([[Episode(5)]]), Diverged(), gamma=0.9, steps=2)
-    with pytest.raises(ValueError, match="finite values"):
-        next(collector)
+SETTINGS = {RolloutCollector: {"steps": 5}, EpisodeCollector: {"episodes": 1}}
 
 
-@pytest.mark.parametrize("kind", [RolloutCollector, EpisodeCollector])
-def test_after_values_that_are_not_finite_the_next_item_is_a_new_one(kind):
+@pytest.mark.parametrize("where", ["step", "values"])
+@pytest.mark.parametrize("kind", SETTINGS)
+def test_after_values_that_are_not_finite_the_next_item_is_a_new_one(kind, where):
     class Diverging(CriticOfPlace):
         diverged = True
 
         def step(self, observations, agent_states):
             made = super().step(observations, agent_states)
-            if self.diverged:
+            if self.diverged and where == "step":
                 made.columns["values"][:] = np.nan
             return made
 
-    settings = {"steps": 2} if kind is RolloutCollector else {"episodes": 1}
+        def values(self, observations, agent_states):
+            worth = np.nan if self.diverged and where == "values" else 1
+            return super().values(observations, agent_states) * worth
+
     agent = Diverging()
-    collector = kind(make_envs([[Episode(2)]]), agent, gamma=0.9, **settings)
+    env = make_envs([[Episode(5, "truncated")]])
+    collector = kind(env, agent, gamma=0.9, **SETTINGS[kind])
     with pytest.raises(ValueError, match="finite values"):
         next(collector)
     agent.diverged = False
     (item,) = items(collector, 1)
-    assert [decode(state).step for state in unbatch(item.states.reshape(-1, 3))] == [0, 1]
+    places = [decode(state) for state in unbatch(item.states.reshape(-1, 3))]
+    assert [place.step for place in places] == [0, 1, 2, 3, 4]
     assert np.isfinite(item.values).all()
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
-@pytest.mark.parametrize("kind", [RolloutCollector, EpisodeCollector])
+@pytest.mark.parametrize("kind", SETTINGS)
 @pytest.mark.parametrize("at", [1, 3, 5])
 def test_no_item_lacks_a_step_that_was_not_recorded(kind, at, error):
     calls = []
@@ -185,9 +185,8 @@ def test_no_item_lacks_a_step_that_was_not_recorded(kind, at, error):
         if len(calls) == at:
             raise error
 
-    settings = {"steps": 5} if kind is RolloutCollector else {"episodes": 1}
     env = make_envs([[Episode(5)]])
-    collector = kind(env, CriticOfPlace(), gamma=0.9, on_steps=on_steps, **settings)
+    collector = kind(env, CriticOfPlace(), gamma=0.9, on_steps=on_steps, **SETTINGS[kind])
     with pytest.raises(error):
         next(collector)
     (item,) = items(collector, 1)
@@ -200,19 +199,10 @@ def test_no_item_lacks_a_step_that_was_not_recorded(kind, at, error):
 
 
 @PROPERTY
-@given(plans(lives=True), st.integers(1, 7), GAMMAS, TRUNCATIONS)
-def test_episodes_of_a_list_with_lost_lives(plan, count, gamma, truncation):
-    check_episodes(plan, "list", count, gamma, truncation)
-
-
-@PROPERTY
-@given(plans(), st.sampled_from(sorted(MODES)), st.integers(1, 7), GAMMAS, TRUNCATIONS)
-def test_episodes_of_a_vector_environment(plan, mode, count, gamma, truncation):
-    check_episodes(plan, mode, count, gamma, truncation)
-
-
-def check_episodes(plan, driver, count, gamma, truncation):
-    """Every environment plays its share, fixed beforehand; steps while it waits are nobody's."""
+@given(driven_plans(), st.integers(1, 7), GAMMAS, TRUNCATIONS)
+def test_every_environment_plays_its_share_of_whole_episodes(driven, count, gamma, truncation):
+    """It is fixed beforehand; steps while an environment waits are nobody's."""
+    plan, driver = driven
     envs = make_envs(plan)
     collector = EpisodeCollector(
         drive(driver, envs), CriticOfPlace(), gamma=gamma, episodes=count, truncation=truncation
@@ -262,7 +252,7 @@ def test_all_episodes_of_an_item_are_played_by_the_agent_as_it_is():
         assert item.actions.tolist() == [agent.action(decode(state)) for state in states]
 
 
-@pytest.mark.parametrize("driver", ["list", *sorted(MODES)])
+@pytest.mark.parametrize("driver", DRIVERS)
 def test_a_long_episode_is_truncated_and_bootstraps_from_where_it_stands(driver):
     envs = make_envs([[Episode(50)], [Episode(3)]])
     collector = EpisodeCollector(
@@ -287,18 +277,9 @@ def test_listed_environments_that_are_done_are_not_stepped():
 
 
 @PROPERTY
-@given(plans(lives=True), st.integers(1, 9), st.integers(1, 4), GAMMAS, TRUNCATIONS)
-def test_rows_of_a_list_come_in_order_and_once(plan, batch_size, n, gamma, truncation):
-    check_rows(plan, "list", batch_size, n, gamma, truncation)
-
-
-@PROPERTY
-@given(plans(), st.sampled_from(sorted(MODES)), st.integers(1, 9), st.integers(1, 4), GAMMAS)
-def test_rows_of_a_vector_environment_come_in_order_and_once(plan, mode, batch_size, n, gamma):
-    check_rows(plan, mode, batch_size, n, gamma, "bootstrap")
-
-
-def check_rows(plan, driver, batch_size, n, gamma, truncation):
+@given(driven_plans(), st.integers(1, 9), st.integers(1, 4), GAMMAS, TRUNCATIONS)
+def test_rows_come_in_order_and_once(driven, batch_size, n, gamma, truncation):
+    plan, driver = driven
     envs = make_envs(plan)
     collector = TransitionCollector(
         drive(driver, envs),
@@ -323,15 +304,9 @@ def check_rows(plan, driver, batch_size, n, gamma, truncation):
 
 
 def test_rows_that_were_complete_before_an_exception_stay_until_a_restart():
-    class Faulty(ScriptedEnv):
-        def step(self, action):
-            if self.steps_taken() == 5 and not hasattr(self, "broken"):
-                self.broken = True
-                raise OSError("the environment broke")
-            return super().step(action)
-
-    collector = TransitionCollector(Faulty([Episode(9)]), PolicyOfPlace(), gamma=0.9, batch_size=8)
-    with pytest.raises(OSError, match="broke"):
+    env = FaultyEnv([Episode(9)], fails_at=5)
+    collector = TransitionCollector(env, PolicyOfPlace(), gamma=0.9, batch_size=8)
+    with pytest.raises(Fault):
         next(collector)
     (batch,) = items(collector, 1)
     assert [decode(state).step for state in batch.states] == [0, 1, 2, 3, 4, 0, 1, 2]
@@ -362,7 +337,7 @@ UNEQUAL = [
 ]
 
 
-@pytest.mark.parametrize("driver", ["list", *sorted(MODES)])
+@pytest.mark.parametrize("driver", DRIVERS)
 @pytest.mark.parametrize("lam", [0.0, 0.7, 1.0])
 def test_advantages_of_a_rollout(driver, lam):
     envs = make_envs(UNEQUAL)
@@ -384,7 +359,7 @@ def test_advantages_of_a_rollout(driver, lam):
         )
 
 
-@pytest.mark.parametrize("driver", ["list", *sorted(MODES)])
+@pytest.mark.parametrize("driver", DRIVERS)
 def test_monte_carlo_returns_of_episodes(driver):
     envs = make_envs([[Episode(3), Episode(5)], [Episode(4), Episode(2)], [Episode(8)]])
     collector = EpisodeCollector(drive(driver, envs), CriticOfPlace(), gamma=0.9, episodes=5)
@@ -409,7 +384,7 @@ def test_monte_carlo_returns_of_episodes(driver):
     assert loss.item() == pytest.approx(expected, rel=1e-4)
 
 
-@pytest.mark.parametrize("driver", ["list", *sorted(MODES)])
+@pytest.mark.parametrize("driver", DRIVERS)
 def test_n_step_targets_of_rows(driver):
     envs = make_envs(UNEQUAL)
     collector = TransitionCollector(
@@ -426,37 +401,3 @@ def test_n_step_targets_of_rows(driver):
         if not segment.flags[end - 1][0]:
             total += 0.9**window.steps * value_of(decode(segment.observations[end]))
         assert got == pytest.approx(total, rel=1e-5)
-
-
-def test_cartpole_gives_equal_rollouts_in_a_list_and_with_auto_reset_off():
-    def rollouts(env):
-        agent = CartPoleCritic()
-        return items(RolloutCollector(env, agent, gamma=0.9, steps=40, env_seed=3), 3)
-
-    single = [gymnasium.make("CartPole-v1") for _ in range(3)]
-    vector = gymnasium.make_vec(
-        "CartPole-v1",
-        num_envs=3,
-        vectorization_mode="sync",
-        vector_kwargs={"autoreset_mode": gymnasium.vector.AutoresetMode.DISABLED},
-    )
-    for one, other in zip(rollouts(single), rollouts(vector), strict=True):
-        for name in ("states", "actions", "rewards", "terminated", "values", "next_values"):
-            np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
-
-
-class CartPoleCritic:
-    """Leans against the pole."""
-
-    def __call__(self, observations, states):
-        actions = np.array([int(observation[2] > 0) for observation in observations])
-        return actions, states
-
-    def step(self, observations, states):
-        from ptan.actions.policy import PolicyStep
-
-        actions, states = self(observations, states)
-        return PolicyStep(actions, actions, states, {"values": self.values(observations, states)})
-
-    def values(self, observations, states):
-        return np.array([observation[0] for observation in observations], np.float32)
