@@ -8,22 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from ptan.actions import (
-    ActionBounds,
-    GaussianNoise,
-    OrnsteinUhlenbeckProcess,
-)
-from refusals import NAN, assert_tells, table
-
-
-def test_bounds_clip_and_stretch_by_hand():
-    bounds = ActionBounds([-1.0, 0.0], [1.0, 10.0])
-    clipped = bounds.clip(np.array([[-3.0, 11.0], [0.5, -0.5]], np.float32))
-    assert clipped.tolist() == [[-1.0, 10.0], [0.5, 0.0]]
-    assert clipped.dtype == np.float32
-    stretched = bounds.from_unit(np.array([[-1.0, -1.0], [1.0, 1.0], [0.0, 0.0]], np.float32))
-    assert stretched.tolist() == [[-1.0, 0.0], [1.0, 10.0], [0.0, 5.0]]
-    assert stretched.dtype == np.float32
+from ptan.actions import ActionBounds, GaussianNoise, OrnsteinUhlenbeckProcess
+from refusals import INF, NAN, assert_tells, table
 
 
 @given(
@@ -31,20 +17,20 @@ def test_bounds_clip_and_stretch_by_hand():
     hnp.arrays(np.float32, (3,), elements=st.floats(0.0625, 1e3, width=32)),
     hnp.arrays(np.float32, (5, 3), elements=st.floats(-1, 1, width=32)),
 )
-def test_stretched_actions_lie_inside_float32_bounds(low, span, unit):
+def test_actions_are_stretched_inside_float32_bounds_and_clipped(low, span, unit):
     high = low + span
-    actions = ActionBounds(low, high).from_unit(unit)
+    bounds = ActionBounds(low, high)
+    actions = bounds.from_unit(unit)
     assert actions.dtype == np.float32
     assert (actions >= low).all()
     assert (actions <= high).all()
     exact = low.astype(float) + (unit.astype(float) + 1) / 2 * (high.astype(float) - low)
     assert np.allclose(actions, exact, rtol=1e-6, atol=1e-3)
-
-
-@pytest.mark.parametrize(("low", "high"), [(1, 1), (1, 0), (np.nan, 1), ([0, 0], [1, 0])])
-def test_empty_bounds_raise(low, high):
-    with pytest.raises(ValueError, match="low must be below high"):
-        ActionBounds(low, high)
+    clipped = bounds.clip(1000 * unit)
+    assert clipped.dtype == np.float32
+    expected = [[min(max(x, a), b) for x, a, b in zip(r, low, high, strict=True)]
+                for r in 1000 * unit]  # fmt: skip
+    assert clipped.tolist() == np.array(expected).tolist()
 
 
 def test_infinite_bounds_clip_but_do_not_stretch():
@@ -52,13 +38,6 @@ def test_infinite_bounds_clip_but_do_not_stretch():
     assert bounds.clip(np.array([[1e9]])).tolist() == [[1e9]]
     with pytest.raises(ValueError, match="finite"):
         bounds.from_unit(np.zeros((1, 1)))
-
-
-def test_nan_actions_and_bounds_of_another_shape_raise():
-    with pytest.raises(ValueError, match=r"NaN.* in row 1"):
-        ActionBounds().clip(np.array([[0.0], [np.nan]]))
-    with pytest.raises(ValueError, match="do not fit"):
-        ActionBounds([-1, -1], [1, 1]).clip(np.zeros((4, 1)))
 
 
 def test_gaussian_noise_has_its_mean_spread_and_bounds():
@@ -70,32 +49,25 @@ def test_gaussian_noise_has_its_mean_spread_and_bounds():
     assert noisy.std(axis=0) == pytest.approx([0.1, 0.5], rel=0.03)
     assert abs(np.corrcoef(noisy.T)[0, 1]) < 0.03
     clipped = GaussianNoise(1.0, -0.3, 0.3, rng=0)(actions)
-    assert clipped.min() == np.float32(-0.3)
-    assert clipped.max() == np.float32(0.3)
+    assert (clipped.min(), clipped.max()) == (np.float32(-0.3), np.float32(0.3))
     assert (actions == np.float32([0.25, -0.5])).all()
-
-
-def test_gaussian_sigma_is_settable_and_checked():
-    noise = GaussianNoise(0.5, rng=0)
     noise.sigma = 0.0
-    assert noise(np.array([[0.5]])).tolist() == [[0.5]]
-    for sigma in (-1.0, np.nan, np.inf, [0.1, -0.1]):
-        with pytest.raises(ValueError, match="sigma"):
-            noise.sigma = sigma
-    assert noise.sigma == 0.0
+    assert noise(actions[:1]).tolist() == [[0.25, -0.5]]
 
 
-def test_the_ou_process_follows_its_equation():
-    process = OrnsteinUhlenbeckProcess(theta=0.5, sigma=0.3, dt=0.25, mu=[1.0, -1.0], rng=9)
-    normal = np.random.default_rng(9).standard_normal((3, 2))
-    states = [np.array([2.0, 0.0]), None, np.array([1.0, -1.0])]
-    result = process.step(states, (3, 2))
-    mu = [1.0, -1.0]
-    for row in range(3):
-        for part in range(2):
-            x = mu[part] if states[row] is None else states[row][part]
-            expected = x + 0.5 * (mu[part] - x) * 0.25 + 0.3 * 0.25**0.5 * normal[row, part]
-            assert result[row, part] == pytest.approx(expected, rel=1e-12)
+@pytest.mark.parametrize("sigma", [0.3, 0.0])
+def test_the_ou_process_follows_its_equation_and_holds_no_position(sigma):
+    process = OrnsteinUhlenbeckProcess(theta=0.5, sigma=sigma, dt=0.25, mu=[1.0, -1.0], rng=9)
+    normal = np.random.default_rng(9).standard_normal((2, 3, 2))
+    mu, states = [1.0, -1.0], [np.array([2.0, 0.0]), None, np.array([1.0, -1.0])]
+    for given_states, noise in zip((states, None), normal, strict=True):
+        result = process.step(given_states, (3, 2))
+        for row in range(3):
+            for part in range(2):
+                known = given_states is not None and given_states[row] is not None
+                x = given_states[row][part] if known else mu[part]
+                expected = x + 0.5 * (mu[part] - x) * 0.25 + sigma * 0.25**0.5 * noise[row, part]
+                assert result[row, part] == pytest.approx(expected, rel=1e-12)
     assert states[0].tolist() == [2.0, 0.0]
 
 
@@ -109,37 +81,6 @@ def test_the_ou_process_settles_at_its_known_variance():
     assert abs(x.mean()) < 0.03
 
 
-def test_ou_without_noise_returns_to_mu_and_holds_no_position():
-    process = OrnsteinUhlenbeckProcess(theta=0.5, sigma=0.0, mu=2.0)
-    assert process.step([np.array([4.0])], (1, 1)).tolist() == [[3.0]]
-    assert process.step([None], (1, 1)).tolist() == [[2.0]]
-    assert process.step(None, (2, 1)).tolist() == [[2.0], [2.0]]
-
-
-@pytest.mark.parametrize(
-    ("settings", "name"),
-    [
-        ({"theta": -0.1}, "theta"),
-        ({"theta": 2.0}, "theta"),
-        ({"dt": 0.0}, "dt"),
-        ({"dt": np.nan}, "dt"),
-        ({"sigma": -1.0}, "sigma"),
-        ({"mu": np.nan}, "mu"),
-    ],
-)
-def test_an_impossible_ou_process_raises(settings, name):
-    with pytest.raises(ValueError, match=name):
-        OrnsteinUhlenbeckProcess(**settings)
-
-
-def test_ou_states_that_do_not_fit_raise():
-    process = OrnsteinUhlenbeckProcess()
-    with pytest.raises(ValueError, match="3 noise states for 2"):
-        process.step([None] * 3, (2, 1))
-    with pytest.raises(ValueError, match=r"noise state 1 must be .* got \(1,\)"):
-        process.step([None, np.zeros(1)], (2, 4))
-
-
 def test_noise_repeats_with_its_seed_and_pickles_with_its_generator():
     actions = np.zeros((50, 3))
     first, twin = GaussianNoise(0.5, -1, 1, rng=4), GaussianNoise(0.5, -1, 1, rng=np.int64(4))
@@ -148,10 +89,44 @@ def test_noise_repeats_with_its_seed_and_pickles_with_its_generator():
     assert not np.array_equal(GaussianNoise(0.5)(actions), GaussianNoise(0.5)(actions))
 
 
+def bounds(low, high):
+    return lambda: ActionBounds(low, high)
+
+
+def ou(**settings):
+    return lambda: OrnsteinUhlenbeckProcess(**settings)
+
+
+def ou_step(states, shape):
+    return lambda: OrnsteinUhlenbeckProcess().step(states, shape)
+
+
 @table(
-    ("sigma-text", lambda: GaussianNoise("a"), TypeError, "sigma", "'a'", "a number"),
-    ("action-nan", lambda: GaussianNoise(1)(np.array([[0.0], [NAN]])), ValueError, "actions",
+    ("bounds-equal", bounds(1, 1), ValueError, "low", "high=1", "below high"),
+    ("bounds-reversed", bounds(1, 0), ValueError, "low", "high=0", "below high"),
+    ("bounds-nan", bounds(NAN, 1), ValueError, "low", "low=nan", "below high"),
+    ("bounds-a-part", bounds([0, 0], [1, 0]), ValueError, "low", r"\[1, 0\]", "below high"),
+    ("clip-nan", lambda: ActionBounds().clip(np.array([[0.0], [NAN]])), ValueError, "actions",
      r"\[nan\] in row 1", "must not be NaN"),
+    ("clip-shape", lambda: ActionBounds([-1, -1], [1, 1]).clip(np.zeros((4, 1))), ValueError,
+     "bounds of shape", r"\(4, 1\)", "fit"),
+    ("sigma-text", lambda: GaussianNoise("a"), TypeError, "sigma", "'a'", "a number"),
+    ("sigma-negative", lambda: GaussianNoise(-1.0), ValueError, "sigma", "-1.0", "at least 0"),
+    ("sigma-nan", lambda: GaussianNoise(NAN), ValueError, "sigma", "nan", "finite"),
+    ("sigma-set", lambda: setattr(GaussianNoise(1), "sigma", [0.1, -INF]), ValueError, "sigma",
+     "-inf", "finite"),
+    ("noise-nan", lambda: GaussianNoise(1)(np.array([[0.0], [NAN]])), ValueError, "actions",
+     r"\[nan\] in row 1", "must not be NaN"),
+    ("ou-theta-negative", ou(theta=-0.1), ValueError, "theta", "-0.1", r"\[0, 2\)"),
+    ("ou-theta-2", ou(theta=2.0), ValueError, "theta", "2.0", r"\[0, 2\)"),
+    ("ou-dt-0", ou(dt=0.0), ValueError, "dt", "0.0", "above 0"),
+    ("ou-dt-nan", ou(dt=NAN), ValueError, "dt", "nan", "above 0"),
+    ("ou-sigma", ou(sigma=-1.0), ValueError, "sigma", "-1.0", "at least 0"),
+    ("ou-mu", ou(mu=NAN), ValueError, "mu", "nan", "finite"),
+    ("ou-states", ou_step([None] * 3, (2, 1)), ValueError, "agent states", "3 noise states for 2",
+     "one per environment"),
+    ("ou-state-shape", ou_step([None, np.zeros(1)], (2, 4)), ValueError, "noise state 1",
+     r"got \(1,\)", r"shape \(4,\)"),
 )  # fmt: skip
-def test_noise_refuses(case):
+def test_bounds_and_noise_refuse(case):
     assert_tells(case)

@@ -1,4 +1,4 @@
-"""Selectors against hand-computed choices, naive samplers and chi-square tests."""
+"""Selectors against naive samplers and chi-square tests."""
 
 import copy
 import pickle
@@ -17,7 +17,7 @@ from ptan.actions import (
     EpsilonGreedyActionSelector,
     ProbabilityActionSelector,
 )
-from refusals import assert_tells, table
+from refusals import INF, NAN, assert_tells, table
 
 
 class FirstAction(ActionSelector):
@@ -25,11 +25,23 @@ class FirstAction(ActionSelector):
 
     def __init__(self, size):
         self.actions = np.zeros(size, dtype=np.int64)
+        self.actions.flags.writeable = False
 
     def __call__(self, scores):
         return self.actions
 
 
+# All selectors; what each of them keeps.
+SELECTORS = {
+    "argmax": ArgmaxActionSelector,
+    "epsilon-greedy": lambda rng=0: EpsilonGreedyActionSelector(0.5, rng=rng),
+    "random": lambda rng=0: EpsilonGreedyActionSelector(1.0, rng=rng),
+    "wrapping": lambda rng=0: EpsilonGreedyActionSelector(
+        0.5, ProbabilityActionSelector(rng=1), rng=rng
+    ),
+    "probability": lambda rng=0: ProbabilityActionSelector(rng=rng),
+}
+all_selectors = pytest.mark.parametrize("make", SELECTORS.values(), ids=SELECTORS)
 score_arrays = hnp.arrays(
     st.sampled_from([np.float32, np.float64, np.float16, np.int64]),
     hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=7),
@@ -37,18 +49,63 @@ score_arrays = hnp.arrays(
 )
 
 
-def test_argmax_of_a_hand_computed_batch():
-    actions = ArgmaxActionSelector()(np.array([[1.0, 2.0, 3.0], [1.0, -1.0, 0.0]]))
-    assert actions.tolist() == [2, 0]
-    assert actions.dtype == np.int64
+@all_selectors
+def test_selectors_return_new_int64_actions_and_do_not_change_scores(make):
+    for rows in (0, 1, 8):
+        scores = np.full((rows, 3), 1 / 3, np.float32)
+        scores.flags.writeable = False
+        actions = make()(scores)
+        assert (actions.shape, actions.dtype) == ((rows,), np.int64)
+        assert actions.flags.writeable
+        assert set(actions.tolist()) <= {0, 1, 2}
 
 
-@given(score_arrays)
-def test_argmax_is_the_first_of_the_best(scores):
+@all_selectors
+@pytest.mark.parametrize("shape", [(3,), (), (2, 0), (2, 3, 4)])
+def test_scores_of_another_form_raise_naming_the_shape(make, shape):
+    with pytest.raises(ValueError, match=r"\(batch, actions\)") as caught:
+        make()(np.ones(shape))
+    assert str(shape) in str(caught.value)
+
+
+@all_selectors
+@pytest.mark.parametrize("shape", [(1, 3), (2, 3)])
+@pytest.mark.parametrize("column", [0, 1, 2])
+def test_a_nan_score_raises_wherever_it_is(make, shape, column):
+    for dtype in (np.float16, np.float32, np.float64):
+        scores = np.zeros(shape, dtype)
+        scores[:, 0] = 1
+        scores[-1, column] = np.nan
+        with pytest.raises(ValueError, match=rf"row {shape[0] - 1}") as caught:
+            make()(scores)
+        assert "nan" in str(caught.value)
+
+
+@pytest.mark.parametrize("make", list(SELECTORS.values())[1:], ids=list(SELECTORS)[1:])
+def test_a_seed_repeats_a_run_and_default_generators_differ(make):
+    scores = np.full((100, 4), 0.25)
+    first, second, other = (make(seed)(scores) for seed in (3, np.int64(3), 4))
+    assert np.array_equal(first, second)
+    assert not np.array_equal(first, other)
+    a, b = make(None), make(None)
+    assert a.rng is not b.rng
+    assert not np.array_equal(a(scores), b(scores))
+
+
+@all_selectors
+def test_selectors_pickle_with_their_generators(make):
+    scores, selector = np.full((50, 3), 1 / 3), make()
+    twin = pickle.loads(pickle.dumps(selector))
+    assert np.array_equal(twin(scores), copy.deepcopy(selector)(scores))
+
+
+@given(score_arrays, st.integers(0, 2**32 - 1))
+def test_argmax_is_the_first_of_the_best_and_so_is_epsilon_zero(scores, seed):
     expected = [row.index(max(row)) for row in scores.tolist()]
-    actions = ArgmaxActionSelector()(scores)
-    assert actions.tolist() == expected
-    assert actions.dtype == np.int64
+    assert ArgmaxActionSelector()(scores).tolist() == expected
+    assert EpsilonGreedyActionSelector(0.0, rng=seed)(scores).tolist() == expected
+    random = EpsilonGreedyActionSelector(1.0, rng=seed)(scores)
+    assert 0 <= random.min() <= random.max() < scores.shape[1]
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
@@ -56,63 +113,6 @@ def test_infinite_and_huge_scores_are_scores(dtype):
     huge = np.finfo(dtype).max
     scores = np.array([[-np.inf, 0], [np.inf, huge], [-np.inf, -np.inf], [-huge, huge]], dtype)
     assert ArgmaxActionSelector()(scores).tolist() == [1, 0, 0, 1]
-
-
-def test_no_rows_give_no_actions():
-    for selector in (
-        ArgmaxActionSelector(),
-        EpsilonGreedyActionSelector(0.5),
-        ProbabilityActionSelector(),
-    ):
-        actions = selector(np.zeros((0, 3), dtype=np.float32))
-        assert actions.shape == (0,)
-        assert actions.dtype == np.int64
-
-
-@pytest.mark.parametrize(
-    "selector",
-    [
-        ArgmaxActionSelector(),
-        EpsilonGreedyActionSelector(0.0),
-        EpsilonGreedyActionSelector(1.0),
-        EpsilonGreedyActionSelector(1.0, FirstAction(2)),
-    ],
-)
-@pytest.mark.parametrize("shape", [(1, 3), (2, 3)])
-@pytest.mark.parametrize("column", [0, 1, 2])
-def test_a_nan_score_raises_wherever_it_is(selector, shape, column):
-    for dtype in (np.float16, np.float32, np.float64):
-        scores = np.ones(shape, dtype)
-        scores[-1, column] = np.nan
-        with pytest.raises(ValueError, match=f"NaN.* in row {shape[0] - 1}"):
-            selector(scores)
-
-
-@pytest.mark.parametrize("shape", [(3,), (), (2, 0), (2, 3, 4)])
-@pytest.mark.parametrize(
-    "selector",
-    [ArgmaxActionSelector(), EpsilonGreedyActionSelector(), ProbabilityActionSelector()],
-)
-def test_scores_of_another_form_raise_naming_the_shape(selector, shape):
-    with pytest.raises(ValueError, match=r"\(batch, actions\)") as caught:
-        selector(np.ones(shape))
-    assert str(shape) in str(caught.value)
-
-
-def test_a_subclassed_selector_must_say_how_it_chooses():
-    with pytest.raises(TypeError, match="abstract"):
-        ActionSelector()
-
-
-@given(score_arrays, st.integers(0, 2**32 - 1))
-def test_epsilon_zero_is_greedy_and_one_stays_in_range(scores, seed):
-    greedy = EpsilonGreedyActionSelector(0.0, rng=seed)(scores)
-    assert greedy.tolist() == ArgmaxActionSelector()(scores).tolist()
-    random = EpsilonGreedyActionSelector(1.0, rng=seed)(scores)
-    assert random.shape == (len(scores),)
-    assert random.dtype == np.int64
-    assert random.min() >= 0
-    assert random.max() < scores.shape[1]
 
 
 @pytest.mark.parametrize("epsilon", [0.1, 0.5, 1.0])
@@ -128,8 +128,7 @@ def test_random_rows_are_uniform_over_all_actions(epsilon, batch):
 
 def test_rows_explore_independently_of_one_another():
     selector = EpsilonGreedyActionSelector(0.5, FirstAction(2), rng=3)
-    scores = np.zeros((2, 2))
-    pairs = Counter(tuple(selector(scores).tolist()) for _ in range(8000))
+    pairs = Counter(tuple(selector(np.zeros((2, 2))).tolist()) for _ in range(8000))
     flat = np.repeat([0, 1, 2, 3], [pairs[0, 0], pairs[0, 1], pairs[1, 0], pairs[1, 1]])
     # Each row is 1 with probability 0.5 · 0.5.
     assert chi_square(flat, [9 / 16, 3 / 16, 3 / 16, 1 / 16]) < CHI2_999[3]
@@ -147,20 +146,11 @@ def test_one_row_draws_the_same_numbers_as_a_batch_would():
 @pytest.mark.parametrize("batch", [1, 5])
 def test_the_array_of_the_inner_selector_is_never_written(batch):
     inner = FirstAction(batch)
-    inner.actions.flags.writeable = False
     selector = EpsilonGreedyActionSelector(1.0, inner, rng=0)
     results = [selector(np.zeros((batch, 4))) for _ in range(20)]
     assert inner.actions.tolist() == [0] * batch
     assert any(result.any() for result in results)
     assert not any(np.shares_memory(result, inner.actions) for result in results)
-
-
-def test_scores_are_not_changed():
-    scores = np.random.default_rng(0).random((8, 3))
-    scores.flags.writeable = False
-    before = scores.copy()
-    EpsilonGreedyActionSelector(1.0, rng=0)(scores)
-    assert np.array_equal(scores, before)
 
 
 @pytest.mark.parametrize(
@@ -194,22 +184,6 @@ def test_the_inner_selector_draws_the_same_numbers_at_any_epsilon():
     assert inner[0](scores).tolist() == inner[1](scores).tolist()
 
 
-@pytest.mark.parametrize("epsilon", [-0.1, 1.1, float("nan"), float("inf"), -1, 2])
-def test_epsilon_outside_its_range_raises_and_changes_nothing(epsilon):
-    with pytest.raises(ValueError, match=rf"epsilon must be in \[0, 1\], got {epsilon}"):
-        EpsilonGreedyActionSelector(epsilon)
-    selector = EpsilonGreedyActionSelector(0.25)
-    with pytest.raises(ValueError, match="epsilon"):
-        selector.epsilon = epsilon
-    assert selector.epsilon == 0.25
-
-
-@pytest.mark.parametrize("epsilon", ["0.5", True, None, np.True_, [0.5]])
-def test_an_epsilon_that_is_no_number_raises(epsilon):
-    with pytest.raises(TypeError, match="epsilon must be a number"):
-        EpsilonGreedyActionSelector(epsilon)
-
-
 @pytest.mark.parametrize("epsilon", [0, 1, 0.5, np.float32(0.5), np.int64(1)])
 def test_epsilon_takes_any_number_in_range_and_takes_effect_at_once(epsilon):
     selector = EpsilonGreedyActionSelector()
@@ -221,12 +195,45 @@ def test_epsilon_takes_any_number_in_range_and_takes_effect_at_once(epsilon):
     assert selector.epsilon == epsilon / 2
 
 
+def epsilon(value):
+    """A selector that was given a good epsilon and then another, which must change nothing."""
+
+    def set_it():
+        selector = EpsilonGreedyActionSelector(0.25)
+        try:
+            selector.epsilon = value
+        finally:
+            assert selector.epsilon == 0.25
+
+    return set_it
+
+
+@table(
+    ("epsilon-negative", epsilon(-0.1), ValueError, "epsilon", "got -0.1", r"in \[0, 1\]"),
+    ("epsilon-above", epsilon(1.1), ValueError, "epsilon", "got 1.1", r"in \[0, 1\]"),
+    ("epsilon-2", epsilon(2), ValueError, "epsilon", "got 2", r"in \[0, 1\]"),
+    ("epsilon-nan", epsilon(NAN), ValueError, "epsilon", "got nan", r"in \[0, 1\]"),
+    ("epsilon-inf", epsilon(INF), ValueError, "epsilon", "got inf", r"in \[0, 1\]"),
+    ("epsilon-text", epsilon("0.5"), TypeError, "epsilon", "'0.5'", "a number"),
+    ("epsilon-bool", epsilon(np.True_), TypeError, "epsilon", "True", "a number"),
+    ("epsilon-list", epsilon([0.5]), TypeError, "epsilon", r"\[0.5\]", "a number"),
+    ("epsilon-at-first", lambda: EpsilonGreedyActionSelector(-1), ValueError, "epsilon",
+     "got -1", r"in \[0, 1\]"),
+    ("abstract", ActionSelector, TypeError, "ActionSelector", "abstract", "__call__"),
+    ("argmax-none", lambda: ArgmaxActionSelector()(None), ValueError, "scores", r"got \(\)",
+     r"\(batch, actions\)"),
+    ("inner", lambda: EpsilonGreedyActionSelector(0.1, 3), TypeError, "selector", "got 3",
+     "callable"),
+)  # fmt: skip
+def test_selectors_refuse(case):
+    assert_tells(case)
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_frequencies_match_the_probabilities(dtype):
     rows = np.array([[0.1, 0.2, 0.3, 0.4], [0.0, 0.5, 0.0, 0.5], [1.0, 0.0, 0.0, 0.0]], dtype)
     selector = ProbabilityActionSelector(rng=1)
     drawn = np.stack([selector(rows) for _ in range(5000)])
-    assert drawn.dtype == np.int64
     assert chi_square(drawn[:, 0], rows[0]) < CHI2_999[3]
     assert chi_square(drawn[:, 1], rows[1]) < CHI2_999[1]
     assert set(drawn[:, 2].tolist()) == {0}
@@ -285,48 +292,3 @@ def test_a_row_that_is_no_distribution_raises_naming_it(row, message, position):
     rows[position] = row
     with pytest.raises(ValueError, match=f"row {position} .*{message}"):
         ProbabilityActionSelector()(rows)
-
-
-ARGMAX, PROBABILITY = ArgmaxActionSelector(), ProbabilityActionSelector(rng=0)
-
-
-@table(
-    ("argmax-none", lambda: ARGMAX(None), ValueError, "scores", r"got \(\)", r"\(batch, actions\)"),
-    ("greedy-inner-no-callable", lambda: EpsilonGreedyActionSelector(0.1, 3), TypeError,
-     "selector", "got 3", "callable"),
-)  # fmt: skip
-def test_selectors_refuse(case):
-    assert_tells(case)
-    scores = np.array([[0.0, 1.0], [1.0, 0.0]])
-    assert ARGMAX(scores).tolist() == PROBABILITY(scores).tolist() == [1, 0]
-
-
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda rng: EpsilonGreedyActionSelector(0.5, rng=rng),
-        lambda rng: ProbabilityActionSelector(rng=rng),
-    ],
-)
-def test_a_seed_repeats_a_run_and_default_generators_differ(make):
-    scores = np.full((100, 4), 0.25)
-    first, second, other = (make(seed)(scores) for seed in (3, np.int64(3), 4))
-    assert np.array_equal(first, second)
-    assert not np.array_equal(first, other)
-    a, b = make(None), make(None)
-    assert a.rng is not b.rng
-    assert not np.array_equal(a(scores), b(scores))
-
-
-@pytest.mark.parametrize(
-    "selector",
-    [
-        ArgmaxActionSelector(),
-        EpsilonGreedyActionSelector(0.5, ProbabilityActionSelector(rng=1), rng=2),
-        ProbabilityActionSelector(rng=3),
-    ],
-)
-def test_selectors_pickle_with_their_generators(selector):
-    scores = np.full((50, 3), 1 / 3)
-    twin = pickle.loads(pickle.dumps(selector))
-    assert np.array_equal(twin(scores), copy.deepcopy(selector)(scores))

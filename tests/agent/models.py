@@ -16,26 +16,25 @@ class Table(nn.Module):
         return x * self.weight
 
 
-class TwoHeads(nn.Module):
-    """Returns the observation as logits or mean, and minus its first column or itself."""
+class TwoHeads:
+    """What a model says as logits, and minus its first column as values."""
 
-    def __init__(self, flat=False):
-        super().__init__()
-        self.flat = flat
+    def __init__(self, flat=False, model=None):
+        self.flat, self.model = flat, model or Table()
 
-    def forward(self, x):
-        value = -x[:, :1]
-        return x, value.squeeze(-1) if self.flat else value
+    def __call__(self, x):
+        x = self.model(x)
+        return x, -x[:, 0] if self.flat else -x[:, :1]
 
 
-class Pair(nn.Module):
-    """mean = observation, log_std = a constant."""
+class Pair:
+    """What a model says as mean, and a constant log_std."""
 
-    def __init__(self, log_std=0.0):
-        super().__init__()
-        self.log_std = log_std
+    def __init__(self, log_std=0.0, model=None):
+        self.log_std, self.model = log_std, model or Table()
 
-    def forward(self, x):
+    def __call__(self, x):
+        x = self.model(x)
         return x, torch.full_like(x, self.log_std)
 
 
