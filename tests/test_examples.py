@@ -49,10 +49,7 @@ def programs_in(page: Path) -> list[str]:
 
 
 def readme_program() -> str:
-    programs = re.findall(
-        r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL
-    )
-    return next(program for program in programs if "batch_generator" in program)
+    return next(one for one in programs_in(ROOT / "README.md") if "batch_generator" in one)
 
 
 GUIDES = sorted((ROOT / "docs" / "guides").glob("*.md"))
@@ -91,19 +88,11 @@ def test_the_demo_leaves_a_tensorboard_log_and_a_plot(tmp_path: Path) -> None:
     assert [path for path in folder.iterdir() if "tfevents" in path.name]
 
 
-def test_the_program_of_the_readme_is_the_example() -> None:
-    example = (EXAMPLES / "cartpole_dqn.py").read_text("utf-8")
-    docstring, program = example.split("\n\n", 1)
+def test_the_program_of_the_readme_is_the_example_has_25_lines_and_runs(tmp_path: Path) -> None:
+    docstring, program = (EXAMPLES / "cartpole_dqn.py").read_text("utf-8").split("\n\n", 1)
     assert docstring.startswith('"""')
     assert readme_program() == program
-
-
-def test_the_program_of_the_readme_has_25_lines() -> None:
-    assert len([line for line in readme_program().splitlines() if line]) == 25
-
-
-def test_the_program_of_the_readme_runs_as_it_stands_there(tmp_path: Path) -> None:
-    program = readme_program()
+    assert len([line for line in program.splitlines() if line]) == 25
     assert program.count("range(50_000)") == 1
     result = run(["-c", program.replace("range(50_000)", "range(300)")], tmp_path)
     assert result.returncode == 0, result.stderr

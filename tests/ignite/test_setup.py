@@ -2,11 +2,9 @@
 
 import contextlib
 import gc
-import logging
 import re
 import subprocess
 import sys
-import weakref
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -181,61 +179,27 @@ def test_two_runs_of_one_name_get_folders_of_their_own(tmp_path):
     assert rewards == [[(1, 0.0)], [(1, 1.0)]]
 
 
-class Stop(BaseException):
-    """An exception that is no `Exception`, like KeyboardInterrupt."""
-
-
-@pytest.mark.parametrize("handled", [None, "before", "after"])
-@pytest.mark.parametrize("error", [RuntimeError, Stop])
-def test_an_exception_closes_the_file_and_goes_on_unless_the_user_handles_it(
-    handled, error, tmp_path
-):
+@pytest.mark.parametrize("end", ["complete", "terminate", "interrupt", "raise"])
+def test_what_was_logged_is_in_the_file_which_is_closed_with_the_engine(end, tmp_path):
     def process(engine, batch):
         if batch == 3:
-            raise error("broken")
+            if end == "raise":
+                raise RuntimeError("broken")
+            if end != "complete":
+                getattr(engine, end)()
 
-    engine, seen = Engine(process), []
-
-    def handle():
-        engine.add_event_handler(Events.EXCEPTION_RAISED, lambda engine, one: seen.append(one))
-
-    if handled == "before":
-        handle()
+    engine = Engine(process)
     logger = setup_ignite(engine, scripted(1.0, 2.0), "test", log_dir=tmp_path)
-    if handled == "after":
-        handle()
-    with contextlib.nullcontext() if handled else pytest.raises(error, match="broken"):
+    engine.add_event_handler(Events.COMPLETED, lambda: logger.writer.add_scalar("last", 1.0, 0))
+    with pytest.raises(RuntimeError) if end == "raise" else contextlib.nullcontext():
         engine.run(range(10))
-    assert len(seen) == bool(handled)
-    assert logger.writer.file_writer is None
-    [folder] = tmp_path.iterdir()
-    assert steps_of(scalars(folder))["episodes/reward"] == [1, 2]
-
-
-@pytest.mark.parametrize("end", ["terminate", "interrupt", None])
-def test_the_file_is_closed_after_the_users_last_words(end, tmp_path):
-    engine = Engine(constant_loss)
-    logger = setup_ignite(engine, scripted(1.0), "test", log_dir=tmp_path)
-    for event in (Events.TERMINATE, Events.INTERRUPT, Events.COMPLETED):
-        engine.add_event_handler(event, lambda: logger.writer.add_scalar("end", 1.0, 0))
-    if end:
-        engine.add_event_handler(Events.ITERATION_COMPLETED(once=2), getattr(engine, end))
-    engine.run(range(3))
-    assert logger.writer.file_writer is None
-    if end == "interrupt":
-        assert engine.run(range(3)).iteration == 3
-
-
-def test_an_interrupted_engine_can_be_deleted(tmp_path, caplog):
-    engine = Engine(constant_loss)
-    setup_ignite(engine, scripted(), "test", log_dir=tmp_path)
-    engine.add_event_handler(Events.ITERATION_COMPLETED(once=1), lambda engine: engine.interrupt())
-    engine.run(range(3))
-    reference = weakref.ref(engine)
-    with caplog.at_level(logging.CRITICAL):
-        del engine
-        gc.collect()  # pytest reports an exception that is raised in here
-    assert reference() is None
+    writer = logger.writer
+    if end in ("complete", "terminate"):  # there at once
+        assert steps_of(scalars(next(tmp_path.iterdir())))["episodes/reward"] == [1, 2]
+    del engine, process
+    gc.collect()
+    assert writer.file_writer is None
+    assert steps_of(scalars(next(tmp_path.iterdir())))["episodes/reward"] == [1, 2]
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,9 @@
 """Run the blocks of `ptan` under a PyTorch Ignite engine.
 
-* `EndOfEpisodeHandler`: counts finished episodes, smooths their rewards, fires `EpisodeEvents`
-* `EpisodeFPSHandler`: measures the speed of training
-* `PeriodicEvents`: fires `PeriodEvents` every 10, 100, … iterations
-* `setup_ignite`: all of it with printed lines and TensorBoard
-
-The handlers may be attached in any order. What they measure is set where they were attached; the
-events they fire come after all other `ITERATION_COMPLETED` handlers that were attached before the
-run, so that a logger sees this iteration's metrics. A logger can only be attached to an event
-after the handler that fires it: before, the engine does not know the event.
+`setup_ignite` attaches all handlers, with printed lines and TensorBoard. They may be attached in
+any order. What they measure is set where they were attached; the events they fire come after all
+other `ITERATION_COMPLETED` handlers that were attached before the run, so that a logger sees this
+iteration's metrics. A logger can only be attached to an event after the handler that fires it.
 
 Needs the extra `ptan[ignite]`.
 """

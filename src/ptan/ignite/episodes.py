@@ -13,7 +13,7 @@ class EpisodeSource(Protocol):
     """Anything that knows which episodes have finished: a source, a collector."""
 
     def pop_rewards_steps(self) -> list[tuple[float, int]]:
-        """Undiscounted reward and number of steps of the episodes finished since the last call."""
+        """(undiscounted reward, steps) of the episodes finished since the last call."""
 
 
 class _Episode(NamedTuple):
@@ -24,7 +24,7 @@ class _Episode(NamedTuple):
     steps: int
     avg_reward: float
     avg_steps: float
-    events: tuple[EventEnum, ...]
+    events: list[EventEnum]
 
     def show(self, engine: Engine) -> None:
         state = engine.state
@@ -53,8 +53,7 @@ class EndOfEpisodeHandler:
         exp_source: An experience source, a collector, or anything else with `pop_rewards_steps()`.
         alpha: Share of the old average that one episode keeps, in [0, 1].
         bound_avg_reward: The bound, a reward per episode; None never fires its event.
-        subsample_end_of_episode: Fire `EPISODE_COMPLETED` only for every k-th episode; None for
-            all. The other two events are not subsampled.
+        subsample_end_of_episode: Fire `EPISODE_COMPLETED` only for every k-th episode.
 
     Raises:
         TypeError, ValueError: an argument that makes no sense, by name.
@@ -106,13 +105,13 @@ class EndOfEpisodeHandler:
             avg_reward = alpha * before.avg_reward + (1 - alpha) * reward
             avg_steps = alpha * before.avg_steps + (1 - alpha) * steps
             was_above = before.avg_reward >= self._bound
-        due = {
-            EpisodeEvents.EPISODE_COMPLETED: number % self._every == 0,
-            EpisodeEvents.BOUND_REWARD_REACHED: avg_reward >= self._bound and not was_above,
-            EpisodeEvents.BEST_REWARD_REACHED: avg_reward > self._best and before is not None,
-        }
+        due = (
+            number % self._every == 0,
+            avg_reward >= self._bound and not was_above,
+            avg_reward > self._best and before is not None,
+        )
         self._best = max(self._best, avg_reward)
-        events = tuple(event for event, is_due in due.items() if is_due)
+        events = [event for event, is_due in zip(EpisodeEvents, due, strict=True) if is_due]
         return _Episode(number, reward, steps, avg_reward, avg_steps, events)
 
     def _fire(self, engine: Engine) -> None:

@@ -2,6 +2,7 @@
 
 import re
 import warnings
+import weakref
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
@@ -29,14 +30,14 @@ def setup_ignite(
 
     Prints one line per episode. Writes to TensorBoard `episodes/{reward,steps,avg_reward}` at the
     number of every episode and `train/{avg_loss,avg_fps,…}` at every 100th iteration, into a new
-    folder `{log_dir}/{time}-{run_name}`. The file is closed whenever a run ends, also by an
-    exception; a further run of the engine continues in the same folder.
+    folder `{log_dir}/{time}-{run_name}`, in which further runs of the engine continue. Points are
+    in the file after ten seconds, or when a run ends; it is closed with the engine.
 
     The engine's output is the loss, or a mapping that has it under "loss": a number or a tensor
     with one element. Iterations whose output is None or has no "loss" do not count in `avg_loss`.
 
     Args:
-        engine: The training engine.
+        engine: Trains.
         exp_source: An experience source, a collector, or anything else with `pop_rewards_steps()`.
         run_name: Names the run; characters that do not fit a folder name become `_`.
         stop_reward: Smoothed reward per episode (`avg_reward`) at which the run prints that it is
@@ -45,8 +46,7 @@ def setup_ignite(
             `avg_loss` and `avg_fps`. One that is not there yet is left out, with a warning.
         log_dir: Folder for all runs.
 
-    Returns:
-        The logger, to attach more handlers to; its `writer.log_dir` is the run's folder.
+    Returns the logger, to attach more handlers to; its `writer.log_dir` is the run's folder.
 
     Raises:
         ImportError: TensorBoard is not installed.
@@ -74,7 +74,8 @@ def setup_ignite(
     engine.add_event_handler(every_100, log)
     # The user's own handlers of this event compute metrics that are to be logged.
     engine.add_event_handler(Events.STARTED, move_last, every_100, log)
-    _close_after_run(engine, logger)
+    engine.add_event_handler(Events.COMPLETED, logger.writer.flush)
+    weakref.finalize(engine, logger.close)
     return logger
 
 
@@ -85,7 +86,7 @@ def _open_logger(log_dir: Path, run_name: str) -> TensorboardLogger:
         raise ValueError(f"run_name must not be empty, got {run_name!r}")
     folder = log_dir / f"{datetime.now().strftime('%Y-%m-%dT%H-%M-%S.%f')}-{name}"
     try:
-        return TensorboardLogger(log_dir=str(folder))
+        return TensorboardLogger(log_dir=str(folder), flush_secs=10)
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
             'setup_ignite needs TensorBoard: pip install "ptan[ignite]"', name=error.name
@@ -134,22 +135,3 @@ def _log_training(engine: Engine, logger: TensorboardLogger, names: list[str]) -
             warnings.warn(f"metric {name!r} is not there yet: not logged", stacklevel=1)
         else:
             logger.writer.add_scalar(f"train/{name}", value, engine.state.iteration)
-
-
-def _close_after_run(engine: Engine, logger: TensorboardLogger) -> None:
-    """Close the event file when a run completes, is terminated or interrupted, or raises."""
-    handlers = engine._event_handlers
-
-    # Takes no engine: Ignite also calls it when an interrupted engine is being deleted.
-    def close_and_raise(error: BaseException) -> None:
-        logger.close()
-        # Ignite drops an exception that has a handler. With ours alone, it must go on; a user's
-        # handler decides for itself.
-        if len(handlers[Events.EXCEPTION_RAISED]) == 1:
-            raise error
-
-    for event in (Events.INTERRUPT, Events.TERMINATE, Events.COMPLETED):
-        engine.add_event_handler(event, logger.close)
-        # The user's handlers may still write when a run ends.
-        engine.add_event_handler(Events.STARTED, move_last, event, logger.close)
-    engine.add_event_handler(Events.EXCEPTION_RAISED, close_and_raise)

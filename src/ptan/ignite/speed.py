@@ -12,17 +12,14 @@ class EpisodeFPSHandler:
 
     After each iteration sets the metrics
 
-    * `fps`: `fps_mul` times the steps per second since the last measurement;
-    * `avg_fps`: the same, smoothed; both are 0 until iteration 2, because the first iteration of
-      a run waits for the warm-up of the replay buffer and is not measured;
+    * `fps`: `fps_mul`, what one step counts, times the steps per second since the last measurement;
+    * `avg_fps`: the same, smoothed: `fps_smooth_alpha` is the share of the old average that one
+      measurement keeps; both are 0 until iteration 2, because the first iteration of a run waits
+      for the warm-up of the replay buffer and is not measured;
     * `time_passed`: seconds since this handler was constructed.
 
-    Args:
-        fps_mul: What one step counts, such as the environment steps per iteration; above 0.
-        fps_smooth_alpha: Share of the old average that one measurement keeps, in [0, 1].
-
     Raises:
-        ValueError: If a number is outside its range.
+        ValueError: `fps_mul` is not above 0, or `fps_smooth_alpha` not in [0, 1].
     """
 
     def __init__(self, fps_mul: float = 1.0, fps_smooth_alpha: float = 0.98) -> None:
