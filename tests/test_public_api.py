@@ -2,7 +2,6 @@
 
 import importlib
 import importlib.resources
-import inspect
 import json
 import subprocess
 import sys
