@@ -43,10 +43,7 @@ def clock(monkeypatch):
 def test_queue_keeps_the_last_values(size, pieces):
     queue, everything = SMAQueue(size), []
     for piece in pieces:
-        if len(piece) == 1:
-            queue += piece[0]
-        else:
-            queue += piece
+        queue += piece[0] if len(piece) == 1 else piece
         everything += piece
     last = everything[-size:]
     assert len(queue) == len(last)
@@ -56,11 +53,8 @@ def test_queue_keeps_the_last_values(size, pieces):
 
 def test_queue_takes_lists_tuples_arrays_and_scalars_of_any_kind():
     queue = SMAQueue(10)
-    queue += [1, 2.5]
-    queue += (3.0,)
-    queue += np.array([4.0, 5.0])
-    queue += np.float32(6.0)
-    queue += torch.tensor(7.0)
+    for values in ([1, 2.5], (3.0,), np.array([4.0, 5.0]), np.float32(6.0), torch.tensor(7.0)):
+        queue += values
     assert list(queue.queue) == [1.0, 2.5, 3.0, 4.0, 5.0, 6.0, 7.0]
     assert repr(queue) == "SMAQueue(size=10, len=7)"
 
@@ -82,12 +76,7 @@ def test_mean_of_every_batch_of_values_is_written():
 @pytest.mark.parametrize(
     "value",
     [
-        2,
-        2.0,
-        np.float32(2.0),
-        np.array([[1, 3], [0, 4]]),
-        [1.0, 3.0],
-        torch.tensor([1, 3]),
+        *(2, np.float32(2.0), np.array([[1, 3], [0, 4]]), [1.0, 3.0], torch.tensor([1, 3])),
         torch.tensor([1.0, 3.0], requires_grad=True) * 1.0,
         torch.tensor([1.0, 3.0], dtype=torch.bfloat16),
     ],

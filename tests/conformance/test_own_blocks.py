@@ -30,97 +30,57 @@ from ptan.experience import (
 from . import planted
 
 SYNC = ("next_step", "same_step", "disabled")
-ASYNC = tuple(f"async_{mode}" for mode in SYNC)
+ASYNC = {"forms": tuple(f"async_{mode}" for mode in SYNC), "steps_counts": (3,)}
+SINGLE, ALPHA = {"forms": ("single",)}, {"alpha": 1.0}
 
 
-@pytest.mark.parametrize("source", [ExperienceSource, ExperienceSourceFirstLast])
-def test_list_sources_give_no_findings(source):
-    assert check_source(source) == []
+def lists(env, agent, gamma, steps_count):
+    return VectorExperienceSourceFirstLast(env, agent, gamma, steps_count, unnest_data=False)
 
 
-@pytest.mark.parametrize("source", [ExperienceSource, ExperienceSourceFirstLast])
-def test_list_sources_give_no_findings_over_async_environments(source):
-    assert check_source(source, forms=ASYNC, steps_counts=(3,), steps_deltas=(1,)) == []
-
-
-def test_the_vector_source_gives_no_findings():
-    assert check_source(VectorExperienceSourceFirstLast, forms=SYNC) == []
-    assert (
-        check_source(VectorExperienceSourceFirstLast, forms=ASYNC, steps_counts=(3,), gamma=1.0)
-        == []
-    )
-
-
-def test_the_vector_source_gives_no_findings_when_it_yields_lists():
-    def make(env, agent, gamma, steps_count):
-        return VectorExperienceSourceFirstLast(env, agent, gamma, steps_count, unnest_data=False)
-
-    assert check_source(make, forms=SYNC, steps_counts=(3,)) == []
-
-
-@pytest.mark.parametrize("name", ["PlainSource", "BareRows", "StepTuples", "GameStatistics"])
-def test_right_sources_of_others_give_no_findings(name):
-    assert check_source(getattr(planted, name), forms=("single",)) == []
-
-
-def test_a_right_vector_source_of_others_gives_no_findings():
-    assert check_source(planted.SameStepVector, forms=("same_step",)) == []
-
-
-def test_the_uniform_buffer_gives_no_findings():
-    assert check_buffer(ExperienceReplayBuffer) == []
-
-
-@pytest.mark.parametrize("buffer", [PrioReplayBufferNaive, PrioritizedReplayBuffer])
-@pytest.mark.parametrize("alpha", [0.6, 1.0])
-def test_prioritized_buffers_give_no_findings(buffer, alpha):
-    assert check_prioritized(buffer, alpha=alpha) == []
-
-
-@pytest.mark.parametrize("make", [planted.ListBuffer, planted.BatchBuffer])
-def test_right_buffers_of_others_give_no_findings(make):
-    assert check_buffer(make) == []
-
-
-def test_a_right_prioritized_buffer_of_others_gives_no_findings():
-    assert check_prioritized(planted.PriorityList) == []
+def made(name):
+    return lambda: gymnasium.make(name)
 
 
 @pytest.mark.parametrize(
-    ("wrap", "settings"),
+    ("check", "thing", "settings"),
     [
-        (planted.Stack, {}),
-        (lambda env: FrameStackObservation(env, 4), {}),
-        (lambda env: FrameStackObservation(env, 4, padding_type="zero"), {}),
-        (lambda env: FrameStack1D(env, 3), {}),
-        (lambda env: BufferWrapper(env, 3), {"shape": (2, 5, 5), "dtype": np.uint8}),
+        (check_source, ExperienceSource, {}),
+        (check_source, ExperienceSource, {**ASYNC, "steps_deltas": (1,)}),
+        (check_source, ExperienceSourceFirstLast, {}),
+        (check_source, ExperienceSourceFirstLast, {**ASYNC, "steps_deltas": (1,)}),
+        (check_source, VectorExperienceSourceFirstLast, {"forms": SYNC}),
+        (check_source, VectorExperienceSourceFirstLast, {**ASYNC, "gamma": 1.0}),
+        (check_source, lists, {"forms": SYNC, "steps_counts": (3,)}),
+        (check_source, planted.PlainSource, SINGLE),
+        (check_source, planted.BareRows, SINGLE),
+        (check_source, planted.StepTuples, SINGLE),
+        (check_source, planted.GameStatistics, SINGLE),
+        (check_source, planted.SameStepVector, {"forms": ("same_step",)}),
+        (check_buffer, ExperienceReplayBuffer, {}),
+        (check_buffer, planted.ListBuffer, {}),
+        (check_buffer, planted.BatchBuffer, {}),
+        (check_prioritized, PrioReplayBufferNaive, {}),
+        (check_prioritized, PrioReplayBufferNaive, ALPHA),
+        (check_prioritized, PrioritizedReplayBuffer, {}),
+        (check_prioritized, PrioritizedReplayBuffer, ALPHA),
+        (check_prioritized, planted.PriorityList, {}),
+        (check_frame_stack, planted.Stack, {}),
+        (check_frame_stack, lambda env: FrameStackObservation(env, 4), {}),
+        (check_frame_stack, lambda env: FrameStackObservation(env, 4, padding_type="zero"), {}),
+        (check_frame_stack, lambda env: FrameStack1D(env, 3), {}),
+        (check_frame_stack, lambda e: BufferWrapper(e, 3), {"shape": (2, 5, 5), "dtype": np.uint8}),
+        (check_wrapper, ImageToPyTorch, {"shape": (5, 5, 3), "dtype": np.uint8}),
+        (check_wrapper, lambda env: TimeLimit(env, 6), {}),
+        (check_wrapper, lambda env: env, {}),
+        *((check_env, made(f"{n}-v1"), {}) for n in ("CartPole", "Pendulum", "Blackjack")),
+        (check_env, planted.Walk, {}),
+        (check_env, planted.LivesWalk, {}),
+        (check_env, planted.FixedWalk(), {}),
     ],
 )
-def test_frame_stacks_give_no_findings(wrap, settings):
-    assert check_frame_stack(wrap, **settings) == []
-
-
-@pytest.mark.parametrize(
-    ("wrap", "settings"),
-    [
-        (ImageToPyTorch, {"shape": (5, 5, 3), "dtype": np.uint8}),
-        (lambda env: TimeLimit(env, 6), {}),
-        (lambda env: env, {}),
-    ],
-)
-def test_wrappers_give_no_findings(wrap, settings):
-    assert check_wrapper(wrap, **settings) == []
-
-
-@pytest.mark.parametrize("name", ["CartPole-v1", "Pendulum-v1", "Blackjack-v1", "FrozenLake-v1"])
-def test_gymnasium_environments_give_no_findings(name):
-    assert check_env(lambda: gymnasium.make(name)) == []
-
-
-@pytest.mark.parametrize("make", [planted.Walk, planted.LivesWalk, planted.FixedWalk])
-def test_right_environments_give_no_findings(make):
-    assert check_env(make) == []
-    assert check_env(make()) == []
+def test_right_things_give_no_findings(check, thing, settings):
+    assert check(thing, **settings) == []
 
 
 @pytest.mark.parametrize("cls", [SyncVectorEnv, AsyncVectorEnv])
@@ -133,7 +93,6 @@ def test_vector_environments_give_no_findings(cls, mode):
 
 @pytest.mark.atari
 def test_wrapped_atari_gives_no_findings():
-    ale_py = pytest.importorskip("ale_py")
-    gymnasium.register_envs(ale_py)
+    gymnasium.register_envs(pytest.importorskip("ale_py"))
     env = ptan.common.wrappers.wrap_dqn(gymnasium.make("BreakoutNoFrameskip-v4"))
     assert check_env(env) == []

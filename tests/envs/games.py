@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
+from ptan.envs.atari_settings import AtariSettings
 from ptan.envs.make import make_env
 
 
@@ -23,25 +24,12 @@ def maker(name: str, **kwargs: Any) -> Any:
 
 def pong() -> gymnasium.Env:
     """Sticky actions, no-ops, FIRE, lives, points and clipped rewards."""
-    from ptan.envs.atari_settings import AtariSettings
-
     settings = AtariSettings(noop_max=30, point_ends=True)
     return make_env("ALE/Pong-v5", atari=settings, repeat_action_probability=0.25)
 
 
 def breakout() -> gymnasium.Env:
     return make_env("ALE/Breakout-v5")
-
-
-REPEATING = [
-    pytest.param(maker("CartPole-v1"), 200, id="CartPole"),
-    pytest.param(maker("Pendulum-v1"), 450, id="Pendulum"),
-    pytest.param(maker("FrozenLake-v1"), 40, id="FrozenLake"),
-    pytest.param(maker("LunarLander-v3"), 600, id="LunarLander", marks=needs("Box2D")),
-    pytest.param(maker("Hopper-v5"), 200, id="Hopper", marks=needs("mujoco")),
-    pytest.param(pong, 150, id="Pong", marks=needs("ale_py")),
-    pytest.param(breakout, 250, id="Breakout", marks=needs("ale_py")),
-]
 
 
 class Odd(gymnasium.Env):
@@ -54,7 +42,7 @@ class Odd(gymnasium.Env):
         self.action_space = action_space or spaces.Discrete(3)
         self.t = 0
         self.seen: list[Any] = []  # the actions of this episode
-        self.paused = False
+        self.paused = self.closed = False
 
     def reset(self, *, seed: Any = None, options: Any = None) -> Any:
         super().reset(seed=seed)
@@ -72,6 +60,9 @@ class Odd(gymnasium.Env):
         obs = self.observe(self.np_random, self.t)
         return obs, float(self.np_random.normal()), lost or over, False, info
 
+    def close(self) -> None:
+        self.closed = True
+
 
 class GlobalDraws(Odd):
     """Draws rewards that no seed reaches."""
@@ -79,6 +70,11 @@ class GlobalDraws(Odd):
     def step(self, action: Any) -> Any:
         obs, _, *ends = super().step(action)
         return obs, random.random(), *ends
+
+
+def noted(made: list[Any]) -> Any:
+    """Makes odd environments and notes them."""
+    return lambda: made.append(Odd()) or made[-1]
 
 
 def play(env: Any, steps: int, seed: int = 0, reset_lives: bool = True) -> list[Any]:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from gymnasium import spaces
-from tests.envs.games import REPEATING, GlobalDraws, Odd, breakout, maker, needs, play
+from tests.envs.games import GlobalDraws, Odd, breakout, maker, needs, noted, play, pong
 
 from ptan.envs.repeat import MadeAnew, NotRepeated, RepeatEpisodes, checksum
 from ptan.training.state_tree import encode
@@ -26,7 +26,18 @@ def resumed(make, state):
     return env
 
 
-@pytest.mark.parametrize(("make", "steps"), REPEATING)
+@pytest.mark.parametrize(
+    ("make", "steps"),
+    [
+        pytest.param(maker("CartPole-v1"), 200, id="CartPole"),
+        pytest.param(maker("Pendulum-v1"), 450, id="Pendulum"),
+        pytest.param(maker("FrozenLake-v1"), 40, id="FrozenLake"),
+        pytest.param(maker("LunarLander-v3"), 600, id="LunarLander", marks=needs("Box2D")),
+        pytest.param(maker("Hopper-v5"), 200, id="Hopper", marks=needs("mujoco")),
+        pytest.param(pong, 150, id="Pong", marks=needs("ale_py")),
+        pytest.param(breakout, 250, id="Breakout", marks=needs("ale_py")),
+    ],
+)
 def test_an_episode_goes_on_in_another_object_as_if_nothing_had_happened(make, steps):
     env = played(make, steps)
     for part in range(2):  # at the second time within a later episode
@@ -71,10 +82,9 @@ def test_a_game_goes_on_after_a_lost_life_with_a_reset_or_without():
 
 @pytest.mark.parametrize("resets", [0, 1, 4])
 def test_a_state_taken_right_after_a_reset_and_one_taken_before_the_first(resets):
-    env = RepeatEpisodes(Odd(), 3, 2)
+    env, other = RepeatEpisodes(Odd(), 3, 2), RepeatEpisodes(Odd(), 8)
     for _ in range(resets):
         env.reset()
-    other = RepeatEpisodes(Odd(), 8)
     other.reset()
     other.load_state_dict(env.state_dict())
     assert repr(other.state_dict()) == repr(env.state_dict())
@@ -89,30 +99,29 @@ def test_a_step_after_an_end_begins_the_next_episode():
     assert obs.tolist() == other.reset()[0].tolist()
 
 
-ACTION_SPACES = {
-    "discrete": spaces.Discrete(4, start=-2),
-    "box": spaces.Box(-1, 1, (2,), np.float32),
-    "bits": spaces.MultiBinary(3),
-    "nested": spaces.Dict(
-        {"move": spaces.Tuple((spaces.Discrete(2), spaces.Box(0, 1, (2,)))), "say": spaces.Text(4)}
-    ),
-}
+NESTED = spaces.Tuple((spaces.Discrete(2), spaces.Box(0, 1, (2,))))
 
 
-@pytest.mark.parametrize("space", ACTION_SPACES.values(), ids=ACTION_SPACES)
+@pytest.mark.parametrize(
+    "space",
+    [
+        spaces.Discrete(4, start=-2),
+        spaces.Box(-1, 1, (2,), np.float32),
+        spaces.MultiBinary(3),
+        spaces.Dict({"move": NESTED, "say": spaces.Text(4)}),
+    ],
+)
 def test_actions_of_any_space_are_given_again_in_their_types(space):
     def make():
         return Odd(action_space=space)
 
     env = played(make, 9, reset_lives=False)
-    state = env.state_dict()
-    encode(state)  # a checkpoint can hold it
-    other = resumed(make, state)
-    assert len(other.unwrapped.seen) == 9
-    assert repr(other.unwrapped.seen) == repr(env.unwrapped.seen)
-    for action in [0, np.int64(1), 2.5, True, np.ones(2, np.float32), np.ones((1, 2))]:
-        env.step(action)
-    assert repr(resumed(make, env.state_dict()).unwrapped.seen) == repr(env.unwrapped.seen)
+    encode(env.state_dict())  # a checkpoint can hold it
+    for action in [None, 0, np.int64(1), 2.5, True, np.ones(2, np.float32), np.ones((1, 2))]:
+        if action is not None:
+            env.step(action)
+        other = resumed(make, env.state_dict())
+        assert repr(other.unwrapped.seen) == repr(env.unwrapped.seen)
 
 
 def test_an_environment_may_write_into_its_action_and_an_agent_reuse_its_array():
@@ -183,13 +192,19 @@ class OneBitOff(Odd):
 
 class LosesNoLife(Odd):
     def step(self, action):
-        obs, reward, _, _, _ = super().step(action)
-        return obs, reward, False, False, {}
+        return *super().step(action)[:2], False, False, {}
 
 
 class Fails(Odd):
     def step(self, action):
-        raise RuntimeError("no power")
+        if action == 7:
+            raise RuntimeError("no power")
+        return super().step(action)
+
+
+class FailsAlways(Fails):
+    def step(self, action):
+        return super().step(7)
 
 
 @pytest.mark.parametrize(
@@ -198,7 +213,7 @@ class Fails(Odd):
         (GlobalDraws, GlobalDraws, "others"),
         (Odd, OneBitOff, "others"),
         (Odd, LosesNoLife, ""),
-        (Odd, Fails, "no power"),
+        (Odd, FailsAlways, "no power"),
     ],
 )
 def test_an_episode_that_goes_otherwise_is_refused_and_the_next_is_a_new_one(made, other, words):
@@ -217,16 +232,10 @@ def test_a_reset_with_a_seed_begins_a_new_episode_whatever_was_to_be_loaded():
 
 
 def test_a_failing_step_is_no_part_of_the_episode():
-    class Once(Odd):
-        def step(self, action):
-            if action == 7:
-                raise RuntimeError("once")
-            return super().step(action)
-
-    env = played(Once, 3)
+    env = played(Fails, 3)
     with pytest.raises(RuntimeError):
         env.step(7)
-    resumed(Once, env.state_dict())
+    resumed(Fails, env.state_dict())
 
 
 def test_an_episode_longer_than_its_budget_is_marked_and_not_kept():
@@ -245,12 +254,11 @@ def test_an_episode_longer_than_its_budget_is_marked_and_not_kept():
         resumed(Odd, {"steps": 3})
 
 
-def test_bad_seeds_are_refused():
-    for bad in (-1, True, 1.5, "0", None):
-        with pytest.raises((TypeError, ValueError), match="seed must be"):
-            RepeatEpisodes(Odd(), bad)
-        with pytest.raises((TypeError, ValueError), match="index must be"):
-            RepeatEpisodes(Odd(), 0, bad)
+@pytest.mark.parametrize("bad", [-1, True, 1.5, "0", None])
+def test_bad_seeds_are_refused(bad):
+    for name, seeds in (("seed", (bad,)), ("index", (0, bad))):
+        with pytest.raises((TypeError, ValueError), match=f"{name} must be"):
+            RepeatEpisodes(Odd(), *seeds)
 
 
 @needs("Box2D")
@@ -258,11 +266,7 @@ def test_an_environment_in_which_resets_leave_traces_is_made_anew():
     """BipedalWalker keeps its world: where a body lands there depends on those before it."""
 
     def episodes(env, seeds):
-        got = []
-        for seed in seeds:
-            env.reset(seed=seed)
-            got.append(play(env, 40, seed or 0))
-        return got
+        return [(env.reset(seed=seed), play(env, 40, seed or 0))[1] for seed in seeds]
 
     used = MadeAnew(maker("BipedalWalker-v3"))
     episodes(used, [1, None, None, None])
@@ -271,19 +275,7 @@ def test_an_environment_in_which_resets_leave_traces_is_made_anew():
 
 
 def test_what_is_made_anew_is_closed_first_and_only_at_a_seed():
-    made = []
-
-    class Closes(Odd):
-        closed = False
-
-        def __init__(self):
-            super().__init__()
-            made.append(self)
-
-        def close(self):
-            self.closed = True
-
-    env = MadeAnew(Closes)
+    env = MadeAnew(noted(made := []))
     env.reset(seed=1)
     env.reset()
     assert [one.closed for one in made] == [False]

@@ -8,7 +8,7 @@ import pytest
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv
 from gymnasium.wrappers import FrameStackObservation, NormalizeObservation
 from gymnasium.wrappers.vector import RecordEpisodeStatistics
-from tests.envs.games import GlobalDraws, Odd, breakout, maker, needs, play, pong
+from tests.envs.games import GlobalDraws, Odd, breakout, maker, needs, noted, play, pong
 
 from ptan.envs.atari_vector import make_atari_vec
 from ptan.envs.make import make_vector
@@ -236,18 +236,7 @@ def test_the_probe_finds_what_does_not_repeat(make, restart, words):
 
 
 def test_the_probe_closes_what_it_makes():
-    made = []
-
-    class Closes(Odd):
-        def __init__(self):
-            super().__init__()
-            made.append(self)
-            self.open = True
-
-        def close(self):
-            self.open = False
-
-    probe_repeats(Closes)
-    assert [env.open for env in made] == [False] * 4
+    probe_repeats(noted(made := []))
+    assert [env.closed for env in made] == [True] * 4
     with pytest.raises(ValueError, match="steps must be at least 8"):
-        probe_repeats(Closes, steps=7)
+        probe_repeats(Odd, steps=7)
