@@ -79,13 +79,3 @@ def test_gathered_references_lie_step_by_step() -> None:
     assert refs[:, 0, 1].tolist() == [3, 4, 5]
     assert refs[:, 1, 0].tolist() == [6, 7, 8]
     assert np.unique(refs).size == refs.size
-
-
-def test_terminated_and_truncated_are_columns_and_dones_is_the_first() -> None:
-    batch = Batch.from_rows(itertools.islice(source_of(False), 60))
-    ends = [(row.terminated, row.truncated) for row in batch]
-    assert batch.terminated.tolist() == [terminated for terminated, _ in ends]
-    assert batch.truncated.tolist() == [truncated for _, truncated in ends]
-    assert batch.dones.tolist() == batch.terminated.tolist()
-    assert {*ends} == {(False, False), (True, False), (False, True)}
-    assert batch.to("cpu").truncated.tolist() == batch.truncated.tolist()

@@ -135,7 +135,7 @@ def test_dicts_in_another_order_keep_their_parts(order: str) -> None:
 LIBRARY = str(Path(ptan.__file__).parent)
 
 # Rows are turned into arrays there, before anything is stored.
-BEFORE_STORAGE = ("layout.py", "rows.py")
+BEFORE_STORAGE = ("coding.py", "layout.py", "rows.py")
 
 
 class InterruptAt:
@@ -210,9 +210,10 @@ def test_an_interrupt_at_any_line_leaves_whole_rows(
         if line % 3 == 0:
             buffer = reloaded(buffer, make_buffer(buffer_kind, None, 5, gamma=GAMMA), rows)
         history = (history + rows)[: _assert_whole(buffer, history + rows, len(rows))]
-        for _ in range(6):
-            history.append(kitchen.recipe().make())
-            buffer.add(history[-1])
+        for n in (1, 1, 4):
+            rows = [kitchen.recipe().make() for _ in range(n)]
+            history += rows
+            buffer.extend(rows)
             held = list(buffer)
             assert_rows(held, history[len(history) - len(held) :], GAMMA)
             assert_no_row_lost_a_frame(buffer)
