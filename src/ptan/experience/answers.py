@@ -1,6 +1,7 @@
 """What environments answer and agents decide, taken apart and checked."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from operator import itemgetter
 from typing import Any, TypeAlias
 
@@ -8,12 +9,12 @@ import numpy as np
 from gymnasium import spaces
 from torch import Tensor
 
-from ptan.actions.policy import PolicyStep
+from ptan.actions.policy import Agent, PolicyStep
+from ptan.common.checks import checked_callable
 from ptan.common.types import Actions, AnyEnv, Array, Observation, Observations
 from ptan.experience.layout import leaf_of, mapped
 
 Info: TypeAlias = dict[str, Any]
-StepParts: TypeAlias = tuple[Observation, Any, Any, Any, Any]
 
 
 def wrong(what: str, right: str, got: object) -> TypeError:
@@ -42,7 +43,7 @@ def reset_parts(env: AnyEnv, number: int, result: object) -> tuple[Observation, 
     return observation, info or {}
 
 
-def step_parts(result: object, env: int, step: int) -> StepParts:
+def step_parts(result: object, env: int, step: int) -> tuple[Any, ...]:
     """The five parts of a step, also of an old-style one that gives four; else TypeError."""
     if isinstance(result, (tuple, list)) and len(result) == 5:
         return tuple(result)
@@ -64,7 +65,7 @@ def flag_of(value: Any, name: str, env: int, step: int) -> bool:
 
 
 def flags_of(values: Any, name: str, count: int, step: int) -> Array:
-    """The flags of all environments of a vector, also as a tensor; else TypeError."""
+    """The flags of all environments of a vector, arrays or tensors; else TypeError."""
     if values.__class__ is not np.ndarray and isinstance(values, Tensor):
         values = values.numpy(force=True)
     if getattr(values, "dtype", None) != np.bool_ or values.shape != (count,):
@@ -96,17 +97,24 @@ Decision: TypeAlias = tuple[Actions, Actions, list[Any], Mapping[str, Array]]
 NO_COLUMNS: Mapping[str, Array] = {}
 
 
-def own_step(agent: Any) -> Callable[[Observations, list[Any]], PolicyStep] | None:
-    """An agent's `step`, unless it has none, or a class further down acts otherwise."""
-    for cls in type(agent).__mro__:
-        for name in ("step", "__call__"):
-            if name in vars(cls):
-                return agent.step if name == "step" else None
-    return None
+def decider(agent: Agent) -> Callable[[Observations, list[Any], int], Decision]:
+    """What asks an agent for the decision of N environments, by its own `step` if it has one."""
+    checked_callable("agent", agent)
+    for cls in type(agent).__mro__:  # a class further down may say by `__call__` how it acts
+        if "step" in vars(cls):
+            return partial(_ask_step, agent)
+        if "__call__" in vars(cls):
+            break
+    return partial(_ask, agent)
 
 
-def policy_decision(step: object, count: int) -> Decision:
-    """The decision for `count` observations that an agent's own `step` returned."""
+def _ask(agent: Agent, observations: Observations, states: list[Any], count: int) -> Decision:
+    actions, states = checked_decision(agent(observations, states), count)
+    return actions, actions, states, NO_COLUMNS
+
+
+def _ask_step(agent: Any, observations: Observations, states: list[Any], count: int) -> Decision:
+    step = agent.step(observations, states)
     if not isinstance(step, PolicyStep):
         raise wrong("step of agent", "return a PolicyStep", step)
     actions, states = checked_decision((step.actions, step.states), count)

@@ -52,12 +52,7 @@ class Leaf:
         return self.dtype.itemsize * int(np.prod(self.shape))
 
     def convert(self, value: Any, name: str) -> Any:
-        """`value` as this leaf stores it.
-
-        Raises:
-            ValueError: the value has another shape or dtype than the first one had; `name` is in
-                the text.
-        """
+        """`value` as this leaf stores it; ValueError, with `name`, for another shape or dtype."""
         if type(value) is np.ndarray and not self.scalar and value.dtype == self.dtype:
             array = value
         elif (self.scalar and type(value) is _PYTHON_TYPES[self.dtype.kind]) or self.opaque:
@@ -121,11 +116,7 @@ def as_array(value: Any) -> Array:
 
 
 def reward_leaf(reward: Any, name: str = "reward") -> Leaf:
-    """The leaf of a reward: float64 for scalars, the array's own for vector rewards.
-
-    Raises:
-        TypeError: the reward is no number and no array of numbers.
-    """
+    """The leaf of a reward, float64 for scalars; TypeError for what is not of numbers."""
     leaf = leaf_of(reward)
     if leaf.opaque or leaf.dtype.kind not in "biuf":
         raise TypeError(f"{name} must be a number or an array of numbers, got {reward!r}")
@@ -133,13 +124,7 @@ def reward_leaf(reward: Any, name: str = "reward") -> Leaf:
 
 
 def layout_of(value: object, space: object = None) -> Layout:
-    """The layout of a value, nested dicts and tuples included; named tuples are objects.
-
-    Args:
-        value: of which columns are to be made.
-        space: the Gymnasium space that it is of, where there is one. In some, values have no fixed
-            shape: they are objects.
-    """
+    """The layout of a value; named tuples are objects, and so are values of spaces without shape."""
     if isinstance(space, _SHAPELESS):
         return OPAQUE
     if isinstance(value, dict):
@@ -188,11 +173,7 @@ def leaf_order(layout: Layout, other: Layout) -> list[int]:
 
 
 def flatten(layout: Layout, value: Any, name: str) -> list[Any]:
-    """The leaf values of `value`, each checked and converted by its leaf.
-
-    Raises:
-        ValueError: `value` differs from the layout; the text says where.
-    """
+    """The leaf values of `value`, as `convert` gives them; ValueError says where it differs."""
     if isinstance(layout, Leaf):
         return [layout.convert(value, name)]
     if isinstance(layout, dict):

@@ -1,6 +1,5 @@
 """Stepping separate environments, one after the other."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -19,16 +18,14 @@ class ListStepper(Stepper):
 
     envs: list[AnyEnv]
 
-    def __init__(
-        self, envs: Sequence[AnyEnv], agent: Agent, spec: WindowSpec, **options: Any
-    ) -> None:
+    def __init__(self, envs: list[AnyEnv], agent: Agent, spec: WindowSpec, **options: Any) -> None:
         super().__init__(agent, len(envs), spec, **options)
         self.kind = f"a list of {self.count}"
-        self.envs = list(envs)
+        self.envs = envs
         self.observation_space = getattr(envs[0], "observation_space", None)
         self.action_space = getattr(envs[0], "action_space", None)
         self._numbered = list(enumerate(self.envs))
-        self._distinct = len({id(env) for env in envs}) == len(envs)
+        self._distinct = len(set(map(id, envs))) == len(envs)
 
     def _reset_all(self, seed: int | None) -> list[Observation]:
         seeds = [{} if seed is None else {"seed": seed + e} for e in range(self.count)]
@@ -48,9 +45,6 @@ class ListStepper(Stepper):
             error.add_note(f"environment {env}, reset")
             raise
         return reset_parts(one, env, result)
-
-    def _begin_anew(self, envs: Array) -> None:
-        """Nothing to do: an environment is reset when its episode ends, and waits after that."""
 
     def one_observation(self, env: int) -> Observation:
         return self.observations[env]
@@ -95,12 +89,8 @@ class ListStepper(Stepper):
             else:
                 tape.flag_view[base + e] = tape.put_reward(base + e, reward, e)
                 scalar_rewards = not tape.reward_leaf.shape
-            if (
-                terminated is not False
-                or truncated is not False
-                or info
-                or info.__class__ is not dict
-            ):
+            usual = terminated is False and truncated is False
+            if not usual or info or info.__class__ is not dict:
                 observation = self._look(base, e, observation, terminated, truncated, info)
             observations[e] = observation
             if not at_once:
@@ -114,17 +104,9 @@ class ListStepper(Stepper):
             tape.put_listed(following, observations)
         return count - len(numbered)
 
-    def _look(
-        self,
-        base: int,
-        env: int,
-        observation: Observation,
-        terminated: object,
-        truncated: object,
-        info: Any,
-    ) -> Observation:
+    def _look(self, base: int, env: int, observation: Observation, *answer: Any) -> Observation:
         """What is unusual about a step: info, or an end; returns the observation to go on from."""
-        tape = self.tape
+        tape, (terminated, truncated, info) = self.tape, answer
         if terminated.__class__ is not bool:
             terminated = flag_of(terminated, "terminated", env, tape.t)
         if truncated.__class__ is not bool:

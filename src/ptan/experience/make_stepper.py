@@ -35,14 +35,8 @@ def make_stepper(
 ) -> Stepper:
     """The stepper that fits the environments.
 
-    Args:
-        env, agent, vectorized, env_seed, truncation, check_finite: see `ExperienceSource`; an agent
-            that has a `step` of its own is asked by it.
-        spec: how windows are cut.
-        max_steps: episodes are truncated after so many steps; None for no limit.
-
-    Raises:
-        ValueError, TypeError: an argument that makes no sense, named in the text.
+    Arguments are those of `ExperienceSource`; ValueError or TypeError names one that is wrong. An
+    agent with a `step` of its own is asked by it. Episodes are truncated after `max_steps`.
     """
     options: dict[str, Any] = {
         "seed": None if env_seed is None else whole_number("env_seed", env_seed, 0),
@@ -50,8 +44,6 @@ def make_stepper(
         "check_finite": check_finite,
         "max_steps": None if max_steps is None else whole_number("max_steps", max_steps),
     }
-    if isinstance(env, (list, tuple)) and len(env) == 1 and isinstance(env[0], VectorEnv):
-        env = env[0]
     if isinstance(env, VectorEnv):
         warn_if_clipped(env)
         return VectorStepper(env, agent, spec, **options)
@@ -79,7 +71,7 @@ def _listed(env: Envs) -> list[AnyEnv]:
             raise TypeError(
                 f"env must be one VectorEnv or a list of single environments, got {env!r}"
             )
-    if len({id(one) for one in envs}) < len(envs):
+    if len(set(map(id, envs))) < len(envs):
         warn_user(
             "env holds the same environment more than once: its steps are interleaved, so the rows "
             "mix parts of one episode"

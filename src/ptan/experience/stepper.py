@@ -6,27 +6,18 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ptan.actions.policy import Agent, PolicyStep
-from ptan.common.checks import checked_callable
 from ptan.common.types import (
     Actions,
-    AnyEnv,
     Array,
+    Envs,
     Observation,
     Observations,
     SavedState,
     Space,
     State,
-    VecEnv,
 )
 from ptan.envs.states import load_envs, save_envs
-from ptan.experience.answers import (
-    NO_COLUMNS,
-    Decision,
-    checked_decision,
-    own_step,
-    policy_decision,
-    spread,
-)
+from ptan.experience.answers import NO_COLUMNS, Decision, decider, spread
 from ptan.experience.flags import EPISODE_OVER, NO_TRANSITION, TERMINATED, TRUNCATED
 from ptan.experience.layout import Layout, layout_of
 from ptan.experience.state import plain, restored_tape, tape_state
@@ -52,12 +43,12 @@ class Stepper(ABC):
     """
 
     kind: str
-    envs: list[AnyEnv] | VecEnv
+    envs: Envs
     observation_space: Space | None
     action_space: Space | None
     tape: Tape
     windows: WindowCutter
-    # Part of the state, under these names.
+    # Part of the state.
     _values: ClassVar[tuple[str, ...]] = (
         *("observations", "agent_states", "seed", "waiting"),
         *("transitions", "needs_reset", "_lengths"),
@@ -74,13 +65,8 @@ class Stepper(ABC):
         check_finite: bool = True,
         max_steps: int | None = None,
     ) -> None:
-        self.agent = agent
-        self.count = count
-        self.spec = spec
-        self.seed = seed
-        self.terminal = terminal
-        self.check_finite = check_finite
-        self.max_steps = max_steps
+        self.agent, self.count, self.spec, self.seed = agent, count, spec, seed
+        self.terminal, self.check_finite, self.max_steps = terminal, check_finite, max_steps
         self.observations: Observations = None
         self.agent_states: list[Any] = []
         self.waiting = np.zeros(count, np.bool_)
@@ -98,8 +84,8 @@ class Stepper(ABC):
 
     @agent.setter
     def agent(self, agent: Agent) -> None:
-        self._agent = checked_callable("agent", agent)
-        self._own_step = own_step(agent)
+        self._decide = decider(agent)
+        self._agent = agent
 
     @property
     def last(self) -> PolicyStep:
@@ -111,8 +97,6 @@ class Stepper(ABC):
         """(N,) bool: environments whose episode ended with the last step."""
         ended: Array = self.tape.flags[self.tape.newest] & EPISODE_OVER != 0
         return ended
-
-    # Beginnings.
 
     def begin(self) -> None:
         """Begin new episodes everywhere: reset environments, agent states, tape and windows."""
@@ -149,8 +133,6 @@ class Stepper(ABC):
             self.agent_states = list(self.agent_states)  # the agent may keep its own
         self.agent_states[env] = self._initial_state()
 
-    # Fixed shares of episodes.
-
     def wait(self, env: int) -> None:
         """Let an environment wait whose episode ended, else ValueError: it steps no more."""
         tape = self.tape
@@ -168,8 +150,6 @@ class Stepper(ABC):
             for e in waited.tolist():
                 self._begin_state(e)
         self.waiting[:], self._players = False, None
-
-    # Steps.
 
     def advance(self, steps: int) -> None:
         """Take some steps in every environment that plays; RuntimeError where all wait."""
@@ -197,12 +177,6 @@ class Stepper(ABC):
         self.tape.put_actions(decision[0])
         return decision[1]
 
-    def _decide(self, observations: Observations, states: list[Any], count: int) -> Decision:
-        if self._own_step is not None:
-            return policy_decision(self._own_step(observations, states), count)
-        actions, states = checked_decision(self._agent(observations, states), count)
-        return actions, actions, states, NO_COLUMNS
-
     def _end_flags(self, terminated: bool, truncated: bool, over: bool) -> int:
         """The tape's flags for a step that ended an episode or a life."""
         if self.terminal and truncated:
@@ -225,15 +199,10 @@ class Stepper(ABC):
         return capped
 
     def cut(self) -> tuple[Transitions | None, Array, str | None]:
-        """What the new steps complete (see `WindowCutter.cut`), and what is not finite in them.
-
-        They are forgotten from the first value on that is not.
-        """
+        """What the new steps complete, see `WindowCutter.cut`, up to a value that is not finite."""
         flaw = self.windows.first_flaw() if self.check_finite else None
         self.needs_reset |= flaw is not None
         return *self.windows.cut(), flaw
-
-    # State.
 
     def state_dict(self) -> State:
         """Everything that the steps to come depend on, except the agent's weights and randomness.
@@ -252,28 +221,26 @@ class Stepper(ABC):
         """Go on where the stepper was whose state it is; the state is not changed.
 
         Raises:
-            ValueError: it is of another stepper: nothing is changed. Or it is of other
-                environments, or an episode cannot be repeated: the environments must be reset.
+            ValueError: it is of another stepper: nothing is changed. Or of other environments, or
+                an episode cannot be repeated: the environments must be reset.
         """
         try:
             for name, value in self._made().items():
-                if (saved := state["made"][name]) != value:
+                if (got := state["made"][name]) != value:
                     raise ValueError(
-                        f"state must be of a source with {name}={value!r}, got {saved!r}"
+                        f"state must be of a source with {name}={value!r}, got {got!r}"
                     )
             values = {name: plain(state["values"][name], name) for name in self._values}
-            restored = None
-            if state["tape"] is not None:
-                restored = restored_tape(state["tape"], self._new_tape, self.spec)
-            environments = state["environments"]
+            environments, tape = state["environments"], state["tape"]
+            restored = tape and restored_tape(tape, self._new_tape, self.spec)
         except (KeyError, IndexError, TypeError, AttributeError) as error:
             raise ValueError(f"state is no state of a source: {error!r}") from error
         self.needs_reset = True  # if that fails
         load_envs(self.envs, environments)
         for name, value in values.items():
             setattr(self, name, value)
-        self._begun = restored is not None
-        if restored is not None:
+        self._begun = bool(restored)
+        if restored:
             self.tape, self.windows = restored
         self._players = np.flatnonzero(~self.waiting) if self.waiting.any() else None
 
@@ -286,13 +253,12 @@ class Stepper(ABC):
 
     # What lists and vector environments do in ways of their own.
 
+    def _begin_anew(self, envs: Array) -> None:  # noqa: B027 - lists have nothing to do
+        """Begin new episodes in environments that waited, unless they did when they ended."""
+
     @abstractmethod
     def _reset_all(self, seed: int | None) -> Observations:
         """Reset all environments; their observations, as the agent gets them."""
-
-    @abstractmethod
-    def _begin_anew(self, envs: Array) -> None:
-        """Begin new episodes in environments that waited."""
 
     @abstractmethod
     def _step(self, tape: Tape, actions: Actions) -> int:

@@ -26,9 +26,7 @@ from ptan.experience.layout import (
 )
 from ptan.experience.transitions import Schema
 
-_CHUNK_BYTES = 2**20
-_MAX_ROOM = 2048
-_MIN_ROOM = 16
+_CHUNK_BYTES, _MIN_ROOM, _MAX_ROOM = 2**20, 16, 2048
 _SMALL_BYTES = 2**14
 _FEW = 4  # up to so many actions, one by one through a view beats a slice assignment
 _NO_BLOCK = np.empty(0)
@@ -39,14 +37,13 @@ class Tape:
 
     Step t of environment e lies at index (t mod ring)·N + e of every column. The observation there
     is the one the agent acted on; the one after an end lies ring·N further on, since the next index
-    already holds the first observation of the next episode.
+    already holds the first observation of the next episode. Errors name environment e and step t.
 
     Args:
-        layout: layout of an observation.
+        layout: of an observation.
         count: number of environments N.
         kept: how many steps stay readable after a cut, for windows that are still open.
-        space, action_space: of one environment, None where there is none. They settle dtypes on
-            which observations or actions disagree.
+        space, action_space: of one environment. They settle dtypes on which values disagree.
     """
 
     def __init__(
@@ -75,7 +72,6 @@ class Tape:
         self.flag_view: Any = memoryview(self.flags.data)
         self.raw_view: Any = memoryview(self.raw.data)
         self.action_leaf: Leaf | None = None
-        self.actions = np.empty(0)
         self.set_reward(SCALAR_REWARD)
         self.t = 0
 
@@ -90,21 +86,19 @@ class Tape:
         steps = np.arange(begin, end) % self.ring * self.count
         return (steps[:, None] + np.arange(self.count)).ravel()
 
-    # Observations. Errors name environment e and step t.
+    # Observations.
 
     def _set_layout(self, layout: Layout) -> None:
         """Fix what observations look like; those on the tape are converted."""
         size = 2 * self.ring * self.count
-        old, leaves = self.frames, leaves_of(layout)
-        self.layout = layout
-        self.leaves = leaves
-        if old:
-            self.frames = [_converted(f, leaf) for f, leaf in zip(old, leaves, strict=True)]
+        self.layout, self.leaves = layout, leaves_of(layout)
+        if self.frames:
+            self.frames = list(map(_converted, self.frames, self.leaves))
         else:
-            self.frames = [np.empty((size, *leaf.shape), leaf.dtype) for leaf in leaves]
+            self.frames = [np.empty((size, *leaf.shape), leaf.dtype) for leaf in self.leaves]
         self.float_frames = [f.reshape(size, -1) for f in self.frames if f.dtype.kind == "f"]
         # The usual observation, one array, is known at a glance.
-        first = leaves[0]
+        first = self.leaves[0]
         one_array = isinstance(layout, Leaf) and not (layout.scalar or layout.opaque)
         self._array_dtype = first.dtype if one_array else None
         self._array_shape = first.shape
@@ -136,8 +130,8 @@ class Tape:
             reconciled(leaf, part, space, first=self.t == 0)
             for leaf, part, space in zip(self.leaves, given, self._spaces, strict=True)
         ]
-        layout = unflatten(self.layout, (leaf for leaf, _ in pairs))
-        parts = flatten(layout, unflatten(layout, (part for _, part in pairs)), name)
+        layout = unflatten(self.layout, [leaf for leaf, _ in pairs])
+        parts = flatten(layout, unflatten(layout, [part for _, part in pairs]), name)
         if layout != self.layout:
             self._set_layout(layout)
             self.schema = None
@@ -171,12 +165,10 @@ class Tape:
         parts = parts_of(self.layout, batch)
         if any(len(part) != self.count for part in parts):
             raise IndexError(index)
-        pairs = list(zip(self.frames, parts, strict=True))
-        for frames, part in pairs:
+        for frames, part in zip(self.frames, parts, strict=True):
             known = part.__class__ is np.ndarray and not part.dtype.hasobject
             if not known or part.dtype != frames.dtype or part.shape[1:] != frames.shape[1:]:
                 return False
-        for frames, part in pairs:
             frames[index : index + self.count] = part
         return True
 
@@ -196,8 +188,8 @@ class Tape:
     def put_reward(self, index: int, reward: Any, env: int) -> int:
         """Write a reward that is no Python float, and return its flag.
 
-        An array of one number counts as that number. TypeError or ValueError for what is no number,
-        or of another shape than the first one.
+        An array of one number counts as that number. TypeError or ValueError for anything else that
+        is not like the first one.
         """
         name = f"reward of environment {env} at step {self.t}"
         leaf = reward_leaf(reward, name)
@@ -210,10 +202,8 @@ class Tape:
                 )
             self.set_reward(leaf)
         elif leaf.dtype != self.reward_leaf.dtype:
-            # A row that does not fit the first one's dtype widens all that come with and after it.
-            dtype = np.result_type(leaf.dtype, self.reward_leaf.dtype)
-            self.reward_leaf = replace(leaf, dtype=dtype)
-            self.schema = None
+            wider = np.result_type(leaf.dtype, self.reward_leaf.dtype)
+            self.reward_leaf, self.schema = replace(leaf, dtype=wider), None
         self.rewards[index] = np.ravel(reward)
         return INT_REWARD if isinstance(reward, (int, np.integer, np.bool_)) else 0
 
@@ -263,10 +253,8 @@ class Tape:
 
 def _converted(frames: Array, leaf: Leaf) -> Array:
     """Stored observations in the dtype of another leaf, as single objects where that is opaque."""
-    if leaf.opaque and frames.dtype != leaf.dtype:
-        out = np.empty(len(frames), leaf.dtype)
-        out[:] = list(frames.copy())
-        return out
+    if leaf.opaque:
+        return leaf.column(list(frames.copy()))
     with np.errstate(all="ignore"):  # places that were never written hold anything
         return frames.astype(leaf.dtype, copy=False)
 

@@ -44,12 +44,7 @@ class WindowSpec:
 
 
 class WindowCutter:
-    """Checks the new steps of a tape, and cuts the windows that they complete.
-
-    Args:
-        tape: the tape; it keeps the steps of open windows.
-        spec: how windows are cut.
-    """
+    """Checks the new steps of a tape, and cuts the windows that they complete."""
 
     def __init__(self, tape: Tape, spec: WindowSpec) -> None:
         self.tape = tape
@@ -67,7 +62,7 @@ class WindowCutter:
         self.cut_to = tape.t
         # Per environment: steps of open windows, steps since the last end, steps of the episode.
         self.progress = np.zeros((3, tape.count), np.int64)
-        self.returns = np.zeros(tape.count)
+        self.returns = np.zeros(tape.count)  # of the episode
 
     @property
     def open_steps(self) -> int:
@@ -91,9 +86,8 @@ class WindowCutter:
     def cut(self) -> tuple[Transitions | None, Array]:
         """The rows that the steps since the last cut complete, and the episodes they finish.
 
-        Returns:
-            The rows, whose arrays are valid until the next cut (None: not one), and an array
-            (episodes, 3): return, steps, and how many of the rows come before its end.
+        Rows are valid until the next cut (None: not one). The episodes are an array (E, 3): return,
+        steps, and how many of the rows come before the end.
         """
         tape, spec = self.tape, self.spec
         if self._rewards.shape[1] != tape.rewards.shape[1]:
@@ -142,10 +136,8 @@ class WindowCutter:
     def first_flaw(self, begin: int | None = None) -> str | None:
         """What is not finite in the steps since the last cut, or None.
 
-        Steps from the flawed one on are forgotten, so that no window holds it.
-
-        Args:
-            begin: -1 looks at the observations after a reset, too.
+        Steps from the flawed one on are forgotten, so that no window holds it. `begin=-1` looks at
+        the observations after a reset, too.
         """
         tape, begin = self.tape, self.cut_to if begin is None else begin
         end, ring, found = tape.t, tape.ring, []
@@ -176,23 +168,22 @@ class WindowCutter:
         return f"{what} of environment {env} {where} must be {right}, got {value}"
 
 
-# Compiled loops over the tape. Each is plain Python under its decorator (`py_func`), which the
-# tests run too. Compiled code is cached on disk: only the first use on a machine waits for it.
+# Loops over the tape, compiled. Tests run their plain Python, too: `py_func`.
 
 
 @njit(cache=True)
 def find_flaw(
     values: Array, flags: Array, begin: int, end: int, ring: int, after: int, limit: float
 ) -> int:
-    """The first row of some steps with a value outside [-limit, limit]; -1 if there is none.
+    """The first row of the steps [begin, end) with a value outside ±limit, or NaN; -1 for none.
 
     Args:
         values: (ring·N, K) rewards, or (2·ring·N, K) observations.
         flags: (ring·N,) uint8 per step and environment.
-        begin, end, ring: the steps [begin, end), and the length of the ring.
-        after: 0 for the values of the steps themselves; 1 for the observations that they led to:
-            those that follow, and those beyond the ring where an episode ended.
-        limit: finite; NaN lies outside of any limits.
+        begin, end, ring: the steps, and the length of the ring.
+        after: 0 for values of the steps themselves; 1 for the observations that they led to: those
+            that follow, and those beyond the ring where an episode ended.
+        limit: finite.
     """
     envs: int = flags.shape[0] // ring
     for t in range(begin, end):
@@ -234,11 +225,9 @@ def cut_windows(
         powers: (n + 1,) float64 gamma**k for k = 0 … n.
         flags: (ring·N,) uint8 per step and environment.
         rewards: (ring·N, K) float64; raw: (ring·N,) float64, the game's own where flagged.
-        progress: (3, N) int64 per environment: steps of windows still open, steps since its window
-            origin (the last end), steps of the episode under way.
-        returns: (N,) float64 reward of the episode under way.
+        progress, returns: of environments, see `WindowCutter`.
         out_…: columns of `Transitions`; rewards (rows, K) of joined windows only.
-        episodes: (episodes, 3) float64: return, steps, rows cut up to the episode's last one.
+        episodes: (E, 3) float64: return, steps, rows cut up to the episode's last one.
 
     Returns:
         How many rows and how many finished episodes were written.
