@@ -124,7 +124,7 @@ def reward_leaf(reward: Any, name: str = "reward") -> Leaf:
 
 
 def layout_of(value: object, space: object = None) -> Layout:
-    """The layout of a value; named tuples are objects, and so are values of spaces without shape."""
+    """The layout of a value; named tuples, and values of spaces without a shape, are objects."""
     if isinstance(space, _SHAPELESS):
         return OPAQUE
     if isinstance(value, dict):
