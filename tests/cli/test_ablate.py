@@ -20,7 +20,7 @@ def test_a_table_is_printed_and_written(ptan: Command, tmp_path: Path) -> None:
     found = json.loads((tmp_path / "a/results.json").read_text())
     assert list(found["variants"]) == ["base", "double", "n_steps", "all"]
     assert found["seeds"] == [3, 4]
-    config = RunFolder.open(tmp_path / "a/all/seed-4").read_config()
+    config = RunFolder(tmp_path / "a/all/seed-4").read_config()
     assert (config.config.n_steps, config.config.double, config.config.gamma) == (4, True, 0.8)
     assert config.settings.steps == 50
     # The same command again has nothing to do, and says so.

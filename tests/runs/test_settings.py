@@ -1,6 +1,7 @@
 """Settings of runs: ranges, JSON, names that are nearly right."""
 
 import json
+from dataclasses import asdict
 
 import pytest
 
@@ -16,7 +17,7 @@ def test_settings_survive_json() -> None:
         settings=RunSettings(env_id="CartPole-v1", stop_reward=3.5, vector="sync"),
         config=DQNConfig(hidden=(8, 4), eps_decay=0.5),
     )
-    assert RunConfig.from_json(json.loads(json.dumps(config.to_json()))) == config
+    assert RunConfig.from_json(json.loads(json.dumps(asdict(config)))) == config
 
 
 def test_an_unknown_algorithm_or_foreign_settings_are_refused() -> None:

@@ -63,7 +63,7 @@ def test_leave_one_out_and_switches_of_ones_own() -> None:
     ("switches", "message"),
     [
         (["duble"], "did you mean 'double'"),
-        (["gamma"], "switches must be among"),
+        (["gamma"], "a switch must be one of"),
         ([], "at least one"),
         (["double", "double"], "each once"),
     ],
@@ -101,7 +101,7 @@ def test_an_ablation_makes_its_runs_and_writes_what_they_say(tmp_path: Path) -> 
     for label, variant in found["variants"].items():
         for run, seed in zip(variant["runs"], (3, 4), strict=True):
             folder = tmp_path / run["folder"]
-            assert RunFolder.open(folder).read_config().config.double is (label == "double")
+            assert RunFolder(folder).read_config().config.double is (label == "double")
             result = json.loads((folder / "result.json").read_text())
             assert (result["env_steps"], run["seed"]) == (60, seed)
             assert run["final"] == result["evaluation"]["mean"]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from ptan.cli.output import complain, tell, tolerate_encodings
-from ptan.runs.errors import RunError, nearest
+from ptan.runs.errors import RunError, check_name, one_line
 
 __all__ = ["main"]
 
@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as leaving:  # after --help
         return int(leaving.code or 0)
     except (RunError, ImportError, OSError) as error:
-        complain(f"ptan: {' '.join(str(error).split()) or type(error).__name__}")
+        complain(f"ptan: {one_line(error)}")
         return getattr(error, "status", 2)
     except MemoryError as error:
         complain(f"ptan: not enough memory: {error or 'nothing is said about for what'}")
@@ -55,8 +55,6 @@ def _run(words: list[str]) -> int:
 
         tell(f"ptan {ptan.__version__}")
         return 0
-    if command not in COMMANDS:
-        got = f", got {command!r}{nearest(command, COMMANDS)}" if command else ""
-        raise RunError(f"COMMAND must be one of {', '.join(COMMANDS)}{got} (see ptan --help)")
+    check_name("COMMAND", command, COMMANDS)
     module, _, function = COMMANDS[command][0].partition(":")
     return int(getattr(import_module(f"ptan.cli.{module}"), function)(words[1:]))

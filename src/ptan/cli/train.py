@@ -12,7 +12,7 @@ from tyro.conf import arg
 from ptan.cli.options import flags, given, parse
 from ptan.cli.output import complain, tell
 from ptan.runs import CATALOGUE, RunConfig, RunError, RunSettings
-from ptan.runs.errors import nearest
+from ptan.runs.errors import check_name
 from ptan.runs.settings import settings_of_preset
 
 __all__ = ["INTERRUPTED", "chosen", "read_config", "run"]
@@ -37,7 +37,7 @@ def run(words: Sequence[str]) -> int:
     if resume is not None:
         from ptan.runs import RunFolder
 
-        before = RunFolder.open(resume).read_config()
+        before = RunFolder(resume).read_config()
         if name not in (None, before.algorithm):
             raise RunError(f"{resume} is a run of {before.algorithm}, not of {name}")
         name = before.algorithm
@@ -77,9 +77,7 @@ def chosen(words: Sequence[str]) -> tuple[str | None, list[str]]:
     """The algorithm that a command line begins with, None without, and the other words."""
     if not words or words[0].startswith("-"):
         return None, list(words)
-    if words[0] not in CATALOGUE:
-        hint = nearest(words[0], CATALOGUE)
-        raise RunError(f"ALGO must be one of {', '.join(CATALOGUE)}, got {words[0]!r}{hint}")
+    check_name("ALGO", words[0], CATALOGUE)
     return words[0], list(words[1:])
 
 
@@ -101,9 +99,8 @@ def read_config(
     """
     entry = CATALOGUE[name or next(iter(CATALOGUE))]
     preset = None if before else given(words, "--preset")
-    if preset is not None and preset not in entry.presets:
-        hint = nearest(preset, entry.presets)
-        raise RunError(f"preset must be one of {', '.join(entry.presets)}, got {preset!r}{hint}")
+    if preset is not None:
+        check_name("preset", preset, entry.presets)
     settings, config = vars(before.settings if before else RunSettings()), vars(entry.config())
     if before is not None:
         config = vars(before.config)
@@ -142,11 +139,10 @@ def read_config(
 
 def _changes(before: RunConfig, after: RunConfig, found: Any) -> dict[str, object]:
     """What is asked of a run that goes on, and differs from its settings."""
-    there = {**vars(before.config), **vars(before.settings)}
-    wanted = {**vars(after.config), **vars(after.settings)}
+    there, wanted = before.flat, after.flat
+    changed = {name: value for name, value in wanted.items() if value != there[name]}
     new_only = {name: getattr(found, name) for name in ("preset", *before.entry.bundles)}
     new_only["name"] = found.own.name
-    changed = {name: value for name, value in wanted.items() if value != there[name]}
     return changed | {name: value for name, value in new_only.items() if value}
 
 

@@ -15,7 +15,7 @@ from ptan.envs.atari_vector import make_atari_vec
 from ptan.envs.make import find_spec, is_atari, make_env, make_vector
 from ptan.envs.repeat import MadeAnew, RepeatEpisodes
 from ptan.envs.states import Probe, probe_repeats, saves
-from ptan.runs.errors import EnvironmentFailure, RunError
+from ptan.runs.errors import EnvironmentFailure, RunError, one_line
 from ptan.runs.settings import RunSettings
 
 __all__ = [
@@ -156,6 +156,6 @@ def _one_line(env_id: str) -> Iterator[None]:
     except RunError:
         raise
     except Exception as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = one_line(error)
         named = reason if env_id in reason or "pip install" in reason else ""
         raise RunError(named or f"{env_id} cannot be made: {reason}") from error

@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Iterable
 from typing import Self
 
-__all__ = ["EnvironmentFailure", "RunError", "TrainingFailure", "nearest"]
+__all__ = ["EnvironmentFailure", "RunError", "TrainingFailure", "check_name", "nearest", "one_line"]
 
 
 class RunError(Exception):
@@ -33,10 +33,22 @@ class EnvironmentFailure(TrainingFailure):
     """An environment raised, or answered with what nothing can be learned from."""
 
 
-def nearest(name: str, names: Iterable[str], count: int = 3) -> str:
+def one_line(error: BaseException) -> str:
+    """The text of an exception in one line, or else its name."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
     """The end of an error message, `"; did you mean 'a' or 'b'?"`, if there are names like it."""
     by_lower_case = {known.lower(): known for known in names}
-    close = difflib.get_close_matches(name.lower(), by_lower_case, count, 0.6)
-    if not close:
-        return ""
-    return f"; did you mean {' or '.join(repr(by_lower_case[known]) for known in close)}?"
+    close = difflib.get_close_matches(name.lower(), by_lower_case)
+    likely = " or ".join(repr(by_lower_case[known]) for known in close)
+    return f"; did you mean {likely}?" if close else ""
+
+
+def check_name(what: str, name: str, names: Iterable[str]) -> None:
+    """Raise RunError, with what may be meant, unless a name is one of those that are known."""
+    known = list(names)
+    if name not in known:
+        got = f", got {name!r}{nearest(name, known)}" if name else ""
+        raise RunError(f"{what} must be one of {', '.join(known)}{got}")

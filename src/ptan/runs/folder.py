@@ -6,7 +6,8 @@ import platform
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Self
@@ -52,7 +53,7 @@ class RunFolder:
         content = {
             "format": FORMAT,
             "env_id": config.settings.env_id,
-            **config.to_json(),
+            **asdict(config),
             "seed": config.seed,
             "command": list(command),
             "resumed": [],
@@ -68,17 +69,6 @@ class RunFolder:
         except OSError as error:
             shutil.rmtree(partial, ignore_errors=True)
             raise RunError(f"{path} cannot be made: {error.strerror or error}") from None
-        return folder
-
-    @classmethod
-    def open(cls, path: Path | str) -> Self:
-        """The folder of a run that is there; RunError if it is none."""
-        folder = cls(path)
-        if not folder.path.is_dir():
-            raise RunError(f"{path} is no run folder: there is no such folder")
-        if not folder.config.is_file():
-            raise RunError(f"{path} is no run folder: it has no config.json")
-        folder.read_config()
         return folder
 
     @property
@@ -104,14 +94,17 @@ class RunFolder:
 
     def note_resumed(self, config: RunConfig, command: Sequence[str]) -> None:
         """Note in `config.json` that the run goes on, with settings that have changed."""
-        content = self._read()
+        content = _read(self.config)
         note = {"at": _now(), "command": list(command), "versions": _versions()}
         resumed = [*content.get("resumed", []), note]
-        write_json(self.config, {**content, "resumed": resumed, **config.to_json()})
+        write_json(self.config, {**content, "resumed": resumed, **asdict(config)})
 
     def read_config(self) -> RunConfig:
-        """The settings of the run; RunError if the file is damaged or of another format."""
-        content = self._read()
+        """The settings of the run; RunError if there is none, or it is of another format."""
+        if not self.config.is_file():
+            what = "it has no config.json" if self.path.is_dir() else "there is no such folder"
+            raise RunError(f"{self.path} is no run folder: {what}")
+        content = _read(self.config)
         if content.get("format") != FORMAT:
             raise RunError(
                 f"{self.config} must have format {FORMAT}, got {content.get('format')!r}: it is no "
@@ -125,21 +118,21 @@ class RunFolder:
     def read_result(self) -> dict[str, Any] | None:
         """The content of `result.json`; None if there is none, or none that can be read."""
         try:
-            result = json.loads(self.result.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            return _read(self.result)
+        except RunError:
             return None
-        return result if isinstance(result, dict) else None
 
-    def _read(self) -> dict[str, Any]:
-        try:
-            content = json.loads(self.config.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise RunError(f"{self.config} cannot be read: {error.strerror or error}") from None
-        except ValueError as error:
-            raise RunError(f"{self.config} is damaged: {error}") from None
-        if not isinstance(content, dict):
-            raise RunError(f"{self.config} is no run's: it holds no JSON object")
-        return content
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RunError(f"{path} cannot be read: {error.strerror or error}") from None
+    except ValueError as error:
+        raise RunError(f"{path} is damaged: {error}") from None
+    if not isinstance(content, dict):
+        raise RunError(f"{path} is no run's: it holds no JSON object")
+    return content
 
 
 def damaged(path: Path, error: Exception) -> str:
@@ -163,8 +156,6 @@ def _versions() -> dict[str, str]:
     """Versions of ptan, of Python and of the packages that results depend on."""
     found = {"python": platform.python_version()}
     for package in ("ptan", "torch", "numpy", "gymnasium", "ale-py"):
-        try:
+        with suppress(PackageNotFoundError):
             found[package] = version(package)
-        except PackageNotFoundError:
-            continue
     return found

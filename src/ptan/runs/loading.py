@@ -29,7 +29,7 @@ def load_agent(path: Path | str, device: str | None = None) -> LoadedAgent:
     Raises:
         RunError: no run folder, no intact checkpoint, or no such device or environment here.
     """
-    folder = RunFolder.open(path)
+    folder = RunFolder(path)
     config = folder.read_config().changed({} if device is None else {"device": device})
     saved, _ = load_checkpoint(folder)
     envs = evaluation_environments(config.settings)

@@ -21,7 +21,7 @@ from ptan.runs.environments import (
     training_environments,
     warnings_said,
 )
-from ptan.runs.errors import RunError
+from ptan.runs.errors import RunError, one_line
 from ptan.runs.folder import RunFolder
 from ptan.runs.seeds import NEW_EPISODES, TRACKING, derived_seed
 from ptan.runs.settings import RunConfig
@@ -45,7 +45,7 @@ def make_algorithm(config: RunConfig, observations: Space, actions: Space) -> Al
     try:
         return entry.algorithm(observations, actions, config.config, device=device)
     except (ValueError, TypeError, RuntimeError) as error:
-        raise RunError(f"{name} does not fit {env_id}: {' '.join(str(error).split())}") from error
+        raise RunError(f"{name} does not fit {env_id}: {one_line(error)}") from error
 
 
 def _device(name: str) -> torch.device:
@@ -56,8 +56,8 @@ def _device(name: str) -> torch.device:
         device = torch.device(name)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0]
-        raise RunError(f"device must be one that is there, got {name!r}: {reason}") from None
+        why = str(error).partition("\n")[0]
+        raise RunError(f"device must be one that is there, got {name!r}: {why}") from None
     return device
 
 

@@ -57,7 +57,8 @@ def read_curve(path: Path | str) -> LearningCurve:
     Raises:
         RunError: it is no run folder, or what it holds is damaged.
     """
-    folder = RunFolder.open(path)
+    folder = RunFolder(path)
+    config = folder.read_config()
     tags = ("episodes/reward", "episodes/mean_reward", "evaluation/reward")
     try:
         lines = read_json_lines(folder.metrics) if folder.metrics.exists() else []
@@ -75,7 +76,7 @@ def read_curve(path: Path | str) -> LearningCurve:
         raise RunError(f"{folder.metrics} is damaged: env_steps must not fall")
     ended = (folder.read_result() or {}).get("env_steps", 0)
     end = max([ended, *steps[-1:]])
-    return LearningCurve(folder.path, folder.read_config(), end, episodes, means, evaluations)
+    return LearningCurve(folder.path, config, end, episodes, means, evaluations)
 
 
 # Averages.
@@ -129,10 +130,7 @@ def group_labels(curves: Sequence[LearningCurve]) -> list[str]:
     "base" are switches that are all off, and the algorithm's name stands where all agree. What does
     not change learning, such as the device or the seed, is not looked at.
     """
-    every = [
-        {"algorithm": c.config.algorithm, **vars(c.config.settings), **vars(c.config.config)}
-        for c in curves
-    ]
+    every = [curve.config.flat for curve in curves]
     names = dict.fromkeys(name for one in every for name in one if name not in _NO_GROUP)
     differing = [k for k in names if any(one.get(k) != every[0].get(k) for one in every)]
     if not differing:

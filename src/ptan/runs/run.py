@@ -9,7 +9,7 @@ import torch
 
 from ptan.envs.make import is_atari
 from ptan.runs.environments import close
-from ptan.runs.errors import EnvironmentFailure, RunError, TrainingFailure
+from ptan.runs.errors import EnvironmentFailure, RunError, TrainingFailure, one_line
 from ptan.runs.evaluation import Evaluation, Interrupted, evaluate_greedily
 from ptan.runs.folder import RunFolder, write_json
 from ptan.runs.means import chosen_threads, opened_logs
@@ -64,7 +64,7 @@ class Run(RunParts):
         They are written down once training begins. Raises RunError if there is no checkpoint, or a
         setting may not change.
         """
-        folder = RunFolder.open(path)
+        folder = RunFolder(path)
         config = folder.read_config().changed(changes or {})
         more = bool(changes and changes.keys() & {"steps", "stop_reward"})
         with ExitStack() as held:
@@ -195,7 +195,7 @@ class Run(RunParts):
         try:
             self._write(episodes=False)
         except Exception as error:
-            return f"it could not be saved: {' '.join(str(error).split()) or type(error).__name__}"
+            return f"it could not be saved: {one_line(error)}"
         return "what was learned so far is saved"
 
     # Evaluating.

@@ -10,7 +10,7 @@ from typing import Any, Literal, Self
 from ptan.algorithms.presets import Preset
 from ptan.algorithms.settings import check_settings, list_settings, setting
 from ptan.runs.catalogue import CATALOGUE, Entry
-from ptan.runs.errors import RunError, nearest
+from ptan.runs.errors import RunError, check_name
 
 __all__ = ["CHANGEABLE", "RunConfig", "RunSettings", "settings_of_preset"]
 
@@ -104,11 +104,7 @@ class RunConfig:
     preset: str | None = None
 
     def __post_init__(self) -> None:
-        if self.algorithm not in CATALOGUE:
-            hint = nearest(self.algorithm, CATALOGUE)
-            raise RunError(
-                f"algorithm must be one of {list(CATALOGUE)}, got {self.algorithm!r}{hint}"
-            )
+        check_name("algorithm", self.algorithm, CATALOGUE)
         if not isinstance(self.config, self.entry.config):
             raise RunError(f"config must be a {self.entry.config.__name__}, got {self.config!r}")
 
@@ -123,6 +119,11 @@ class RunConfig:
         return int(self.config.seed)
 
     @property
+    def flat(self) -> dict[str, Any]:
+        """The algorithm and all settings, of the run and of the algorithm, by name."""
+        return {"algorithm": self.algorithm, **vars(self.settings), **vars(self.config)}
+
+    @property
     def default_name(self) -> str:
         """Of its folder: `<env>-<preset or algorithm>-seed<S>-<time>`."""
         env = re.sub(r"[^A-Za-z0-9]+", "-", self.settings.env_id).strip("-")
@@ -131,53 +132,37 @@ class RunConfig:
 
     def changed(self, changes: Mapping[str, Any]) -> Self:
         """The same with new values of settings in `CHANGEABLE`; RunError for others."""
-        kept = {"checkpoint_every", "threads"} if self.settings.exact else set()
+        exact, able = self.settings.exact, CHANGEABLE
+        if exact:
+            able = able - {"checkpoint_every", "threads"}
         for name, value in changes.items():
-            if name not in CHANGEABLE - kept and value != getattr(self.settings, name, None):
-                run, able = (
-                    "an exact run" if kept else "a run",
-                    ", ".join(sorted(CHANGEABLE - kept)),
+            if name not in able and value != getattr(self.settings, name, None):
+                raise RunError(
+                    f"{name} cannot change when {'an exact' if exact else 'a'} run is resumed; "
+                    f"only {', '.join(sorted(able))} can"
                 )
-                raise RunError(f"{name} cannot change when {run} is resumed; only {able} can")
         try:
             settings = dataclasses.replace(self.settings, **changes)
         except (TypeError, ValueError) as error:
             raise RunError(str(error)) from None
         return dataclasses.replace(self, settings=settings)
 
-    def to_json(self) -> dict[str, Any]:
-        """As JSON stores it."""
-        return {
-            "algorithm": self.algorithm,
-            "preset": self.preset,
-            "settings": dataclasses.asdict(self.settings),
-            "config": dataclasses.asdict(self.config),
-        }
-
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:
-        """What `to_json` wrote, among other entries; RunError names what is wrong with it."""
+        """What `asdict` made, among other entries; RunError names what is wrong with it."""
         try:
-            algorithm, preset = content["algorithm"], content.get("preset")
-            settings = _read(RunSettings, content["settings"])
-            config = _read(CATALOGUE[algorithm].config, content["config"])
+            name = content["algorithm"]
+            check_name("algorithm", name, CATALOGUE)
+            settings = RunSettings(**content["settings"])
+            config = CATALOGUE[name].config(**content["config"])
         except KeyError as missing:
             raise RunError(f"there is no {missing}") from None
-        except (TypeError, ValueError, AttributeError) as error:
+        except (TypeError, ValueError) as error:
             raise RunError(str(error)) from None
-        return cls(algorithm=algorithm, settings=settings, config=config, preset=preset)
+        return cls(algorithm=name, settings=settings, config=config, preset=content.get("preset"))
 
 
 def settings_of_preset(preset: Preset) -> dict[str, Any]:
     """What a preset says about settings of the run, those of Atari games among them."""
     said = {**vars(preset), **dataclasses.asdict(preset.atari)}
     return {one.name: said[one.name] for one in list_settings(RunSettings) if one.name in said}
-
-
-def _read(kind: type[Any], content: Mapping[str, Any]) -> Any:
-    """Settings from their JSON form: lists become tuples again."""
-    known = {known.name for known in list_settings(kind)}
-    for name in content:
-        if name not in known:
-            raise RunError(f"unknown setting {name!r}{nearest(name, known)}")
-    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in content.items()})

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from ptan.common.checks import whole_number
 from ptan.common.memory import keep_freed_memory
-from ptan.runs.errors import RunError, nearest
+from ptan.runs.errors import RunError, check_name
 from ptan.runs.folder import RunFolder, write_json
 from ptan.runs.parts import Watcher
 from ptan.runs.plots import (
@@ -74,9 +74,7 @@ def variants(
     usual = vars(base.entry.config())
     known = [k for k, v in usual.items() if isinstance(v, bool) or k in bundled]
     for name in names:
-        if name not in known:
-            hint = nearest(name, known)
-            raise RunError(f"switches must be among {', '.join(known)}, got {name!r}{hint}")
+        check_name("a switch", name, known)
     if not names or len(set(names)) < len(names):
         raise RunError(f"switches must name at least one, and each once, got {names}")
     off = {name: False if isinstance(usual[name], bool) else usual[name] for name in names}
@@ -128,18 +126,14 @@ class Ablation:
             config = replace(self.base.config, **self.variants[label], seed=seed)
         except (TypeError, ValueError) as error:
             raise RunError(f"{label}: {error}") from None
-        name = re.sub(r"[^A-Za-z0-9_]+", "-", label)
         run = replace(self.base, config=config)
-        folder = RunFolder(self.folder / name / f"seed-{seed}")
+        folder = RunFolder(self.folder / re.sub(r"[^A-Za-z0-9_]+", "-", label) / f"seed-{seed}")
         if folder.config.exists():
-            there, wanted = (
-                {"algorithm": one.algorithm, **vars(one.settings), **vars(one.config)}
-                for one in (folder.read_config(), run)
-            )
-            for key in wanted.keys() - _MEANS:
-                if there[key] != wanted[key]:
+            there = folder.read_config().flat
+            for key, value in run.flat.items():
+                if key not in _MEANS and there[key] != value:
                     raise RunError(
-                        f"{folder.path} was made with {key} {there[key]}, not {wanted[key]}: "
+                        f"{folder.path} was made with {key} {there[key]}, not {value}: "
                         "choose another folder, or the same settings to go on"
                     )
         return Job(label, run, folder.path)
@@ -258,12 +252,11 @@ class Ablation:
         for job in self.jobs:
             if job.over:
                 groups.setdefault(job.label, []).append(read_curve(job.path))
-        if not groups:
-            return
         what = self.base.preset or self.base.algorithm
         title = f"{self.base.settings.env_id}: ablation of {what}"
         try:
-            save_figure(compare_figure(groups, title=title), self.folder / "curves.png")
+            if groups:
+                save_figure(compare_figure(groups, title=title), self.folder / "curves.png")
         except ImportError as missing:
             watch.say(f"no picture: {missing}")
 
@@ -282,16 +275,20 @@ def table(found: dict[str, Any]) -> str:
         lines.append(f"| {label:{width}} | {len(variant['runs']):4} | {scores} |")
     unfinished = f" {missing} of {found['runs']} runs are not over yet." if missing else ""
     numbers = f"seeds {seeds[0]} to {seeds[-1]}" if len(seeds) > 1 else f"seed {seeds[0]}"
-    return (
-        f"# {found['env_id']}: ablation of {found['preset'] or found['algorithm']}\n\n"
-        f"{found['steps']:,} environment steps per run, {numbers}.{unfinished}\n\n"
-        + "\n".join(lines)
-        + "\n\nInterquartile mean over runs [95 % bootstrap interval; below 10 runs too narrow "
-        "rather than too wide]. *Final network*: mean return of an evaluation "
-        f"({found['evaluation']}). "
-        "*On the way*: mean of the learning curve, in units of return, exploration included; each "
-        f"point averages the last {found['window']:,} steps.\n\n![Learning curves](curves.png)\n"
-    )
+    rows = "\n".join(lines)
+    return f"""# {found["env_id"]}: ablation of {found["preset"] or found["algorithm"]}
+
+{found["steps"]:,} environment steps per run, {numbers}.{unfinished}
+
+{rows}
+
+Interquartile mean over runs [95 % bootstrap interval; below 10 runs too narrow rather than too
+wide]. *Final network*: mean return of an evaluation ({found["evaluation"]}). *On the way*: mean of
+the learning curve, in units of return, exploration included; each point averages the last
+{found["window"]:,} steps.
+
+![Learning curves](curves.png)
+"""
 
 
 def _written(iqm: float | None, low: float | None, high: float | None) -> str:
