@@ -70,6 +70,24 @@ def test_an_existing_folder_is_never_touched(tmp_path) -> None:
     assert load_tree(tmp_path / "tree") == 1
 
 
+def in_a_child(action) -> str:
+    """What an action returns, or an OSError that it raises, in a process of its own."""
+    reader, writer = os.pipe()
+    if os.fork() == 0:
+        text = "another error"
+        try:
+            text = str(action())
+        except OSError as error:
+            text = f"OSError: {error}"
+        finally:
+            os.write(writer, text.encode())
+            os._exit(0)
+    os.wait()
+    os.close(writer)
+    with os.fdopen(reader, "rb") as pipe:
+        return pipe.read().decode()
+
+
 def memory(kind: str) -> int:
     """Bytes of this process, as `/proc/self/status` has them."""
     (line,) = re.findall(rf"{kind}:\s+(\d+) kB", Path("/proc/self/status").read_text())
@@ -77,20 +95,16 @@ def memory(kind: str) -> int:
 
 
 def test_saving_large_arrays_takes_no_memory(tmp_path) -> None:
-    """Measured in a process of its own, in which nothing else moves the peak."""
-    size, (reader, writer) = 1 << 26, os.pipe()
-    if os.fork() == 0:
-        try:
-            tree = {"a": np.ones(size, np.uint8), "b": torch.ones(size // 4)}
-            before = memory("RssAnon")
-            Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
-            save_tree(tmp_path / "tree", tree)
-            peak = memory("VmHWM") - memory("RssFile") - before
-            os.write(writer, str(peak).encode())
-        finally:
-            os._exit(0)
-    os.wait()
-    assert int(os.read(reader, 100)) < size // 8
+    size = 1 << 26
+
+    def save() -> int:
+        tree = {"a": np.ones(size, np.uint8), "b": torch.ones(size // 4)}
+        before = memory("RssAnon")
+        Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+        save_tree(tmp_path / "tree", tree)
+        return memory("VmHWM") - memory("RssFile") - before
+
+    assert int(in_a_child(save)) < size // 8
     tracemalloc.start()
     load_tree(tmp_path / "tree")
     assert tracemalloc.get_traced_memory()[1] < 2 * size + (1 << 20)
@@ -265,42 +279,26 @@ def test_damaged_ones_do_not_drive_out_intact_ones(tmp_path) -> None:
 # Other writers, and disks that do not take more.
 
 
-def message_on_a_small_disk(action) -> str:
-    """What an action complains of in a child process whose files may not exceed 2000 bytes.
+def on_a_small_disk(action) -> str:
+    """In a process whose files may not exceed 2000 bytes; the tests' own may be larger."""
 
-    Not in this process: the tests themselves may be writing to a larger file.
-    """
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        text = "nothing"
-        try:
-            limit = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
-            resource.setrlimit(resource.RLIMIT_FSIZE, (2000, limit))
-            action()
-        except OSError as error:
-            text = f"OSError: {error}"
-        finally:
-            os.write(writer, text.encode())
-            os._exit(0)
-    os.close(writer)
-    text = b""
-    while part := os.read(reader, 4096):
-        text += part
-    os.close(reader)
-    os.waitpid(child, 0)
-    return text.decode()
+    def limited() -> object:
+        limit = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2000, limit))
+        return action()
+
+    return in_a_child(limited)
 
 
 @pytest.mark.parametrize("large", [np.zeros(1000), "x" * 3000], ids=["tensors", "text"])
 def test_a_full_disk_is_named_and_leaves_what_was_saved(tmp_path, large) -> None:
     checkpoints = saved(tmp_path, 2)
     before = sorted(tmp_path.rglob("*"))
-    text = message_on_a_small_disk(lambda: checkpoints.save({"large": large}, 300))
+    text = on_a_small_disk(lambda: checkpoints.save({"large": large}, 300))
     assert re.search(r"OSError: .*000003-step-300 cannot be written: .*too large", text)
     assert sorted(tmp_path.rglob("*")) == before
     assert_same(checkpoints.load().state, state(2))
-    assert message_on_a_small_disk(lambda: checkpoints.save(state(4), 400)) == "nothing"
+    assert on_a_small_disk(lambda: checkpoints.save(state(4), 400)).endswith("step-400")
     assert_same(checkpoints.load().state, state(4))
 
 

@@ -61,14 +61,6 @@ def test_heights_of_bars_are_the_probabilities_and_the_mark_lies_at_the_value(ch
         assert not heights(row, colours[1]).any()
 
 
-def test_only_the_greedy_action_stands_out_wherever_it_is() -> None:
-    # The mark at a certain return would cover part of its bar: spread it over two atoms.
-    chances = np.eye(51)[[10, 40, 20]] / 2 + np.eye(51)[[14, 44, 24]] / 2
-    for turn in range(3):
-        image = draw_distributions(np.roll(chances, turn, axis=0), ATOMS)
-        assert bands(image, GREEDY_BAR) == [bands(image, MEAN)[(1 + turn) % 3]]
-
-
 def test_a_diverged_network_is_drawn_without_its_action() -> None:
     chances = np.full((3, 51), 1 / 51)
     chances[1] = np.nan
