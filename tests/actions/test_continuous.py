@@ -103,7 +103,6 @@ def ou_step(states, shape):
 
 @table(
     ("bounds-equal", bounds(1, 1), ValueError, "low", "high=1", "below high"),
-    ("bounds-reversed", bounds(1, 0), ValueError, "low", "high=0", "below high"),
     ("bounds-nan", bounds(NAN, 1), ValueError, "low", "low=nan", "below high"),
     ("bounds-a-part", bounds([0, 0], [1, 0]), ValueError, "low", r"\[1, 0\]", "below high"),
     ("clip-nan", lambda: ActionBounds().clip(np.array([[0.0], [NAN]])), ValueError, "actions",
@@ -112,7 +111,6 @@ def ou_step(states, shape):
      "bounds of shape", r"\(4, 1\)", "fit"),
     ("sigma-text", lambda: GaussianNoise("a"), TypeError, "sigma", "'a'", "a number"),
     ("sigma-negative", lambda: GaussianNoise(-1.0), ValueError, "sigma", "-1.0", "at least 0"),
-    ("sigma-nan", lambda: GaussianNoise(NAN), ValueError, "sigma", "nan", "finite"),
     ("sigma-set", lambda: setattr(GaussianNoise(1), "sigma", [0.1, -INF]), ValueError, "sigma",
      "-inf", "finite"),
     ("noise-nan", lambda: GaussianNoise(1)(np.array([[0.0], [NAN]])), ValueError, "actions",
@@ -120,7 +118,6 @@ def ou_step(states, shape):
     ("ou-theta-negative", ou(theta=-0.1), ValueError, "theta", "-0.1", r"\[0, 2\)"),
     ("ou-theta-2", ou(theta=2.0), ValueError, "theta", "2.0", r"\[0, 2\)"),
     ("ou-dt-0", ou(dt=0.0), ValueError, "dt", "0.0", "above 0"),
-    ("ou-dt-nan", ou(dt=NAN), ValueError, "dt", "nan", "above 0"),
     ("ou-sigma", ou(sigma=-1.0), ValueError, "sigma", "-1.0", "at least 0"),
     ("ou-mu", ou(mu=NAN), ValueError, "mu", "nan", "finite"),
     ("ou-states", ou_step([None] * 3, (2, 1)), ValueError, "agent states", "3 noise states for 2",

@@ -131,15 +131,6 @@ def loss_of(name: str, batch: Any, nets: Any) -> tuple[list[Tensor], list[Tensor
 
 
 @all_cases
-def test_scalars_have_gradients_and_columns_have_none(name: str) -> None:
-    nets, batch = make(name)
-    scalars, columns = loss_of(name, batch, nets)
-    assert all(scalar.requires_grad for scalar in scalars)
-    assert not any(column.requires_grad for column in columns)
-    assert {column.shape for column in columns} <= {(N_ROWS,)}
-
-
-@all_cases
 def test_under_autocast_only_the_networks_are_in_half_precision(name: str) -> None:
     nets, batch = make(name)
     exact = loss_of(name, batch, nets)
@@ -176,6 +167,9 @@ def test_losses_change_neither_batch_nor_networks(name: str) -> None:
     modes = [net.training for net in nets]
     first, again = loss_of(name, batch, nets), loss_of(name, batch, nets)
     assert all(torch.equal(a, b) for a, b in zip(first[0], again[0], strict=True))
+    assert all(scalar.requires_grad for scalar in first[0])
+    assert not any(column.requires_grad for column in first[1])
+    assert {column.shape for column in first[1]} <= {(N_ROWS,)}
     assert all(torch.equal(getattr(batch, column), old) for column, old in before.items())
     for net, old in zip(nets, weights, strict=True):
         assert all(torch.equal(value, old[key]) for key, value in net.state_dict().items())

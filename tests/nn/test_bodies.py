@@ -33,8 +33,9 @@ class Apply(nn.Module):
 
 
 def test_images_are_divided_by_256_and_convolved():
-    net, x = BodyNetwork(image_space()), images(3)
+    net, x = BodyNetwork(image_space(), head_width=256), images(3)
     torch.testing.assert_close(net.features(x), conv_features(net.state_dict(), x))
+    assert net.head_hidden == (256,)
 
 
 @pytest.mark.parametrize(
@@ -68,6 +69,8 @@ def test_scaling_is_exact_and_only_of_images_that_are_not_scaled_already():
 def test_a_vector_gets_an_mlp_of_all_widths_but_the_last(space):
     net = BodyNetwork(space, hidden=(5, 7, 9))
     assert (net.n_features, net.head_hidden) == (7, (9,))
+    default = BodyNetwork(space)
+    assert (default.n_features, default.head_hidden) == (128, (128,))
     x = vectors(3, 6)
     by_hand, state = x, net.state_dict()
     for name in ("body.0", "body.2"):
@@ -92,19 +95,11 @@ def test_shared_layers_follow_the_convolutions():
     assert (net.n_features, net.head_hidden) == (10, (20,))
 
 
-def test_default_widths():
-    assert BodyNetwork((4,)).head_hidden == (128,)
-    assert BodyNetwork((4,)).n_features == 128
-    assert BodyNetwork(SMALL_IMAGE, head_width=256).head_hidden == (256,)
-    assert BodyNetwork((4,), body=Doubler(), head_width=256).head_hidden == (256,)
-    assert BodyNetwork((4,), hidden=9).head_hidden == (9,)
-
-
 def test_a_body_of_the_users_is_used_as_it_is_on_unscaled_floats():
     body = nn.Linear(4, 5)
     net, x = BodyNetwork(vector_space(), body=body), torch.randn(2, 4)
     assert net.body is body
-    assert net.n_features == 5
+    assert (net.n_features, net.head_hidden) == (5, (512,))
     assert torch.equal(net.features(x), body(x))
     x = images(2)
     net = BodyNetwork(image_space(), body=nn.Flatten())
@@ -141,9 +136,6 @@ def test_looking_at_a_body_leaves_its_modes_statistics_and_random_numbers_alone(
     assert (norm.training, frozen.training, spy.training) == (True, False, True)
     assert norm.num_batches_tracked.item() == 0
     assert torch.equal(torch.get_rng_state(), state)
-
-
-def test_a_failing_body_is_left_in_its_mode():
     body = nn.Linear(5, 2)
     with pytest.raises(ValueError, match=r"body failed on observations of shape \(1, 4,\): .*mat"):
         BodyNetwork((4,), body=body)

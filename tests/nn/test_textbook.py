@@ -5,7 +5,16 @@ import numpy as np
 import pytest
 import torch
 
-from ptan.nn import QMLP, DistributionalDQN, DQNNet, DuelingDQN, NoisyDQN, QNetwork, RainbowDQN
+from ptan.nn import (
+    QMLP,
+    AtariA2C,
+    DistributionalDQN,
+    DQNNet,
+    DuelingDQN,
+    NoisyDQN,
+    QNetwork,
+    RainbowDQN,
+)
 
 from .oracles import (
     IMAGE,
@@ -69,6 +78,7 @@ def test_names_are_switches_and_bodies_can_be_given(network):
         (NoisyDQN, {"fc": (512, 6)}),
         (DistributionalDQN, {"fc": (512, 6 * 51)}),
         (RainbowDQN, {"fc_adv": (256, 6), "fc_val": (256, 1)}),
+        (AtariA2C, {"policy": (512, 6), "value": (512, 1)}),
     ],
 )
 def test_parts_have_the_published_names_and_widths(network, heads):
@@ -81,7 +91,7 @@ def test_parts_have_the_published_names_and_widths(network, heads):
     plain = {key for key in state if "sigma" not in key and "epsilon" not in key}
     assert plain - {"supports"} == {f"{n}.{k}" for n in sizes for k in ("weight", "bias")}
     noisy = {key.rpartition(".")[2] for key in state} - {"weight", "bias", "supports"}
-    assert len(noisy) == (4 if net.noisy else 0)
+    assert len(noisy) == (4 if getattr(net, "noisy", False) else 0)
 
 
 def test_images_and_unknown_keywords_are_refused():
