@@ -20,7 +20,7 @@ from ptan.experience import (
 
 from .fakes import GAMMA, RandomAgent, make_buffer
 from .oracles import PlainBuffer, Recipe, assert_holds, assert_rows, assert_sample
-from .twins import Recorded, Twins
+from .twins import OPERATIONS, Recorded, Twins
 
 pytestmark = pytest.mark.atari
 gymnasium.register_envs(ale_py)
@@ -33,22 +33,17 @@ def _wrapped(game: str, limit: int | None = None) -> gymnasium.Env:
     return env if limit is None else gymnasium.wrappers.TimeLimit(env, limit)
 
 
-def _single(n: int = 1) -> Any:
-    env = _wrapped("Breakout")
-    return ExperienceSourceFirstLast(env, RandomAgent(4), GAMMA, n, env_seed=1)
-
-
-def _listed(n: int = 3) -> Any:
+def _listed() -> Any:
     envs = [_wrapped("Breakout", 60), _wrapped("Pong", 45), _wrapped("Breakout"), _wrapped("Pong")]
-    return ExperienceSourceFirstLast(envs, RandomAgent(4), GAMMA, n, env_seed=1)
+    return ExperienceSourceFirstLast(envs, RandomAgent(4), GAMMA, 3, env_seed=1)
 
 
-def _vector(n: int = 2) -> Any:
+def _vector() -> Any:
     env = make_atari_vec("breakout", 4, num_threads=1, max_num_frames_per_episode=400)
-    return VectorExperienceSourceFirstLast(env, RandomAgent(4), GAMMA, n, env_seed=1)
+    return VectorExperienceSourceFirstLast(env, RandomAgent(4), GAMMA, 2, env_seed=1)
 
 
-def _plain_vector(n: int = 3) -> Any:
+def _plain_vector() -> Any:
     env = AtariVectorEnv(
         "breakout",
         4,
@@ -60,16 +55,15 @@ def _plain_vector(n: int = 3) -> Any:
     )
     # It cannot be asked for its settings; a source warns unless they are stated.
     env.reward_clipping = env.episodic_life = False
-    return VectorExperienceSourceFirstLast(env, RandomAgent(4), GAMMA, n, env_seed=1)
+    return VectorExperienceSourceFirstLast(env, RandomAgent(4), GAMMA, 3, env_seed=1)
 
 
-def _steps(n: int = 4) -> Any:
+def _steps() -> Any:
     envs = [_wrapped("Pong", 40), _wrapped("Pong", 70)]
-    return ExperienceSource(envs, RandomAgent(4), n, 2, env_seed=1)
+    return ExperienceSource(envs, RandomAgent(4), 4, 2, env_seed=1)
 
 
 SOURCES = {
-    "single": _single,
     "listed": _listed,
     "vector": _vector,
     "vector_same_step": _plain_vector,
@@ -91,18 +85,7 @@ def test_atari_rows_come_back_to_the_byte(name: str, buffer_kind: str) -> None:
     assert_sample(buffer, plain, 64)
 
 
-def test_rows_of_a_vector_env_wait_for_the_next_populate() -> None:
-    rows = list(itertools.islice(_vector(), 60))
-    buffer = ExperienceReplayBuffer(_vector(), 100)
-    taken = 0
-    for chunk in (1, 2, 1, 5, 13, 38):
-        buffer.populate(chunk)
-        taken += chunk
-        assert len(buffer) == taken
-    assert_rows(buffer, rows)
-
-
-@pytest.mark.parametrize("name", ["single", "listed", "vector"])
+@pytest.mark.parametrize("name", ["listed", "vector"])
 def test_hand_fed_and_populated_buffers_store_about_one_frame_per_row(name: str) -> None:
     rows = list(itertools.islice(SOURCES[name](), 1500))
     by_hand = ExperienceReplayBuffer(None, 1000)
@@ -133,8 +116,7 @@ def test_random_operations_on_atari_rows(
     recorded: list[Recipe], capacity: int, buffer_kind: str
 ) -> None:
     rng = np.random.default_rng(capacity)
-    operations = ("add", "extend", "populate", "refused", "sample", "pickle", "extend_own")
     for start in range(0, 200, 20):
         twins = Twins(Recorded(recorded, start), buffer_kind, capacity)
         for _ in range(12):
-            twins.do(str(rng.choice(operations)), int(rng.integers(12)))
+            twins.do(str(rng.choice(OPERATIONS)), int(rng.integers(12)))
