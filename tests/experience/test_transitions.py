@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.replay.fakes import GAMMA, CycleAgent, RowKitchen, scripted_env
+from tests.replay.fakes import GAMMA, CycleAgent, scripted_env
 from tests.replay.oracles import assert_columns, assert_rows
 
 from ptan.experience import ExperienceReplayBuffer, ExperienceSource, ExperienceSourceFirstLast
-from ptan.experience.coding import decode, encode, schema_of
+from ptan.experience.coding import decode
 from ptan.experience.transitions import Transitions, gathered_refs
 from ptan.replay.batch import Batch
 
@@ -54,22 +54,6 @@ def test_a_gathered_record_is_a_batch_and_fits_a_buffer(windows: bool) -> None:
     again = ExperienceReplayBuffer(None, 100, gamma=GAMMA)
     again.insert(buffer.sample_batch(30).transitions)
     assert len(again) == 30
-
-
-@pytest.mark.parametrize("kind", RowKitchen.KINDS)
-def test_rows_made_by_hand_go_to_columns_and_back(kind: str) -> None:
-    kitchen = RowKitchen(kind, 3, with_discount=True)
-    rows = [kitchen.recipe().make() for _ in range(12)]
-    schema = schema_of(rows[0])
-    assert schema is not None
-    record = encode(schema, rows, None)
-    assert len(record) == 12
-    assert_rows(decode(record), rows)
-    assert_rows(decode(record.gather()), rows)
-    assert_rows(decode(record[3:7]), rows[3:7])
-    if not schema.windows:
-        batch: Batch = Batch(record.gather())
-        assert_columns(batch, rows)
 
 
 def test_gathered_references_lie_step_by_step() -> None:

@@ -1,7 +1,6 @@
 """The table of rows: what comes back, and what an interrupted insertion leaves."""
 
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -260,15 +259,3 @@ def test_added_fields_keep_the_shape_and_kind_of_the_first() -> None:
         with pytest.raises((ValueError, TypeError)):
             buffer.extend([row, row._replace(**bad)])
     assert_rows(buffer, [row], GAMMA)
-
-
-@dataclass(frozen=True)
-class Weighted(ExperienceFirstLast):
-    weights: float = 1.0
-
-
-def test_an_added_field_may_not_hide_a_column_of_the_batch() -> None:
-    buffer = ExperienceReplayBuffer(None, 4)
-    with pytest.raises(ValueError, match="'weights'"):
-        buffer.add(Weighted(np.zeros(2), 0, 0.0, None, 2.0))
-    assert len(buffer) == 0
