@@ -90,8 +90,8 @@ class Lines(Watcher):
         while len(points) > 2 and points[1][0] < points[-1][0] - _SPAN:
             points.popleft()
         parts = [] if phase == "training" else [phase]
-        if run.recent.last is not None:
-            parts += [f"reward {run.recent.last[0]:.1f}", f"mean {run.recent.mean:.2f}"]
+        if run.recent.returns:
+            parts += [f"reward {run.recent.returns[-1]:.1f}", f"mean {run.recent.mean:.2f}"]
         if (epsilon := run.metrics.get("epsilon")) is not None:
             parts.append(f"ε {float(epsilon):.2f}")
         (begin, first), (end, last) = points[0], points[-1]

@@ -31,34 +31,30 @@ _Images = Callable[[Observations], tuple[Tensor, Tensor] | None]
 
 
 class EpisodeStatistics(Callback):
-    """The mean return of the last `window` episodes, at least 1."""
+    """The returns of the last `window` episodes, at least 1, and the count of all."""
 
     def __init__(self, window: int = 100) -> None:
         self.count = 0
-        """Episodes so far."""
-        self.last: tuple[float, int] | None = None
-        """(return, steps) of the last episode; None before the first."""
-        self._returns: deque[float] = deque(maxlen=whole_number("window", window))
+        self.returns: deque[float] = deque(maxlen=whole_number("window", window))
 
     def on_episode(self, env_steps: int, reward: float, steps: int, /) -> None:  # noqa: ARG002
-        self.last = float(reward), int(steps)
-        self._returns.append(self.last[0])
+        self.returns.append(float(reward))
         self.count += 1
 
     @property
     def mean(self) -> float | None:
-        """Mean return of the last `window` episodes, of all while they are fewer; None of none."""
-        return sum(self._returns) / len(self._returns) if self._returns else None
+        """Of the last `window` returns, of all while they are fewer; None of none."""
+        return sum(self.returns) / len(self.returns) if self.returns else None
 
     def state_dict(self) -> State:
         """All that it needs to go on."""
-        return {"returns": np.array(self._returns), "count": self.count, "last": self.last}
+        return {"returns": np.array(self.returns), "count": self.count}
 
     def load_state_dict(self, state: SavedState) -> None:
         """Take over what `state_dict` returned; of a longer window, its newest episodes."""
         check_entries(state, self.state_dict())
-        self.count, self.last = state["count"], state["last"]
-        self._returns = deque(state["returns"].tolist(), maxlen=self._returns.maxlen)
+        self.count = state["count"]
+        self.returns = deque(state["returns"].tolist(), maxlen=self.returns.maxlen)
 
 
 class Tracker(Callback):
