@@ -24,33 +24,27 @@ def test_eval_json_is_one_object_with_mean_spread_and_protocol(ptan, small_run: 
     assert "greedy" in found["protocol"]
 
 
-def test_eval_is_decided_by_its_seed(ptan, small_run: Path) -> None:
-    first, again, other = (
-        json.loads(ptan(f"eval --json --episodes 3 --seed {seed}", small_run).out[0])["returns"]
-        for seed in (1, 1, 2)
+def test_eval_is_decided_by_its_seed_and_has_no_interval_of_one(ptan, small_run: Path) -> None:
+    first, again, other, one = (
+        json.loads(ptan("eval --json --episodes", words, small_run).out[0])
+        for words in ("3 --seed 1", "3 --seed 1", "3 --seed 2", "1")
     )
     assert first == again
-    assert first != other
+    assert first["returns"] != other["returns"]
+    assert (one["std"], one["ci95"]) == (None, None)
 
 
-def test_eval_of_one_episode_has_no_interval(ptan, small_run: Path) -> None:
-    found = json.loads(ptan("eval --json --episodes 1", small_run).out[0])
-    assert (found["std"], found["ci95"]) == (None, None)
-
-
-def test_eval_says_in_words_how_it_was_done(ptan, small_run: Path) -> None:
-    text = "\n".join(ptan("eval --episodes 2", small_run).out)
-    for words in ("±", "95 %", "Student's t", "2 episodes", "protocol", "60 environment steps"):
-        assert words in text
-
-
-def test_eval_leaves_the_run_as_it_is(ptan, small_run: Path) -> None:
+def test_eval_says_in_words_how_it_was_done_and_leaves_the_run_as_it_is(
+    ptan, small_run: Path
+) -> None:
     def contents():
         files = (path for path in small_run.rglob("*") if path.is_file())
         return {path: path.read_bytes() for path in files}
 
     before = contents()
-    ptan("eval --episodes 2", small_run)
+    text = "\n".join(ptan("eval --episodes 2", small_run).out)
+    for words in ("±", "95 %", "Student's t", "2 episodes", "protocol", "60 environment steps"):
+        assert words in text
     assert contents() == before
 
 

@@ -1,13 +1,12 @@
 """`ptan ablate`: train with each switch alone, or all but one, and compare them."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ptan.cli.options import check_counts
 from ptan.cli.output import complain, tell
-from ptan.cli.train import INTERRUPTED, chosen, read_config
+from ptan.cli.train import INTERRUPTED, read_config
 from ptan.runs import CATALOGUE
 
 __all__ = ["run"]
@@ -25,15 +24,18 @@ class _Flags:
 
 def run(words: Sequence[str]) -> int:
     """Make the runs and print the table; returns the exit status."""
-    name, words = chosen(words)
     about = (
         "Train an algorithm without its switches, with each alone and with all of them, each with "
         "several seeds, and compare. The same command goes on with an ablation that was stopped. "
         "Every run makes all --steps."
     )
-    left_out = ("stop_reward", "stop_episodes")
     base, found = read_config(
-        name or next(iter(CATALOGUE)), words, "ptan ablate", about, _Flags, leave_out=left_out
+        words,
+        "ptan ablate",
+        about,
+        _Flags,
+        leave_out=("stop_reward", "stop_episodes"),
+        default=next(iter(CATALOGUE)),
     )
     options = found.own
     check_counts(seeds=options.seeds, jobs=options.jobs)
@@ -47,10 +49,9 @@ def run(words: Sequence[str]) -> int:
     from ptan.runs.sweep import Ablation, table
 
     keep_freed_memory()
-    env = re.sub(r"[^A-Za-z0-9]+", "-", base.settings.env_id).strip("-")
     ablation = Ablation(
         base,
-        options.out or Path("runs") / f"ablation-{env}",
+        options.out or Path("runs") / f"ablation-{base.env_name}",
         switches=switches,
         seeds=options.seeds,
         leave_one_out=options.leave_one_out,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ptan.cli.options import check_counts
 from ptan.cli.output import tell
-from ptan.cli.train import chosen, read_config
+from ptan.cli.train import read_config
 from ptan.runs import CATALOGUE
 
 __all__ = ["run"]
@@ -26,10 +26,10 @@ class _Flags:
 
 def run(words: Sequence[str]) -> int:
     """Measure and print; returns the exit status."""
-    name, words = chosen(words)
     about = "Train for a while with a stopwatch on every part. Nothing is written."
-    name = name or next(iter(CATALOGUE))
-    config, flags = read_config(name, words, "ptan bench", about, _Flags, leave_out=_NO_FLAG)
+    config, flags = read_config(
+        words, "ptan bench", about, _Flags, leave_out=_NO_FLAG, default=next(iter(CATALOGUE))
+    )
     options = flags.own
     check_counts(measured=options.measured)
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, make_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -43,11 +43,6 @@ class _PlayFlags(_RunFlags):
 class _PlotFlags:
     runs: Annotated[Positional[tuple[Path, ...]], arg(metavar="RUN…")] = ()  # folders of runs
     out: Path | None = None  # the picture; none: RUN/curve.png of one run, curves.png of several
-
-
-@dataclass(frozen=True)
-class _NoFlags:
-    pass
 
 
 def evaluate(words: Sequence[str]) -> int:
@@ -111,7 +106,7 @@ def plot(words: Sequence[str]) -> int:
 
 def presets(words: Sequence[str]) -> int:
     """`ptan presets`: in what presets differ from the defaults, as flags; returns the status."""
-    parse(_NoFlags, words, "ptan presets", "List the presets of all algorithms.")
+    parse(make_dataclass("NoFlags", []), words, "ptan presets", "List the presets.")
     usual = vars(RunSettings())
     width = max(len(name) for entry in CATALOGUE.values() for name in entry.presets)
     for algorithm, entry in CATALOGUE.items():

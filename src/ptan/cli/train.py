@@ -15,7 +15,7 @@ from ptan.runs import CATALOGUE, RunConfig, RunError, RunSettings
 from ptan.runs.errors import check_name
 from ptan.runs.settings import settings_of_preset
 
-__all__ = ["INTERRUPTED", "chosen", "read_config", "run"]
+__all__ = ["INTERRUPTED", "read_config", "run"]
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells have it."""
@@ -31,21 +31,17 @@ class _Flags:
 
 def run(words: Sequence[str]) -> int:
     """Train; returns the exit status."""
-    name, words = chosen(words)
     resume = given(words, "--resume")
     before = None
     if resume is not None:
         from ptan.runs import RunFolder
 
         before = RunFolder(resume).read_config()
-        if name not in (None, before.algorithm):
-            raise RunError(f"{resume} is a run of {before.algorithm}, not of {name}")
-        name = before.algorithm
     about = (
         "Train an algorithm in a folder of its own, or go on with a run. Settings come from the "
         "defaults, then the preset, then --rainbow, then the flags."
     )
-    config, found = read_config(name, words, "ptan train", about, _Flags, before=before)
+    config, found = read_config(words, "ptan train", about, _Flags, before=before)
     options = found.own
 
     from ptan.cli.progress import interruption, watching
@@ -73,16 +69,7 @@ def run(words: Sequence[str]) -> int:
     return INTERRUPTED if result is None else 0
 
 
-def chosen(words: Sequence[str]) -> tuple[str | None, list[str]]:
-    """The algorithm that a command line begins with, None without, and the other words."""
-    if not words or words[0].startswith("-"):
-        return None, list(words)
-    check_name("ALGO", words[0], CATALOGUE)
-    return words[0], list(words[1:])
-
-
 def read_config(
-    name: str | None,
     words: Sequence[str],
     prog: str,
     about: str,
@@ -90,20 +77,26 @@ def read_config(
     *,
     leave_out: Sequence[str] = (),
     before: RunConfig | None = None,
+    default: str | None = None,
 ) -> tuple[RunConfig, Any]:
     """All settings of a run, and all flags: `own`, `preset` and a switch for each bundle.
 
     Settings come from the defaults, then the preset, then bundles, or else from a run that goes on
-    (`before`); then from the flags, but for those in `leave_out`. Without `name` there is help, of
-    the first algorithm, and nothing else. RunError for what is unknown or impossible.
+    (`before`); then from the flags, but for those in `leave_out`. The algorithm is the first word,
+    else that of `before` or the `default`; without, there is help, of the first algorithm, and
+    nothing else. RunError for what is unknown or impossible.
     """
+    name = before.algorithm if before else default
+    if words and not words[0].startswith("-"):
+        check_name("ALGO", words[0], CATALOGUE if before is None else [before.algorithm])
+        name, *words = words
     entry = CATALOGUE[name or next(iter(CATALOGUE))]
     preset = None if before else given(words, "--preset")
     if preset is not None:
         check_name("preset", preset, entry.presets)
-    settings, config = vars(before.settings if before else RunSettings()), vars(entry.config())
+    settings, config = vars(RunSettings()), vars(entry.config())
     if before is not None:
-        config = vars(before.config)
+        settings, config = vars(before.settings), vars(before.config)
     elif preset is not None:
         settings = {**settings, **settings_of_preset(entry.presets[preset])}
         config = vars(entry.presets[preset].config)

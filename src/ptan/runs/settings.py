@@ -124,11 +124,15 @@ class RunConfig:
         return {"algorithm": self.algorithm, **vars(self.settings), **vars(self.config)}
 
     @property
+    def env_name(self) -> str:
+        """Of the environment, for names of files."""
+        return re.sub(r"[^A-Za-z0-9]+", "-", self.settings.env_id).strip("-")
+
+    @property
     def default_name(self) -> str:
         """Of its folder: `<env>-<preset or algorithm>-seed<S>-<time>`."""
-        env = re.sub(r"[^A-Za-z0-9]+", "-", self.settings.env_id).strip("-")
         what = self.preset or self.algorithm
-        return f"{env}-{what}-seed{self.seed}-{time.strftime('%Y%m%d-%H%M%S')}"
+        return f"{self.env_name}-{what}-seed{self.seed}-{time.strftime('%Y%m%d-%H%M%S')}"
 
     def changed(self, changes: Mapping[str, Any]) -> Self:
         """The same with new values of settings in `CHANGEABLE`; RunError for others."""
