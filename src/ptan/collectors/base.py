@@ -3,12 +3,12 @@
 import copy
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
-from typing import ClassVar, Literal, NamedTuple, Protocol, TypeAlias, TypeVar, Unpack
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol, TypeAlias, TypeVar, Unpack
 
 from torch import Tensor
 
 from ptan.actions.policy import Agent
-from ptan.common.checks import whole_number
+from ptan.common.checks import unit_interval, whole_number
 from ptan.common.types import Array, Envs, SavedState, State
 from ptan.experience.make_stepper import make_stepper
 from ptan.experience.sources import SourceOptions
@@ -37,8 +37,8 @@ class Update(NamedTuple):
 class Collector(Protocol[D_co]):
     """What a loop needs: one item of data after the other, each closed by `after`.
 
-    env_steps   transitions made so far; reset steps of a vector environment are none. Those that an
-                exception cut off count, too, though no item holds them: `on_steps` told of them
+    env_steps   transitions made so far, also those that an exception cut off; reset steps of a
+                vector environment are none
     iteration   items yielded so far
     """
 
@@ -75,10 +75,7 @@ class Collector(Protocol[D_co]):
         """Close the item; None says that it was not learned from."""
 
     def pop_rewards_steps(self) -> list[tuple[float, int]]:
-        """(undiscounted return, steps) of the episodes finished since the last call.
-
-        Of the raw game where a wrapper clips rewards (`info["raw_reward"]`).
-        """
+        """(undiscounted raw return, steps) of the episodes finished since the last call."""
 
     def restart(self, env_seed: int | None) -> None:
         """Begin new episodes everywhere, seeded anew; windows and items in progress are dropped."""
@@ -86,10 +83,9 @@ class Collector(Protocol[D_co]):
     def state_dict(self, *, episodes: bool = True) -> State:
         """All that the items to come depend on, except the agent's weights and randomness.
 
-        Environments in the middle of their episodes are part of it, unless `episodes` is False:
-        then the item in progress is not, either, and a collector that loads it goes on with the
-        episodes that it has or begins. As in PyTorch, arrays are views: save or copy before going
-        on.
+        Without `episodes`, environments in the middle of theirs and the item in progress are left
+        out: a collector that loads it goes on with the episodes that it has or begins. As in
+        PyTorch, arrays are views: save or copy before going on.
 
         Raises:
             RuntimeError: an item is not closed.
@@ -100,8 +96,8 @@ class Collector(Protocol[D_co]):
         """Go on where a collector was that was made with equal arguments.
 
         Raises:
-            ValueError: the state is of another collector, or of other environments. Nothing is
-                changed, but new episodes begin where the latter shows late.
+            ValueError: the state is of another collector, which changes nothing, or of other
+                environments: new episodes begin.
         """
 
 
@@ -129,7 +125,8 @@ class SteppingCollector(Collector[D]):
     Args:
         env: One environment, a list of them, or a Gymnasium `VectorEnv`. It is never closed here.
         agent: Acts; may be changed at any time.
-        spec: How windows are cut.
+        gamma: Discount per step, in [0, 1].
+        n_steps: Environment steps in a row.
         **stepping: See `Stepping`.
     """
 
@@ -139,8 +136,10 @@ class SteppingCollector(Collector[D]):
     _saved_with_episodes: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
-        self, env: Envs, agent: Agent, spec: WindowSpec, **stepping: Unpack[Stepping]
+        self, env: Envs, agent: Agent, gamma: float, n_steps: int, **stepping: Unpack[Stepping]
     ) -> None:
+        self.gamma = unit_interval("gamma", gamma)
+        spec = WindowSpec(whole_number("n_steps", n_steps), gamma=gamma)
         self.env_steps = stepping.pop("env_steps", 0)
         self.iteration = 0
         self._on_steps = stepping.pop("on_steps", None)
@@ -188,25 +187,21 @@ class SteppingCollector(Collector[D]):
 
     def state_dict(self, *, episodes: bool = True) -> State:
         self._require_closed("state_dict()")
-        values = {name: getattr(self, name) for name in self._saved}
-        for name, value in values.items():
-            has_state = hasattr(value, "state_dict")
-            values[name] = value.state_dict() if has_state else copy.copy(value)
-        for name in self._saved_with_episodes:
-            values[name] = copy.copy(getattr(self, name)) if episodes else None
+        values = {name: part.state_dict() for name, part in self._parts().items()}
+        for name in (*self._saved, *(self._saved_with_episodes if episodes else ())):
+            if name not in values:
+                values[name] = copy.copy(getattr(self, name))
         return {"stepper": self._stepper.state_dict() if episodes else None, "values": values}
 
     def load_state_dict(self, state: SavedState) -> None:
         self._require_closed("load_state_dict()")
         try:
             stepper, saved = state["stepper"], state["values"]
-            values = {name: saved[name] for name in (*self._saved, *self._saved_with_episodes)}
+            names = (*self._saved, *(() if stepper is None else self._saved_with_episodes))
+            values = {name: saved[name] for name in names}
         except (KeyError, TypeError) as error:
             raise ValueError(f"state must be of a {type(self).__name__}: {error!r}") from error
-        if stepper is None:
-            values = {name: values[name] for name in self._saved}
-        parts = {name: getattr(self, name) for name in self._saved}
-        parts = {name: part for name, part in parts.items() if hasattr(part, "load_state_dict")}
+        parts = self._parts()
         before = {name: part.state_dict() for name, part in parts.items()}
         try:
             for name, part in parts.items():
@@ -221,6 +216,11 @@ class SteppingCollector(Collector[D]):
             raise
         for name, value in values.items():
             setattr(self, name, copy.copy(value))
+
+    def _parts(self) -> dict[str, Any]:
+        """What has a state of its own."""
+        saved = {name: getattr(self, name) for name in self._saved}
+        return {name: part for name, part in saved.items() if hasattr(part, "state_dict")}
 
     def _require_closed(self, what: str) -> None:
         if self._open:

@@ -7,13 +7,12 @@ import numpy as np
 
 from ptan.actions.policy import Agent
 from ptan.collectors.base import Stepping, SteppingCollector
-from ptan.common.checks import unit_interval, whole_number
+from ptan.common.checks import whole_number
 from ptan.common.types import Envs
 from ptan.experience.flags import EPISODE_OVER
 from ptan.experience.recorder import Episodes, RecordedStep, Rollout, joined, record, stacked
 from ptan.experience.shares import begin_shares, count_ended
 from ptan.experience.transitions import Transitions
-from ptan.experience.windows import WindowSpec
 from ptan.replay.batch import Batch
 from ptan.replay.buffer import ExperienceReplayBuffer
 
@@ -26,8 +25,7 @@ class _RecordingCollector(SteppingCollector[R]):
     _saved_with_episodes: ClassVar[tuple[str, ...]] = ("_steps",)
 
     def __init__(self, env: Envs, agent: Agent, gamma: float, **stepping: Unpack[Stepping]) -> None:
-        self.gamma = unit_interval("gamma", gamma)
-        super().__init__(env, agent, WindowSpec(gamma=gamma), **stepping)
+        super().__init__(env, agent, gamma, 1, **stepping)
         self._steps: list[RecordedStep] = []
 
     def _collect(self, most: int) -> int:
@@ -58,9 +56,8 @@ class RolloutCollector(_RecordingCollector[Rollout]):
     """Yields `steps` steps of every environment; nothing is kept for the next rollout.
 
     Args:
-        env: See `SteppingCollector`.
+        env, gamma: See `SteppingCollector`.
         agent: One with a critic, such as `ActorCriticAgent`, gives values and log-probabilities.
-        gamma: Discount per step, in [0, 1].
         steps: T.
         **stepping: See `ptan.collectors.Stepping`.
     """
@@ -89,9 +86,8 @@ class EpisodeCollector(_RecordingCollector[Episodes]):
     """Yields whole episodes, each environment its own share; one that is done waits.
 
     Args:
-        env: See `SteppingCollector`.
+        env, gamma: See `SteppingCollector`.
         agent: One with a critic, such as `ActorCriticAgent`, gives values.
-        gamma: Discount per step, in [0, 1].
         episodes: How many in an item; of N environments each plays `episodes / N`, fixed
             beforehand: the first to end would be short ones.
         **stepping: See `ptan.collectors.Stepping`; `max_steps` is 27,000 where it is not given.
@@ -134,10 +130,8 @@ class TransitionCollector(SteppingCollector[Batch]):
     the textbook has them, rows are at most two updates older than the agent.
 
     Args:
-        env, agent: See `SteppingCollector`.
-        gamma: Discount per step, in [0, 1].
+        env, agent, gamma, n_steps: See `SteppingCollector`.
         batch_size: Rows in a batch.
-        n_steps: Environment steps in a row.
         **stepping: See `ptan.collectors.Stepping`.
     """
 
@@ -154,9 +148,7 @@ class TransitionCollector(SteppingCollector[Batch]):
         **stepping: Unpack[Stepping],
     ) -> None:
         self.batch_size = whole_number("batch_size", batch_size)
-        n_steps = whole_number("n_steps", n_steps)
-        spec = WindowSpec(n_step=n_steps, gamma=unit_interval("gamma", gamma))
-        super().__init__(env, agent, spec, **stepping)
+        super().__init__(env, agent, gamma, n_steps, **stepping)
         # A step may complete all windows of all environments.
         self._buffer = ExperienceReplayBuffer(None, batch_size + self._stepper.count * n_steps)
         self._made = 0

@@ -9,11 +9,10 @@ import numpy as np
 from ptan.actions.policy import Agent
 from ptan.actions.uniform import UniformPolicy
 from ptan.collectors.base import Phase, Stepping, SteppingCollector, Update
-from ptan.common.checks import check_above_zero, unit_interval, whole_number
+from ptan.common.checks import check_above_zero, whole_number
 from ptan.common.generators import as_generator
 from ptan.common.types import Actions, Envs, Observations, Space
 from ptan.experience.transitions import Transitions
-from ptan.experience.windows import WindowSpec
 from ptan.replay.batch import Batch
 from ptan.replay.buffer import ExperienceReplayBuffer
 from ptan.replay.prioritized import PrioritizedReplayBuffer
@@ -34,11 +33,9 @@ class ReplayCollector(SteppingCollector[Batch]):
     until it is below one.
 
     Args:
-        env, agent: See `SteppingCollector`.
+        env, agent, gamma, n_steps: See `SteppingCollector`.
         buffer: Takes the rows, such as `ExperienceReplayBuffer(None, capacity)`. Of a prioritized
             one, β moves by its `update_beta`, from the end of the warm-up on.
-        gamma: Discount per step, in [0, 1].
-        n_steps: Environment steps in a row.
         batch_size: Rows in a batch.
         updates_per_step: Batches per transition, above 0.
         warm_up: Transitions before the first batch.
@@ -69,9 +66,7 @@ class ReplayCollector(SteppingCollector[Batch]):
         rng: np.random.Generator | int | None = None,
         **stepping: Unpack[Stepping],
     ) -> None:
-        n_steps = whole_number("n_steps", n_steps)
-        spec = WindowSpec(n_step=n_steps, gamma=unit_interval("gamma", gamma))
-        super().__init__(env, agent, spec, **stepping)
+        super().__init__(env, agent, gamma, n_steps, **stepping)
         self.buffer = buffer
         self.batch_size = whole_number("batch_size", batch_size)
         check_above_zero("updates_per_step", updates_per_step)

@@ -13,20 +13,20 @@
 from typing import TYPE_CHECKING
 
 from ptan.common.lazy import lazy_names
+from ptan.experience.recorder import Episodes, Rollout
+from ptan.experience.rollouts import ExperienceSourceRollouts, Rollouts
+from ptan.experience.rows import Experience, ExperienceFirstLast
+from ptan.experience.sources import (
+    ExperienceSource,
+    ExperienceSourceFirstLast,
+    VectorExperienceSourceFirstLast,
+)
+from ptan.experience.stored import ExperienceSourceBuffer
 
 if TYPE_CHECKING:
     from ptan.collectors.base import Collector, Update
     from ptan.collectors.on_policy import EpisodeCollector, RolloutCollector, TransitionCollector
     from ptan.collectors.replay import ReplayCollector
-    from ptan.experience.recorder import Episodes, Rollout
-    from ptan.experience.rollouts import ExperienceSourceRollouts, Rollouts
-    from ptan.experience.rows import Experience, ExperienceFirstLast
-    from ptan.experience.sources import (
-        ExperienceSource,
-        ExperienceSourceFirstLast,
-        VectorExperienceSourceFirstLast,
-    )
-    from ptan.experience.stored import ExperienceSourceBuffer
     from ptan.replay.batch import Batch, unpack_batch
     from ptan.replay.buffer import ExperienceReplayBuffer, batch_generator
     from ptan.replay.prioritized import PrioReplayBufferNaive, PrioritizedReplayBuffer
@@ -57,25 +57,13 @@ __all__ = [
 ]
 
 # Buffers and collectors live above this package: they are imported when they are asked for.
+_ON_POLICY = ["EpisodeCollector", "RolloutCollector", "TransitionCollector"]
 __getattr__ = lazy_names(
     __name__,
     {
         "ptan.collectors.base": ["Collector", "Update"],
-        "ptan.collectors.on_policy": [
-            "EpisodeCollector",
-            "RolloutCollector",
-            "TransitionCollector",
-        ],
+        "ptan.collectors.on_policy": _ON_POLICY,
         "ptan.collectors.replay": ["ReplayCollector"],
-        "ptan.experience.stored": ["ExperienceSourceBuffer"],
-        "ptan.experience.recorder": ["Episodes", "Rollout"],
-        "ptan.experience.rollouts": ["ExperienceSourceRollouts", "Rollouts"],
-        "ptan.experience.rows": ["Experience", "ExperienceFirstLast"],
-        "ptan.experience.sources": [
-            "ExperienceSource",
-            "ExperienceSourceFirstLast",
-            "VectorExperienceSourceFirstLast",
-        ],
         "ptan.replay.batch": ["Batch", "unpack_batch"],
         "ptan.replay.buffer": ["ExperienceReplayBuffer", "batch_generator"],
         "ptan.replay.prioritized": ["PrioReplayBufferNaive", "PrioritizedReplayBuffer"],
