@@ -12,7 +12,7 @@ from ptan.common.checks import unit_interval, whole_number
 from ptan.common.types import Array, Envs, SavedState, State
 from ptan.experience.make_stepper import make_stepper
 from ptan.experience.sources import SourceOptions
-from ptan.experience.stream import take_steps
+from ptan.experience.stepper import EndedEpisode
 from ptan.experience.transitions import Transitions
 from ptan.experience.windows import WindowSpec
 
@@ -233,14 +233,14 @@ class SteppingCollector(Collector[D]):
         """Some steps in every environment, each counted before the agent acts again."""
         if self._stepper.agent is not agent:
             self._stepper.agent = agent
-        take_steps(self._stepper, steps, self._take, self._count)
+        self._stepper.step_and_cut(steps, self._take, self._count)
 
     def _count(self, transitions: int) -> None:
         self.env_steps += transitions
         if self._on_steps is not None:
             self._on_steps(transitions)
 
-    def _take(self, rows: Transitions | None, episodes: list[tuple[float, int, int]]) -> None:
+    def _take(self, rows: Transitions | None, episodes: list[EndedEpisode]) -> None:
         self._finished += [episode[:2] for episode in episodes]
         if rows is not None:
             self._keep(rows)

@@ -14,6 +14,7 @@ from ptan.experience.flags import NO_TRANSITION
 from ptan.experience.recorder import RecordedStep, Rollout, joined, map_arrays, record, stacked
 from ptan.experience.sources import ExperienceSource, SourceOptions
 from ptan.experience.state import plain
+from ptan.experience.stepper import EndedEpisode
 from ptan.experience.stream import SourceIterator
 from ptan.experience.transitions import Transitions
 from ptan.experience.windows import WindowSpec
@@ -110,7 +111,7 @@ class ExperienceSourceRollouts(ExperienceSource):
         super()._drop()
         self._steps = []
 
-    def _keep(self, rows: Transitions | None, episodes: list[tuple[float, int, int]]) -> None:  # noqa: ARG002
+    def _keep(self, rows: Transitions | None, episodes: list[EndedEpisode]) -> None:  # noqa: ARG002
         self._episodes += episodes
         if self._stepper.needs_reset:
             self._steps = []

@@ -1,7 +1,8 @@
 """Stepping environments: what lists and vector environments have in common."""
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from collections.abc import Callable
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
@@ -24,6 +25,9 @@ from ptan.experience.state import plain, restored_tape, tape_state
 from ptan.experience.tape import Tape
 from ptan.experience.transitions import Transitions
 from ptan.experience.windows import WindowCutter, WindowSpec
+
+EndedEpisode: TypeAlias = tuple[float, int, int]
+"""Return, steps, and how many of the rows cut with it come before its end."""
 
 
 class Stepper(ABC):
@@ -203,6 +207,34 @@ class Stepper(ABC):
         flaw = self.windows.first_flaw() if self.check_finite else None
         self.needs_reset |= flaw is not None
         return *self.windows.cut(), flaw
+
+    def step_and_cut(
+        self,
+        steps: int,
+        keep: Callable[[Transitions | None, list[EndedEpisode]], None],
+        on_steps: Callable[[int], None] | None = None,
+    ) -> None:
+        """Take some steps; `keep` gets what they complete, also before an exception.
+
+        After each step `on_steps` gets the number of transitions made.
+        """
+        interrupted = False
+        try:
+            if on_steps is None:
+                self.advance(steps)
+            else:
+                for _ in range(steps):
+                    before = self.transitions
+                    self.advance(1)
+                    on_steps(self.transitions - before)
+        except BaseException as error:
+            interrupted = not isinstance(error, Exception)
+            raise
+        finally:
+            rows, episodes, flaw = self.cut()
+            keep(rows, [(total, int(length), int(n)) for total, length, n in episodes.tolist()])
+            if flaw is not None and not interrupted:
+                raise ValueError(flaw)
 
     def state_dict(self) -> State:
         """Everything that the steps to come depend on, except the agent's weights and randomness.

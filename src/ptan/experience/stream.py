@@ -1,52 +1,20 @@
-"""Streams of items: what all sources share, and how environments are stepped for them."""
+"""What all sources share: iterators, rows in order, finished episodes."""
 
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator
 from math import inf
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, Generic, TypeVar
 
 from ptan.actions.policy import Agent
 from ptan.common.checks import check_entries
 from ptan.common.types import SavedState, State
 from ptan.experience.coding import decode
 from ptan.experience.state import restored_rows, rows_state
-from ptan.experience.stepper import Stepper
+from ptan.experience.stepper import EndedEpisode, Stepper
 from ptan.experience.transitions import Transitions, TransitionStream
 
 T = TypeVar("T")
-Keep: TypeAlias = Callable[[Transitions | None, list[tuple[float, int, int]]], None]
-
-
-def take_steps(
-    stepper: Stepper, steps: int, keep: Keep, on_steps: Callable[[int], None] | None = None
-) -> None:
-    """Take some steps in every environment.
-
-    Args:
-        stepper: whose episodes have begun.
-        steps: how many.
-        keep: gets the rows that they complete, and (return, steps, rows before its end) of each
-            episode that ended; after an exception, what was complete before.
-        on_steps: called after each step with the number of transitions made.
-    """
-    interrupted = False
-    try:
-        if on_steps is None:
-            stepper.advance(steps)
-        else:
-            for _ in range(steps):
-                before = stepper.transitions
-                stepper.advance(1)
-                on_steps(stepper.transitions - before)
-    except BaseException as error:
-        interrupted = not isinstance(error, Exception)
-        raise
-    finally:
-        rows, episodes, flaw = stepper.cut()
-        keep(rows, [(total, int(length), int(n)) for total, length, n in episodes.tolist()])
-        if flaw is not None and not interrupted:
-            raise ValueError(flaw)
 
 
 class Source(ABC):
@@ -146,8 +114,7 @@ class SteppedSource(Source):
         self._rows: Transitions | None = None  # cut, and not delivered from `_next` on
         self._items: list[object] | None = None  # the same rows as objects
         self._next = 0
-        # (return, steps, rows before its end) of episodes that are not shown yet
-        self._episodes: deque[tuple[float, int, int]] = deque()
+        self._episodes: deque[EndedEpisode] = deque()  # not shown yet
 
     def _start(self) -> None:
         self._show()
@@ -210,9 +177,9 @@ class SteppedSource(Source):
             # environment, and an end completes the windows that are open.
             steps = -(-(wanted - stepper.windows.open_steps) // stepper.count)
             steps = max(1, min(steps, stepper.tape.room))
-        take_steps(stepper, steps, self._keep)
+        stepper.step_and_cut(steps, self._keep)
 
-    def _keep(self, rows: Transitions | None, episodes: list[tuple[float, int, int]]) -> None:
+    def _keep(self, rows: Transitions | None, episodes: list[EndedEpisode]) -> None:
         self._rows, self._next = rows, 0
         self._episodes += episodes
 
