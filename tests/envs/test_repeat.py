@@ -68,18 +68,6 @@ def test_a_lost_life_belongs_to_the_episode(steps, reset_lives):
     assert play(other, 40, 1, reset_lives) == play(env, 40, 1, reset_lives)
 
 
-@needs("ale_py")
-def test_a_game_goes_on_after_a_lost_life_with_a_reset_or_without():
-    env = played(breakout, 1)
-    seed = 0
-    while not play(env, 1, seed := seed + 1, reset_lives=False)[-1][2]:
-        pass
-    other = resumed(breakout, env.state_dict())
-    assert other.reset()[1]["life_loss"]
-    assert env.reset()[1]["life_loss"]
-    assert play(other, 20) == play(env, 20)
-
-
 @pytest.mark.parametrize("resets", [0, 1, 4])
 def test_a_state_taken_right_after_a_reset_and_one_taken_before_the_first(resets):
     env, other = RepeatEpisodes(Odd(), 3, 2), RepeatEpisodes(Odd(), 8)

@@ -1,7 +1,4 @@
-"""Checks for replay buffers: rows that tell their number go in, and must come out as they are.
-
-Prioritized buffers are those of Schaul et al. (2016).
-"""
+"""Checks for replay buffers: rows that tell their number go in, and must come out as they are."""
 
 import copy
 import math
@@ -53,16 +50,13 @@ def check_buffer(make_buffer: Callable[[Any, int], Buffer]) -> list[str]:
 def check_prioritized(
     make_buffer: Callable[[Any, int, float], Buffer], *, alpha: float = 0.6
 ) -> list[str]:
-    """Check a prioritized buffer: frequencies, importance weights, β, and updates.
+    """Check a prioritized buffer: frequencies, weights, β and updates of Schaul et al. (2016).
 
     All that `check_buffer` looks for comes first. `sample(n, beta)` must return (batch, indices,
     weights), and `update_priorities(indices, priorities)` take these indices. The weights are
     (N · P)^-β, over their maximum in the batch or in the buffer; new rows get the greatest
     priority so far. `update_beta(frame)`, if there is one, goes on a straight line to 1.
-
-    Args:
-        make_buffer: called as `make_buffer(source, capacity, alpha)`, returns an empty buffer.
-        alpha: how much priorities matter, above 0.
+    `make_buffer(source, capacity, alpha)` returns an empty buffer.
     """
     found = check_buffer(lambda source, capacity: make_buffer(source, capacity, alpha))
     checks = _check_priorities(partial(make_buffer, None, FULL, alpha), alpha)
@@ -80,7 +74,7 @@ def _check_uniform(make_buffer: Callable[[Any, int], Buffer]) -> Iterator[str]:
         yield "sampling an empty buffer raises nothing"
     for rows in (1, 2, FULL - 1, FULL, FULL + 3, 2 * FULL):
         what = f"after {rows} row{'s' * (rows > 1)} in a buffer of {FULL}"
-        yield from guarded(what, _check_holds(_add_rows(new(), rows), _even(rows), what))
+        yield from guarded(what, _check_holds(_add_rows(new(), rows), rows, what))
     for check in (_check_snapshots(new), _check_entrances(make_buffer, new)):
         yield from guarded("the buffer", check)
 
@@ -114,15 +108,10 @@ def _add_rows(buffer: Buffer, rows: int = FULL, after: int = 0) -> Buffer:
     return buffer
 
 
-def _chances(priorities: Sequence[float], alpha: float = 1.0, first: int = 1) -> dict[int, float]:
+def _chances(priorities: Sequence[float], alpha: float, first: int = 1) -> dict[int, float]:
     """The chance of each row to be drawn, by its number."""
     powers = np.asarray(priorities, np.float64) ** alpha
     return dict(enumerate((powers / powers.sum()).tolist(), start=first))
-
-
-def _even(rows: int) -> dict[int, float]:
-    """The chance of each row that is left after so many, all equal."""
-    return _chances([1.0] * min(rows, FULL), first=max(0, rows - FULL) + 1)
 
 
 def _sample(buffer: Buffer, size: int) -> Rows:
@@ -132,12 +121,16 @@ def _sample(buffer: Buffer, size: int) -> Rows:
     return batch[0] if triple else batch
 
 
-def _check_holds(buffer: Buffer, chances: Mapping[int, float], what: str) -> Iterator[str]:
-    """A buffer holds exactly these rows, oldest first, as they were, and draws each by its chance.
+def _check_holds(
+    buffer: Buffer, rows: int, what: str, chances: Mapping[int, float] | None = None
+) -> Iterator[str]:
+    """After so many rows the buffer holds the newest, as they were, and draws each by its chance.
 
-    `chances` by the number of the row sum to 1; `what` says in words what the buffer went through.
+    All are equal unless `chances` by the number of the row say otherwise; `what` says in words what
+    the buffer went through.
     """
-    kept, counts = list(chances), Counter[int]()
+    kept, counts = [*range(max(0, rows - FULL) + 1, rows + 1)], Counter[int]()
+    chances = chances or dict.fromkeys(kept, 1.0 / max(1, len(kept)))
     if len(buffer) != len(kept):
         yield from different(f"{what}: the length", len(buffer), len(kept))
         return
@@ -195,7 +188,7 @@ def _check_snapshots(new: Make) -> Iterator[str]:
         if isinstance(batch, list):
             batch[:] = [*batch[1:], _make_row(1)]
             what = f"sample({rows + more}) returned the internal list; after a change of it"
-            yield from _check_holds(buffer, _even(rows), what)
+            yield from _check_holds(buffer, rows, what)
             continue
         before = copy.deepcopy(parts(batch))
         _add_rows(buffer, 2 * FULL, after=rows)
@@ -214,13 +207,12 @@ def _check_entrances(make_buffer: Callable[[Any, int], Buffer], new: Make) -> It
     for number in (0, 1, 3, 2, FULL) if hasattr(buffer, "populate") else ():
         buffer.populate(number)
         total += number
-        yield from _check_holds(buffer, _even(total), f"after populate({number})")
+        yield from _check_holds(buffer, total, f"after populate({number})")
     odd = _make_row(9)._replace(state=np.zeros((2, 2), np.float32))
     for name, rows in (("add", odd), ("extend", [_make_row(6), odd])):
         buffer = _add_rows(new(), 5)
         if _refuses(getattr(buffer, name, list), rows):
-            what = f"after {name} refused a row of another shape"
-            yield from _check_holds(buffer, _even(5), what)
+            yield from _check_holds(buffer, 5, f"after {name} refused a row of another shape")
 
 
 def _refuses(call: Callable[..., object], *arguments: object) -> bool:
@@ -257,13 +249,13 @@ def _check_draws(new: Make, alpha: float) -> Iterator[str]:
     """Rows are drawn in proportion to priority^α; a new one has the greatest priority seen."""
     buffer = _prioritized(new)
     what = f"with priorities {list(PRIORITIES)} and alpha={alpha}"
-    yield from _check_holds(buffer, _chances(PRIORITIES, alpha), what)
+    yield from _check_holds(buffer, FULL, what, _chances(PRIORITIES, alpha))
     for beta in (0.0, 0.4, 1.0):
         yield from _check_weights(buffer.sample(100 * FULL, beta), alpha, beta)
     _add_rows(buffer, 1, after=FULL)
     chances = _chances([*PRIORITIES[1:], max(PRIORITIES)], alpha, first=2)
     what = f"after a new row, {FULL + 1}, which gets the greatest priority so far"
-    yield from _check_holds(buffer, chances, what)
+    yield from _check_holds(buffer, FULL + 1, what, chances)
 
 
 def _check_weights(sample: tuple[Rows, Array, Array], alpha: float, beta: float) -> Iterator[str]:
@@ -306,7 +298,7 @@ def _check_updates(new: Make) -> Iterator[str]:
     # To refuse is as good as to skip.
     _refuses(buffer.update_priorities, np.array([indices[1]]), np.array([0.01]))
     what = f"row 1 was sampled, overwritten by row {FULL + 1}, and its priority updated"
-    yield from _check_holds(buffer, _even(2 * FULL), what)
+    yield from _check_holds(buffer, 2 * FULL, what)
     for words, index, *priority in (
         ("a NaN priority", indices[2], math.nan),
         ("an infinite priority", indices[2], math.inf),
@@ -319,7 +311,6 @@ def _check_updates(new: Make) -> Iterator[str]:
         _indices(buffer := _add_rows(new()))
         bad = np.array([indices[1], index]), np.array([9.0, *priority])
         if _refuses(buffer.update_priorities, *bad):
-            what = f"after update_priorities refused {words}"
-            yield from _check_holds(buffer, _even(FULL), what)
+            yield from _check_holds(buffer, FULL, f"after update_priorities refused {words}")
         else:
             yield f"update_priorities with {words} raises nothing"

@@ -38,6 +38,7 @@ class RepeatEpisodes(Wrapper):
         self._budget = math.inf if budget is None else budget
         self._episode = -1
         self.resume_from: SavedState | None = None  # what the next reset without a seed loads
+        self.resets_at_steps = False  # whether it is in a vector environment of NEXT_STEP mode
         self._forget()
 
     def _forget(self) -> None:
@@ -58,7 +59,7 @@ class RepeatEpisodes(Wrapper):
                 self._seed, self._episode = int(seed), -1
             self._episode += 1
             obs, info = self._begin(options)
-        self._life_lost = False
+        self._life_lost = self._over = False
         self._checksum = checksum(obs, self._checksum)
         return obs, info
 
@@ -118,6 +119,7 @@ class RepeatEpisodes(Wrapper):
                         obs, _, _, _, info = self.step(copy.deepcopy(action))
                 if (self._steps, self._checksum) != (steps, state["checksum"]):
                     raise ValueError("observations, rewards or flags are others")
+                self._over |= self._life_lost and self.resets_at_steps
         except Exception as error:  # what the environment raised as well: it did not before
             self._forget()
             raise NotRepeated(

@@ -68,6 +68,8 @@ def load_envs(envs: Sequence[AnyEnv] | VecEnv, state: SavedState) -> None:
             env.load_state_dict(one)
         return
     # Its own reset, in which each environment repeats its episode, puts its buffers right.
+    next_step = envs.metadata.get("autoreset_mode") == AutoresetMode.NEXT_STEP
+    envs.set_attr("resets_at_steps", next_step)  # type: ignore[attr-defined]
     envs.set_attr("resume_from", states)  # type: ignore[attr-defined]
     try:
         envs.reset()
