@@ -156,6 +156,14 @@ def test_speed_is_logged_at_most_every_min_ts_diff_seconds(clock):
     assert writer.of("speed") == [(0.0, 0), (200.0, 400), (100.0, 600)]
 
 
+def test_tensorboard_writer_works(tmp_path):
+    writer = pytest.importorskip("torch.utils.tensorboard").SummaryWriter(str(tmp_path))
+    with RewardTracker(writer) as rewards, TBMeanTracker(writer, 1) as means:
+        rewards.reward(1.0, 1)
+        means.track("loss", torch.ones(3), 1)
+    assert list(tmp_path.iterdir())
+
+
 def test_bad_values_are_refused_and_change_nothing():
     queue, writer = SMAQueue(3), Writer()
     queue += [1.0, 2.0]

@@ -87,11 +87,10 @@ def check_source(
 ) -> list[str]:
     """Check a source's rows around episode ends, over environments whose every step is known.
 
-    Rows are `ExperienceFirstLast`, tuples of `Experience`, or objects with the same attributes:
-    state, action, reward, last_state or done, and as much of the others as they have. After an end
-    `last_state` may be None, or the final observation if the row says otherwise how it ended.
-    `pop_rewards_steps`, if there is one, must tell whole games. The order of environments is free.
-    Findings count steps and environments from 0, episodes from 1.
+    Rows are `ExperienceFirstLast`, tuples of `Experience`, or objects with as many of their
+    attributes as they have. After an end `last_state` may be None, or the final observation if the
+    row says otherwise how it ended. `pop_rewards_steps`, if there is one, must tell whole games.
+    The order of environments is free. Findings count episodes from 1, the rest from 0.
 
     Args:
         make_source: called as `make_source(env, agent, **settings)`, returns a source. Of the

@@ -27,26 +27,23 @@ def wrap_dqn(
 ) -> Env:
     """Preprocess an Atari game as DQN does (Mnih et al. 2015, methods).
 
-    At reset FIRE is held for one game frame where the game has it, then come the no-ops; the
-    observation is the one after both. Each step holds its action for `frame_skip` frames and shows
-    the maximum of the last two, gray and resized. Observations (stack_frames, screen_size,
-    screen_size) uint8 begin with the first frame repeated.
+    At reset FIRE is held for one game frame where the game has it, then come the no-ops. Each step
+    holds its action for `frame_skip` frames and shows the maximum of the last two, gray and
+    resized. Observations (stack_frames, screen_size, screen_size) uint8 begin with the first frame
+    repeated. Clipped rewards are -1, 0 or 1, the game's own is in `info["raw_reward"]`.
 
     A lost life, and with `point_ends` a reward, ends the learning window, not the game: the step
     says `terminated` with `info["life_loss"] = True`, and further steps go on with the game. A
     `reset()` right after it returns the same observation again; a second one, or one with a seed or
     options, starts a new game. Games that wait for FIRE after a lost life wait for the agent's.
 
-    Clipped rewards are -1, 0 or 1, the game's own is in `info["raw_reward"]`.
-
     Args:
         env: `…NoFrameskip-v4`, or `ALE/…-v5` made with `frameskip=1`.
         stack_frames: see `AtariSettings`, as for the others.
         clip_reward: another name of `reward_clipping`.
 
-    Raises:
-        ValueError: no Atari game with a screen, discrete actions and a frame skip of 1.
-        ImportError: OpenCV is missing.
+    Raises ValueError unless it is an Atari game with a screen, discrete actions and a frame skip of
+    1, and ImportError if OpenCV is missing.
     """
     clip = reward_clipping if clip_reward is None else clip_reward
     AtariSettings(stack_frames, episodic_life, clip, noop_max, frame_skip, screen_size)

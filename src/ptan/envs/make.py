@@ -115,7 +115,7 @@ class OldGym(gymnasium.Env[Any, Any]):
             warn_user(f"{type(env).__name__} plays unseeded: its reset takes no seed")
 
     def reset(self, *, seed: int | None = None, options: Info | None = None) -> Reset:  # noqa: ARG002
-        """Observation and info."""
+        """Begin an episode, seeded where the environment can be."""
         if seed is not None and not self._in_reset and hasattr(self.env, "seed"):
             self.env.seed(seed)
         result = self.env.reset(**({"seed": seed} if self._in_reset else {}))
