@@ -40,6 +40,19 @@ def constant_loss(engine, batch):
     return {"loss": 2.5}
 
 
+@pytest.fixture
+def run(tmp_path):
+    """Run a process function under `setup_ignite`; returns the engine and what was logged."""
+
+    def run(process, source, iterations, **settings):
+        engine = Engine(process)
+        setup_ignite(engine, source, "test", log_dir=tmp_path, **settings)
+        engine.run(range(iterations))
+        return engine, scalars(next(tmp_path.iterdir()))
+
+    return run
+
+
 def test_logs_episodes_and_training_at_their_steps(tmp_path):
     engine = Engine(constant_loss)
     source = scripted(1.0, 3.0, 5.0, period=90)
@@ -87,33 +100,28 @@ def test_a_collector_is_trained_and_watched_in_one_engine(tmp_path, capsys):
     assert 0 <= algorithm.env_steps - played < 500
 
 
-def test_prints_one_line_per_episode(tmp_path, capsys, monkeypatch):
+def test_prints_one_line_per_episode(run, capsys, monkeypatch):
     now = [0.0]
     monkeypatch.setattr("ptan.ignite.speed.time.perf_counter", lambda: now[0])
 
     def half_a_minute(engine, batch):
         now[0] += 30
 
-    engine = Engine(half_a_minute)
-    setup_ignite(engine, scripted(-21.0, 0.25), "test", log_dir=tmp_path)
-    engine.run(range(3))
+    run(half_a_minute, scripted(-21.0, 0.25), 3)
     assert capsys.readouterr().out.splitlines() == [
         "Episode 1: reward=-21, steps=7, speed=0.0 f/s, elapsed=0:00:30",
         "Episode 2: reward=0.25, steps=7, speed=0.0 f/s, elapsed=0:01:00",
     ]
 
 
-def test_stops_when_solved_and_says_so(tmp_path, capsys):
-    engine = Engine(constant_loss)
+def test_stops_when_solved_and_says_so(run, capsys):
     source = scripted(*[10.0] * 3, *[1000.0] * 97, period=2)
-    setup_ignite(engine, source, "test", stop_reward=25.0, log_dir=tmp_path)
-    state = engine.run(range(500))
-    assert (state.iteration, state.episode) == (8, 4)
+    engine, logged = run(constant_loss, source, 500, stop_reward=25.0)
+    assert (engine.state.iteration, engine.state.episode) == (8, 4)
     *episodes, solved = capsys.readouterr().out.splitlines()
     assert len(episodes) == 4
     assert "solved after 4 episodes and 8 iterations" in solved
-    [folder] = tmp_path.iterdir()
-    assert steps_of(scalars(folder))["episodes/reward"] == [1, 2, 3, 4]
+    assert steps_of(logged)["episodes/reward"] == [1, 2, 3, 4]
 
 
 @pytest.mark.parametrize(
@@ -122,20 +130,16 @@ def test_stops_when_solved_and_says_so(tmp_path, capsys):
     ids=["int", "numpy", "tensor", "tensor with gradient"],
 )
 @pytest.mark.parametrize("key", [None, "loss"])
-def test_the_loss_may_be_a_number_or_a_tensor_alone_or_in_a_mapping(loss, key, tmp_path):
+def test_the_loss_may_be_a_number_or_a_tensor_alone_or_in_a_mapping(loss, key, run):
     output = {key: loss, "other": "x"} if key else loss
-    engine = Engine(lambda engine, batch: output)
-    setup_ignite(engine, scripted(), "test", log_dir=tmp_path)
-    engine.run(range(100))
-    [folder] = tmp_path.iterdir()
-    assert scalars(folder)["train/avg_loss"] == [(100, 2.0)]
+    _, logged = run(lambda engine, batch: output, scripted(), 100)
+    assert logged["train/avg_loss"] == [(100, 2.0)]
 
 
-def test_iterations_without_a_loss_do_not_count(tmp_path):
+def test_iterations_without_a_loss_do_not_count(run):
     script = [None, {"loss": 1.0}, {}, {"loss": None}, {"loss": 2.0}, {"other": 5.0}]
-    engine = Engine(lambda engine, batch: batch)
-    setup_ignite(engine, scripted(), "test", log_dir=tmp_path)
-    assert engine.run(script).metrics["avg_loss"] == pytest.approx(0.98 * 1.0 + 0.02 * 2.0)
+    engine, _ = run(lambda engine, batch: script[batch], scripted(), 6)
+    assert engine.state.metrics["avg_loss"] == pytest.approx(0.98 * 1.0 + 0.02 * 2.0)
 
 
 def test_a_metric_that_comes_late_is_reported_and_logged_from_then_on(tmp_path):
@@ -158,25 +162,16 @@ def test_a_metric_that_comes_late_is_reported_and_logged_from_then_on(tmp_path):
     assert "train/never" not in logged
 
 
-def test_a_second_run_goes_on_in_the_same_folder(tmp_path):
-    engine = Engine(constant_loss)
-    setup_ignite(engine, scripted(1.0, 2.0, 3.0), "test", log_dir=tmp_path)
-    engine.run(range(2))
-    engine.run(range(2))
-    [folder] = tmp_path.iterdir()
-    assert scalars(folder)["episodes/reward"] == [(1, 1.0), (2, 2.0), (3, 3.0)]
-
-
-def test_two_runs_of_one_name_get_folders_of_their_own(tmp_path):
+def test_runs_of_one_name_get_folders_of_their_own_and_a_second_run_goes_on_there(tmp_path):
     engines = [Engine(constant_loss) for _ in range(2)]
     for reward, engine in enumerate(engines):
-        setup_ignite(engine, scripted(float(reward)), "a/b: c", log_dir=tmp_path / "new")
-    for engine in engines:
+        setup_ignite(engine, scripted(reward, reward), "a/b: c", log_dir=tmp_path / "new")
+    for engine in engines * 2:
         engine.run(range(1))
     folders = sorted((tmp_path / "new").iterdir())
     assert all(re.fullmatch(r"[-0-9T]{19}\.\d{6}-a_b__c", folder.name) for folder in folders)
     rewards = [scalars(folder)["episodes/reward"] for folder in folders]
-    assert rewards == [[(1, 0.0)], [(1, 1.0)]]
+    assert rewards == [[(1, 0.0), (2, 0.0)], [(1, 1.0), (2, 1.0)]]
 
 
 @pytest.mark.parametrize("end", ["complete", "terminate", "interrupt", "raise"])

@@ -6,7 +6,6 @@ import gymnasium
 import numpy as np
 import pytest
 import torch
-from gymnasium.vector import AutoresetMode
 from ignite.engine import Engine, Events
 
 from ptan.algorithms import DQN, DQNConfig
@@ -18,20 +17,10 @@ PLAIN = DQNConfig(**SMALL)
 RAINBOW = DQNConfig.rainbow(**SMALL, steps_per_update=3, sync_every=5)
 
 
-def parts(config: DQNConfig = PLAIN, n_envs: int = 3, *, vector: bool = True):
-    if vector:
-        env = gymnasium.make_vec(
-            "CartPole-v1",
-            num_envs=n_envs,
-            vectorization_mode="sync",
-            vector_kwargs={"autoreset_mode": AutoresetMode.DISABLED},
-        )
-        spaces = env.single_observation_space, env.single_action_space
-    else:
-        env = [gymnasium.make("CartPole-v1") for _ in range(n_envs)]
-        spaces = env[0].observation_space, env[0].action_space
-    algorithm = DQN(*spaces, config)
-    return algorithm, algorithm.collector(env)
+def parts(config: DQNConfig = PLAIN):
+    envs = [gymnasium.make("CartPole-v1") for _ in range(3)]
+    algorithm = DQN(envs[0].observation_space, envs[0].action_space, config)
+    return algorithm, algorithm.collector(envs)
 
 
 def numbers(metrics: dict) -> dict[str, float]:
@@ -89,32 +78,14 @@ def test_other_seeds_give_other_runs() -> None:
     assert losses[0] == losses[1] != losses[2]
 
 
-@pytest.mark.parametrize("vector", [True, False], ids=["vector", "list"])
-@pytest.mark.parametrize("steps_per_update", [1, 2, 7])
-def test_an_update_follows_every_so_many_steps(steps_per_update: int, vector: bool) -> None:
-    config = DQNConfig(**SMALL, steps_per_update=steps_per_update)
-    algorithm, collector = parts(config, vector=vector)
-    for count, record in enumerate(itertools.islice(train(algorithm, collector), 12), start=1):
-        assert record.updates == count
-        # Environments are stepped together: all three, and then the updates that they owe.
-        assert record.env_steps == 30 + -(-count * steps_per_update // 3) * 3
-        assert record.env_steps == len(collector.buffer)
-
-
-def test_no_update_comes_before_the_end_of_the_warm_up() -> None:
-    algorithm, collector = parts(DQNConfig(**{**SMALL, "warm_up": 400}))
-    record = next(train(algorithm, collector))
-    assert record.env_steps == 405  # 134 steps of three environments, and one of the agent
-    share = np.mean([row.action for row in collector.buffer])
-    assert 0.4 < share < 0.6
-
-
-def test_episodes_are_reported_once_with_their_lengths() -> None:
-    algorithm, collector = parts()
+def test_records_count_steps_updates_and_episodes() -> None:
+    """Environments are stepped together: all three, and then the updates that they owe."""
+    algorithm, collector = parts(DQNConfig(**SMALL, steps_per_update=2))
     records = list(itertools.islice(train(algorithm, collector), 200))
+    assert [record.updates for record in records] == list(range(1, 201))
+    assert [r.env_steps for r in records] == [30 + -(-2 * n // 3) * 3 for n in range(1, 201)]
     episodes = [episode for record in records for episode in record.episodes]
-    ends = sum(row.terminated or row.truncated for row in collector.buffer)
-    assert len(episodes) == ends
+    assert len(episodes) == sum(row.terminated or row.truncated for row in collector.buffer)
     assert all(total == steps for total, steps in episodes)
 
 

@@ -65,9 +65,8 @@ class DQN:
         body: A module from observations to features, used as it is; None chooses one by the
             observation space.
 
-    Raises:
-        TypeError: spaces or settings of the wrong kind.
-        ValueError: no body fits the observations.
+    Raises TypeError for spaces or settings of the wrong kind, ValueError where no body fits the
+    observations.
     """
 
     def __init__(
@@ -175,10 +174,8 @@ class DQN:
     def update(self, batch: Batch) -> Update:
         """One gradient update from a batch of arrays or tensors.
 
-        Its metrics are `loss` and, without noise, `epsilon`.
-
-        Raises:
-            ShapeError, TypeError: the batch does not fit, see `ptan.losses`; nothing is learned.
+        Its metrics are `loss` and, without noise, `epsilon`. Where the batch does not fit, losses
+        raise ShapeError or TypeError, and nothing is learned.
         """
         if self.config.noisy:
             # The target's noise is independent of the online network's (their eq. 13). For the
@@ -233,13 +230,10 @@ class DQN:
         return states.save_parts(self._parts())
 
     def load_state_dict(self, state: SavedState) -> None:
-        """Take over what `state_dict` returned for equal spaces and settings.
+        """Take over what `state_dict` returned for equal spaces and settings; see `Algorithm`.
 
         A noisy run that moves to another kind of device draws other noise from there on: the
         generators of two kinds have no common state.
-
-        Raises:
-            ValueError: it belongs to another network or has other entries. Nothing is changed.
         """
         states.load_parts(self._parts(), state)
         self._move_schedules()

@@ -20,10 +20,8 @@ class DQNConfig:
     The defaults are the textbook's for Pong. Environment steps are counted over all environments.
     ε and β begin to move after the warm-up.
 
-    `list_settings(DQNConfig)` gives name, default, meaning and unit of each.
-
-    Raises:
-        TypeError, ValueError: a setting of the wrong kind or outside its range, by name.
+    `list_settings(DQNConfig)` gives name, default, meaning and unit of each. A setting of the wrong
+    kind or outside its range raises TypeError or ValueError.
     """
 
     n_steps: int = setting(1, "Rewards in a target before it bootstraps", _ENV_STEPS, least=1)

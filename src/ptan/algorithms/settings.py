@@ -74,10 +74,7 @@ def check_settings(config: Any) -> None:
 
     Understands bool, int, float, str, `Literal`, `tuple[int, ...]` and unions of them with None.
     NumPy's numbers become Python's, and lists, as JSON gives them, become tuples. To be called by
-    `__post_init__`.
-
-    Raises:
-        TypeError, ValueError: a setting of the wrong kind or outside its range, by name.
+    `__post_init__`. Raises TypeError or ValueError that names the setting.
     """
     for one in list_settings(config):
         object.__setattr__(config, one.name, _checked(one, getattr(config, one.name)))

@@ -1,11 +1,4 @@
-"""Callbacks: objects that follow training from outside.
-
-    callbacks = Callbacks([Tracker(algorithm, collector, logs, rng=0), MyCallback()])
-    for record in train(algorithm, collector):
-        callbacks.record(record)
-
-A run of `ptan.runs` calls the same methods, and those for evaluations and checkpoints.
-"""
+"""Callbacks: objects that follow training from outside."""
 
 from collections.abc import Iterable
 from functools import partial
@@ -38,7 +31,10 @@ class EvaluationResult(Protocol):
 
 
 class Callback:
-    """Follows training; each method does nothing unless a subclass says what."""
+    """Follows training; each method does nothing unless a subclass says what.
+
+    `record` is called with what the plain loop yields; a run of `ptan.runs` calls all methods.
+    """
 
     def on_start(self, training: Training, /) -> None:
         """Training begins, or goes on after it was resumed."""

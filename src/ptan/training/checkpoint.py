@@ -50,12 +50,10 @@ class LoadedCheckpoint(NamedTuple):
 def save_tree(path: str | os.PathLike[str], tree: object) -> None:
     """Write a state tree as a new folder, which is there whole or not at all.
 
-    Contiguous arrays and tensors on the CPU are written from where they lie: saving a buffer of
-    many gigabytes takes no memory. The tree must not change before the call returns.
+    Contiguous arrays and tensors on the CPU are written from where they lie, without a copy.
 
     Raises:
         TypeError: something in it cannot be saved; names where, as in `state['optimizer'][3]`.
-            Nothing is written.
         OSError: the folder exists, or cannot be written; names the path.
     """
     folder = Path(path).absolute()
@@ -81,11 +79,9 @@ def save_tree(path: str | os.PathLike[str], tree: object) -> None:
 
 
 def load_tree(path: str | os.PathLike[str]) -> Any:
-    """Read a state tree that `save_tree` has written, after comparing all bytes with checksums.
+    """Read what `save_tree` has written, after comparing all bytes with checksums.
 
-    Raises:
-        CheckpointError: a file is missing, damaged, of another format or version, or cannot be
-            read; names the path and the reason.
+    Raises CheckpointError where a file is missing, damaged, of another format, or cannot be read.
     """
     folder = Path(path).absolute()
     try:
@@ -111,11 +107,10 @@ def _sums(folder: Path) -> list[str]:
 
 
 class Checkpoints:
-    """The newest states of one run in a folder, which is made when something is saved.
+    """The `keep` newest states of one run in a folder, which is made when something is saved.
 
     A run that is killed while it saves, at whatever moment, leaves the checkpoint that it was
-    writing or the one before. `keep` of them stay; two let a run go on when the newest gets
-    damaged. One process may save here, any number may load.
+    writing or the one before. One process may save here, any number may load.
     """
 
     def __init__(self, folder: str | os.PathLike[str], keep: int = 2) -> None:
@@ -128,9 +123,7 @@ class Checkpoints:
 
         The newest is the one that was saved last, even if its environment steps are fewer.
 
-        Raises:
-            TypeError, ValueError: an argument cannot be saved. Nothing is written.
-            OSError: it cannot be written; names the path. What was saved before is still there.
+        Raises TypeError, ValueError or OSError if that cannot be; what was saved before stays.
         """
         step = whole_number("step", step, least=0)
         if not isinstance(state, Mapping):
@@ -144,8 +137,7 @@ class Checkpoints:
     def load(self) -> LoadedCheckpoint | None:
         """Load the newest state that is intact; None if nothing was saved here.
 
-        Raises:
-            CheckpointError: there are checkpoints, and none is intact; names what is wrong.
+        Raises CheckpointError if there are checkpoints, and none is intact; names what is wrong.
         """
         complaints: list[str] = []
         for _, step, path in self._saved():

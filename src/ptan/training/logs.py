@@ -73,11 +73,8 @@ class JsonLinesLog(Log):
 def read_json_lines(path: Path | str) -> list[dict[str, Any]]:
     """Read what a `JsonLinesLog` has written, also while it is being written.
 
-    Numbers that are not finite are None; a torn last line is left out.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: a line is not as a `JsonLinesLog` writes it.
+    Numbers that are not finite are None; a torn last line is left out. A line of something else
+    raises ValueError.
     """
     return [line for _, line in _lines(Path(path))]
 
@@ -99,10 +96,7 @@ class TensorBoardLog(Log):
     """Writes numbers and images for TensorBoard, to be seen by `tensorboard --logdir FOLDER`.
 
     A run that is resumed at `truncate_after` environment steps hides what earlier files in the
-    folder have of later steps.
-
-    Raises:
-        ImportError: TensorBoard is not installed.
+    folder have of later steps. Raises ImportError where TensorBoard is not installed.
     """
 
     def __init__(self, folder: Path | str, *, truncate_after: int | None = None) -> None:

@@ -40,9 +40,7 @@ _UNSIGNED = {1: torch.uint8, 2: torch.uint16}  # stand for the floats that NumPy
 def encode(tree: object) -> tuple[Json, Arrays]:
     """Take a state tree apart. Arrays and tensors are not copied where they lie as they should.
 
-    Raises:
-        TypeError: something in the tree cannot be saved; names where, as in `state['a'][3]`.
-        RecursionError: it contains itself.
+    Raises TypeError for what cannot be saved, and names where it is, as in `state['a'][3]`.
     """
     arrays: Arrays = {}
     return _encode(tree, "state", arrays), arrays
@@ -102,8 +100,7 @@ def _numbers(tensor: Tensor, path: str) -> Array:
 def decode(node: Any, arrays: Mapping[str, Array], path: str = "state") -> Any:
     """Put a tree together again from its JSON and its arrays, which become part of it.
 
-    Raises:
-        TypeError, ValueError: there is something that `encode` does not write; mostly says where.
+    Raises TypeError or ValueError for what `encode` does not write; mostly says where.
     """
     if isinstance(node, list):
         return [decode(item, arrays, f"{path}[{i}]") for i, item in enumerate(node)]

@@ -1,8 +1,4 @@
-"""How many threads PyTorch uses: found while training, because more are often slower.
-
-Threads help large networks on idle processors, and hurt on busy ones: two of them beside another
-busy process take several times as long as one, because each waits for the other at every layer.
-"""
+"""How many threads PyTorch uses: two beside a busy process may be many times slower than one."""
 
 import math
 import os
@@ -73,7 +69,7 @@ class ThreadTuner(Callback):
         """As chosen; PyTorch uses another number during a trial."""
         self._report, self._clock = report, clock
         self._trial: int | None = None
-        self._times: deque[float] = deque(maxlen=_WINDOW)  # of updates under the present number
+        self._times: deque[float] = deque(maxlen=_WINDOW)  # under the present number
         self._present = math.inf  # seconds of an update before the trial
         self._usual = 0.0  # seconds of an update under the choice; 0 before the first window
         self._rest_until = -math.inf
