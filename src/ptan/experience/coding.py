@@ -1,7 +1,7 @@
 """Columns from rows made by hand, and rows from columns: the two views of one thing."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import repeat
 from math import isfinite, nan
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ptan.common.checks import unit_interval, whole_number
-from ptan.common.types import Array
+from ptan.common.types import Array, Item, Observation
 from ptan.experience.flags import ENDED, INT_REWARD, KEEPS_LAST, NO_FINAL, TERMINATED, TRUNCATED
 from ptan.experience.layout import (
     Leaf,
@@ -22,7 +22,7 @@ from ptan.experience.layout import (
     reward_leaf,
     row_values,
 )
-from ptan.experience.rows import Experience, ExperienceFirstLast
+from ptan.experience.rows import Experience, ExperienceFirstLast, Row
 from ptan.experience.transitions import Schema, Transitions
 
 # What a batch has of its own: no field that a row class adds may take these names.
@@ -32,7 +32,7 @@ _TAKEN = re.compile(
 )
 
 
-def schema_of(item: Any) -> Schema | None:
+def schema_of(item: Item) -> Schema | None:
     """The schema that a first item sets; None if it is no row and no tuple of `Experience`.
 
     Raises:
@@ -62,7 +62,7 @@ def schema_of(item: Any) -> Schema | None:
     )
 
 
-def encode(schema: Schema, items: Sequence[Any], gamma: float | None) -> Transitions:
+def encode(schema: Schema, items: Sequence[Item], gamma: float | None) -> Transitions:
     """Columns of items made by hand; discounts they leave out follow from gamma where it is given.
 
     Raises:
@@ -86,19 +86,23 @@ def encode(schema: Schema, items: Sequence[Any], gamma: float | None) -> Transit
     rows = [row for steps in windows for row in steps] if schema.windows else items
     spans = [whole_number("steps", row.steps) for row in rows]
     discounts = [_discount_of(row, end, gamma) for row, end in zip(rows, flags, strict=True)]
+
+    def column(leaf: Leaf, name: str) -> Array:
+        return leaf.column([leaf.convert(getattr(row, name), name) for row in rows])
+
     columns = {
-        "actions": _column(schema.action, rows, "action"),
+        "actions": column(schema.action, "action"),
         "rewards": _reward_column(schema.reward, rows),
         "discounts": np.array(discounts),
         "steps": np.array(spans, np.int32),
         "flags": np.array(flags, np.uint8),
     }
-    extras = {name: _column(leaf, rows, name) for name, leaf in schema.extras.items()}
+    extras = {name: column(leaf, name) for name, leaf in schema.extras.items()}
     places, lengths = np.array(refs, np.int32)[:, None], _NO_LENGTHS
     if schema.windows:
         lengths = np.array(list(map(len, windows)), np.int32)
-        columns = {name: _padded(column, lengths) for name, column in columns.items()}
-        extras = {name: _padded(column, lengths) for name, column in extras.items()}
+        columns = {name: _padded(steps, lengths) for name, steps in columns.items()}
+        extras = {name: _padded(steps, lengths) for name, steps in extras.items()}
         places = _padded(places[:, 0], lengths, -1)
     frames = zip(leaves_of(schema.state), zip(*observations, strict=True), strict=True)
     return Transitions(
@@ -112,10 +116,6 @@ def encode(schema: Schema, items: Sequence[Any], gamma: float | None) -> Transit
     )
 
 
-def _column(leaf: Leaf, rows: Sequence[Any], name: str) -> Array:
-    return leaf.column([leaf.convert(getattr(row, name), name) for row in rows])
-
-
 def _padded(column: Array, lengths: Array, fill: int = 0) -> Array:
     """Windows (R, L, *shape) out of their steps, one window after the other."""
     there = np.arange(lengths.max()) < lengths[:, None]
@@ -125,7 +125,7 @@ def _padded(column: Array, lengths: Array, fill: int = 0) -> Array:
     return out
 
 
-def _steps_of(schema: Schema, item: Any) -> Sequence[Any]:
+def _steps_of(schema: Schema, item: Item) -> Sequence[Any]:
     """The rows of one item: itself, or those of a tuple."""
     if not schema.windows and type(item) is schema.row_class:
         return (item,)
@@ -137,7 +137,7 @@ def _steps_of(schema: Schema, item: Any) -> Sequence[Any]:
     raise TypeError(f"row must be {kind}, like the first one, got {item!r}")
 
 
-def _end_of(row: Any) -> tuple[int, Any]:
+def _end_of(row: Any) -> tuple[int, Observation]:
     """How a row made by hand ends, as flags, and the observation after it; None if not said."""
     single = isinstance(row, Experience)
     last_state = None if single else row.last_state
@@ -167,7 +167,7 @@ def _end_of(row: Any) -> tuple[int, Any]:
     return end, row.final_state
 
 
-def _discount_of(row: Any, end: int, gamma: float | None) -> float:
+def _discount_of(row: Row, end: int, gamma: float | None) -> float:
     if row.discount is not None:
         discount = unit_interval("discount", row.discount)
         if discount and end & TERMINATED:
@@ -197,14 +197,12 @@ def _reward_column(leaf: Leaf, rows: Sequence[Any]) -> Array:
     return np.array(rewards, np.result_type(*dtypes) if len(dtypes) > 1 else leaf.dtype)
 
 
-def decode(rows: Transitions) -> list[Any]:
+def decode(rows: Transitions) -> list[Item]:
     """The items of a record: rows, or tuples of rows."""
     schema = rows.schema
     # Where a record is gathered, a terminated row has its own state in place of the final one.
     lost = TERMINATED | NO_FINAL if rows.gathered else NO_FINAL
-    missing: Iterable[bool] = (
-        repeat(False) if rows.gathered else (rows.refs[..., 1].ravel() < 0).tolist()
-    )
+    missing = repeat(False) if rows.gathered else (rows.refs[..., 1].ravel() < 0).tolist()
     columns = zip(
         row_values(schema.state, rows.observations(0)),
         row_values(schema.state, rows.observations(1)),

@@ -7,8 +7,10 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from ptan.common.types import Action, Observation, State
 
-def values_equal(a: Any, b: Any) -> bool:
+
+def values_equal(a: object, b: object) -> bool:
     """Equality of two field values: arrays by content, nested dicts and tuples by part."""
     if a is b:
         return True
@@ -42,7 +44,7 @@ class Row:
     truncated: bool = field(default=False, repr=False, compare=False)
     steps: int = field(default=1, repr=False, compare=False)
     discount: float | None = field(default=None, repr=False, compare=False)
-    final_state: Any = field(default=None, repr=False, compare=False)
+    final_state: Observation = field(default=None, repr=False, compare=False)
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -92,19 +94,16 @@ class Row:
         return tuple(f.name for f in fields(cls) if f.name not in keyword_only)
 
     @classmethod
-    def from_values(cls, values: dict[str, Any]) -> Self:
-        """A row whose `__dict__` is `values` (all fields, NumPy scalars already converted).
-
-        Ten times faster than the constructor, whose frozen assignments cost 7 µs a row.
-        """
+    def from_values(cls, values: State) -> Self:
+        """A row of all these fields: ten times faster than the constructor."""
         row = object.__new__(cls)
         object.__setattr__(row, "__dict__", values)
         return row
 
-    def _asdict(self) -> dict[str, Any]:
+    def _asdict(self) -> State:
         return {name: self.__dict__[name] for name in self.field_names()}
 
-    def _replace(self, **changes: Any) -> Self:
+    def _replace(self, **changes: object) -> Self:
         unknown = changes.keys() - self.__dict__.keys()
         if unknown:
             raise ValueError(f"{type(self).__name__} has no field {sorted(unknown)[0]!r}")
@@ -124,8 +123,8 @@ class Experience(Row):
     """
 
     _fields: ClassVar[tuple[str, ...]] = ("state", "action", "reward", "done")
-    state: Any
-    action: Any
+    state: Observation
+    action: Action
     reward: Any
     done: bool
 
@@ -146,7 +145,7 @@ class ExperienceFirstLast(Row):
     """
 
     _fields: ClassVar[tuple[str, ...]] = ("state", "action", "reward", "last_state")
-    state: Any
-    action: Any
+    state: Observation
+    action: Action
     reward: Any
-    last_state: Any
+    last_state: Observation

@@ -4,11 +4,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 
-from ptan.common.types import Array
+from ptan.common.types import Array, Item
 from ptan.experience.flags import TERMINATED
 from ptan.experience.layout import Layout, Leaf
 from ptan.experience.rows import Row
@@ -89,10 +88,7 @@ class Transitions:
         )
 
     def gather(self) -> "Transitions":
-        """A copy with observations of its own; a terminated row repeats its state.
-
-        Records of a stream are valid until the next one: this one stays.
-        """
+        """A copy with observations of its own; a terminated row repeats its state."""
         before, after = self.refs[..., 0], self.refs[..., 1]
         ended = (self.flags & TERMINATED).reshape(before.shape) != 0
         numbers = np.stack([before, np.where(ended | (after < 0), before, after)], axis=-1)
@@ -103,8 +99,8 @@ class Transitions:
     def observations(self, after: int) -> list[Array]:
         """Per leaf the observations before (0) or after (1) each step: (R, L, *shape).
 
-        Single rows have no axis of steps. Beyond the end of a window they mean nothing. They are
-        views where the record is of single rows and gathered.
+        Beyond the end of a window they mean nothing. They are views where the record is of single
+        rows, which have no axis of steps, and gathered.
         """
         if self.gathered and not self.schema.windows:
             count = len(self)
@@ -118,14 +114,13 @@ class Transitions:
 def gathered_refs(rows: int, width: int) -> Array:
     """References (R, L, 2) into observations that lie step by step.
 
-    First come those before the first step of all rows, then those after it, then those before the
-    second step, and so on.
+    First come those before the first step of all rows, then those after it, and so on.
     """
     numbers = np.arange(2 * width * rows, dtype=np.int32).reshape(width, 2, rows)
     return np.ascontiguousarray(numbers.transpose(2, 0, 1))
 
 
-class TransitionStream(Iterator[Any], ABC):
+class TransitionStream(Iterator[Item], ABC):
     """An iterator over rows that gives them as columns, too."""
 
     @abstractmethod

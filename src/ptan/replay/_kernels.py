@@ -1,6 +1,5 @@
 """Compiled inner loops over rows: storing, gathering and weighing them.
 
-Each kernel is plain Python under its decorator (`kernel.py_func`), which the tests run too.
 Compiled code is cached on disk: only the first use on a machine waits for the compiler.
 """
 
@@ -49,20 +48,6 @@ def _same(a: Array, b: Array) -> bool:
 
 
 @njit(cache=True)
-def release_row(
-    row: int, slot: int, capacity: int, refs: Array, last_row: Array, free: Array, counts: Array
-) -> None:
-    """Give back the frames whose newest user is the row in `slot`, which leaves for `row`."""
-    for c in range(refs.shape[0]):
-        for j in range(refs.shape[2]):
-            frame = refs[c, slot, j]
-            if frame >= 0 and last_row[frame] == row - capacity:
-                last_row[frame] = -1
-                free[counts[0]] = frame
-                counts[0] += 1
-
-
-@njit(cache=True)
 def insert_rows(
     first_row: int,
     done: int,
@@ -103,7 +88,13 @@ def insert_rows(
     for r in range(done, source.shape[0]):
         row = first_row + r
         slot = row % capacity
-        release_row(row, slot, capacity, refs, last_row, free, counts)
+        for c in range(columns):  # Frames whose newest user leaves the ring are given back.
+            for j in range(k):
+                frame = refs[c, slot, j]
+                if frame >= 0 and last_row[frame] == row - capacity:
+                    last_row[frame] = -1
+                    free[counts[0]] = frame
+                    counts[0] += 1
         if counts[0] + frames.shape[0] - counts[1] < columns * k:
             return r
         for c in range(columns):
@@ -165,11 +156,7 @@ def gather_scalars(
     out_flags: Array,
     out_dones: Array,
 ) -> bool:
-    """Copy three columns of rows by number, discounts in both precisions.
-
-    Returns:
-        True if all of the discounts are known (not NaN).
-    """
+    """Copy three columns of rows by number; True if all of the discounts are known (not NaN)."""
     known = True
     for i in range(numbers.shape[0]):
         slot = numbers[i] % flags.shape[0]
@@ -193,7 +180,7 @@ def weigh_update(
     alpha: float,
     limit: float,
 ) -> tuple[int, int, Array, Array, float]:
-    """Slots and priority^alpha of the rows [first, end) of an update, after a look at all of it.
+    """Check an update; slots and priority^alpha of those of its rows that are in [first, end).
 
     Returns:
         What is wrong, and where (0: nothing; 1: numbers[i] is no row number below `end`; 2:

@@ -5,8 +5,7 @@ A tree is one float64 array. The leaves come first, then one level after the oth
 k + 1 are the 16 entries from `offsets[k] + 16 * j`. Levels are padded to whole nodes with the
 neutral element (0 for sums, infinity for minima).
 
-All queries of one call walk down together, level by level: their cache misses then overlap, which
-is what a large tree costs.
+All queries of one call walk down together, level by level: their cache misses then overlap.
 """
 
 from functools import cache

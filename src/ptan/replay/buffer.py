@@ -90,12 +90,7 @@ class ExperienceReplayBuffer(PublishedBuffer):
             raise RuntimeError(f"experience_source ended after {samples - left} of {samples} items")
 
     def add(self, row: Item) -> None:
-        """Append one row; the oldest goes when the buffer is full.
-
-        Raises:
-            TypeError, ValueError: the row differs from the first one in class, shape or dtype, or
-                contradicts itself. The buffer is unchanged.
-        """
+        """Append one row, as `extend`."""
         self.extend((row,))
 
     def _add(self, row: Item) -> None:
@@ -103,10 +98,11 @@ class ExperienceReplayBuffer(PublishedBuffer):
         self.extend((row,))
 
     def extend(self, rows: Iterable[Item]) -> None:
-        """Append rows: all of them, or none if one of them does not fit.
+        """Append rows: all, or none if one does not fit. The oldest go when the buffer is full.
 
         Raises:
-            TypeError, ValueError: see `add`.
+            TypeError, ValueError: a row differs from the first one in class, shape or dtype, or
+                contradicts itself. The buffer is unchanged.
         """
         items = list(rows)
         if not items:
@@ -148,13 +144,10 @@ class ExperienceReplayBuffer(PublishedBuffer):
         return self.sample_batch(batch_size)
 
     def sample_batch(self, batch_size: int) -> Batch[Array]:
-        """A batch of rows, each drawn uniformly from all of them.
-
-        Args:
-            batch_size: rows in the batch, exactly.
+        """A batch of exactly so many rows, each drawn uniformly from all of them.
 
         Raises:
-            ValueError: the batch is not positive, or the buffer is empty.
+            ValueError: the size is not positive, or the buffer is empty.
         """
         table = self._filled(batch_size)
         first = table.first
@@ -250,9 +243,9 @@ class ExperienceReplayBuffer(PublishedBuffer):
 
     def _check_saves(self) -> None:
         if self._own_buffer is not None:
+            name = type(self).__name__
             raise TypeError(
-                "this buffer cannot be saved or loaded: "
-                f"{type(self).__name__} keeps rows in a list of its own"
+                f"this buffer cannot be saved or loaded: {name} keeps rows in a list of its own"
             )
 
     def __getstate__(self) -> State:
@@ -261,13 +254,7 @@ class ExperienceReplayBuffer(PublishedBuffer):
 
 
 def batch_generator(buffer: ExperienceReplayBuffer, initial: int, batch_size: int) -> Iterator[Any]:
-    """Fill the buffer, then for ever take one more row and yield a batch.
-
-    Args:
-        buffer: any buffer with `populate` and `sample`.
-        initial: rows to begin with.
-        batch_size: rows in a batch.
-    """
+    """Fill any buffer with `initial` rows, then for ever take one more and yield a batch."""
     buffer.populate(initial)
     while True:
         buffer.populate(1)

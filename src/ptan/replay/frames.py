@@ -33,15 +33,10 @@ def _slots_without(first: int, end: int, capacity: int) -> Array:
 
 
 class FrameStore:
-    """The observations of a ring of rows, every distinct frame stored once.
+    """The observations of a ring of rows, `columns` in each, every distinct frame stored once.
 
     Rows refer to frames by number. A frame goes when the newest row that uses it goes. Frames are
     found again by content, through a lossy table: a missed hit costs one copy, never correctness.
-
-    Args:
-        leaf: shape and dtype of an observation.
-        capacity: rows in the ring.
-        columns: observations per row.
     """
 
     def __init__(self, leaf: Leaf, capacity: int, columns: int) -> None:
@@ -82,11 +77,9 @@ class FrameStore:
         return rows
 
     def take(self, slots: Array) -> Array:
-        """The observations of rows by slot: a new array (columns · n, *shape), column by column.
-
-        One block for all columns: two large outputs make the allocator give memory back and fault
-        it in again, at four times the cost.
-        """
+        """The observations of rows by slot: a new array (columns · n, *shape), column by column."""
+        # One block: two make the allocator give memory back and fault it in again, at four times
+        # the cost.
         refs = self.refs.take(slots, axis=1)
         words = self.frames.take(refs, axis=0).view(self._dtype)
         return words.reshape((len(refs) * len(slots), *self._shape))
@@ -163,16 +156,13 @@ class FrameStore:
     @property
     def nbytes(self) -> int:
         """Bytes in use: the frames touched so far and all tables."""
-        touched = int(self.counts[1])
         per_frame = self.frames[:1].nbytes + self.free.itemsize
-        tables = self.last_row.nbytes + self.cache.nbytes + self.refs.nbytes
-        return touched * per_frame + tables + self.memo.nbytes + self.stamp.nbytes
+        tables = self.last_row, self.cache, self.refs, self.memo, self.stamp
+        return int(self.counts[1]) * per_frame + sum(table.nbytes for table in tables)
 
-    def _grow(self, room: int | None = None) -> None:
+    def _grow(self, room: int = 0) -> None:
         """Make room for a quarter more frames, or for `room`."""
-        if room is None:
-            room = len(self.frames) + len(self.frames) // 4 + 1
-        touched = int(self.counts[1])
+        room, touched = room or len(self.frames) * 5 // 4 + 1, int(self.counts[1])
         frames = np.empty((room, self.frames.shape[1]), self.word)
         frames[:touched] = self.frames[:touched]
         last_row = np.full(room, -1, np.int64)

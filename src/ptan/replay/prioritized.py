@@ -97,11 +97,7 @@ class PrioritizedReplayBuffer(ExperienceReplayBuffer):
         self._beta = unit_interval("beta", value)
 
     def update_beta(self, frame: int) -> float:
-        """Set β on the straight line from `beta_start` at 0 to 1 at `beta_frames`, and return it.
-
-        Args:
-            frame: environment steps so far.
-        """
+        """Set β on the line from `beta_start` at frame 0 to 1 at `beta_frames`, and return it."""
         check_at_least("frame", frame, 0)
         share = min(1.0, frame / self.beta_frames)
         self.beta = self.beta_start + share * (1.0 - self.beta_start)
@@ -145,8 +141,8 @@ class PrioritizedReplayBuffer(ExperienceReplayBuffer):
                 largest float are refused: their sum would be infinite.
 
         Raises:
-            ValueError: wrong lengths, a priority that is not positive and finite, or a
-                number that no row of this buffer ever had. Nothing is changed.
+            ValueError: wrong lengths, a priority that is not positive and finite, or a number that
+                no row of this buffer ever had. Nothing is changed.
         """
         if self._unsettled:
             self._settle()

@@ -127,8 +127,7 @@ class SumSegmentTree(_SegmentTree):
     def find_prefixsum_idx(self, x: float | Floats) -> int | Ints:
         """The smallest index i with sum(0 … i) > x, or an int64 array of them for an array.
 
-        A value of 0 is never found, also not by x equal to the total, which rounding can make of a
-        uniform draw times the total: that finds a value at the end.
+        A value of 0 is never found; the total itself finds the last value above it.
 
         Args:
             x: prefix sums in [0, total], a number or an array of any shape.
@@ -146,13 +145,9 @@ class SumSegmentTree(_SegmentTree):
         return int(found[0]) if sums.ndim == 0 else found.reshape(sums.shape)
 
     def sample(self, uniforms: Floats) -> tuple[Ints, Floats]:
-        """Draw indices in proportion to their values, without checking anything.
+        """Draw indices (n,) int64 in proportion to their values; these and the values (n,) float64.
 
-        Args:
-            uniforms: (n,) float64 in [0, 1); the tree's total must be above 0.
-
-        Returns:
-            The indices (n,) int64 and their values (n,) float64.
+        `uniforms` (n,) float64 in [0, 1) are not checked; the total must be above 0.
         """
         indices, values = kernels.sample(self._tree, self._offsets, uniforms)
         return indices, values
