@@ -1,7 +1,6 @@
 """Settings of sources: what can be stepped, and by whom."""
 
 import pytest
-from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from ptan.experience import (
     ExperienceSource,
@@ -11,7 +10,7 @@ from ptan.experience import (
 )
 from refusals import NAN, assert_tells, table
 
-from .spoiled import SOURCES, VECTOR_SOURCES, Agent, Env, VecEnv, first_items, same
+from .spoiled import SOURCES, Agent, Env, VecEnv, first_items, same
 
 ONE = Env()
 
@@ -82,15 +81,3 @@ def vector(env, *arguments):
 )  # fmt: skip
 def test_settings_of_single_sources(case):
     assert_tells(case)
-
-
-def test_the_same_environment_twice_warns():
-    env = Env()
-    with pytest.warns(UserWarning, match="env holds the same environment more than once"):
-        source = ExperienceSourceFirstLast([env, env], Agent(), 0.9)
-    assert len(first_items(source)) == 12
-
-
-def test_sound_vector_environments_pass():
-    env = SyncVectorEnv([Env, Env], autoreset_mode=AutoresetMode.SAME_STEP)
-    assert len(first_items(VECTOR_SOURCES["vector"](env, Agent()))) == 12

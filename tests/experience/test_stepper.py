@@ -21,6 +21,7 @@ from .envs import (
     MODES,
     CountingAgent,
     Episode,
+    Fault,
     PolicyOfPlace,
     ScriptedEnv,
     decode,
@@ -128,8 +129,7 @@ class TestShares:
         with pytest.raises(RuntimeError, match="play_all"):
             stepper.advance(1)
 
-    @every_driver
-    def test_what_waits_is_part_of_the_state(self, driver):
+    def test_what_waits_is_part_of_the_state(self):
         class Known(ScriptedEnv):
             def state_dict(self):
                 return {name: getattr(self, name) for name in ("episode", "at", "running")}
@@ -137,13 +137,7 @@ class TestShares:
             def load_state_dict(self, state):
                 vars(self).update(state)
 
-        def make():
-            envs = [Known(plan, index) for index, plan in enumerate(PLAN, 1)]
-            return stepper_of(envs if driver == "list" else drive(driver, envs), CountingAgent())
-
-        if driver != "list":
-            pytest.skip("vector environments are saved through ptan.envs.repeat: test_state")
-        one, other = make(), make()
+        one, other = (stepper_of(make_envs(PLAN, Known), CountingAgent()) for _ in range(2))
         one.wait(0)
         one.advance(3)
         one.cut()
@@ -154,6 +148,27 @@ class TestShares:
             stepper.advance(1)
         assert places(one) == places(other)
         assert one.transitions == other.transitions == 13
+
+    def test_a_failed_beginning_lets_them_wait_on(self):
+        class Late(ScriptedEnv):
+            broken = False
+
+            def reset(self, **kwargs):
+                if self.broken:
+                    raise Fault
+                return super().reset(**kwargs)
+
+        envs = make_envs([[Episode(2)]] * 2, Late)
+        stepper = stepper_of(drive("disabled", envs))
+        stepper.wait(1)
+        envs[1].broken = True
+        with pytest.raises(Fault):
+            stepper.play_all()
+        assert stepper.waiting.tolist() == [False, True]
+        envs[1].broken = False
+        stepper.play_all()
+        stepper.advance(2)
+        assert stepper.over.tolist() == [True, True]
 
 
 class TestLimits:
@@ -334,29 +349,30 @@ class TestDecisions:
             rows(None)
 
 
-class TestNotes:
-    @every_driver
-    @pytest.mark.parametrize("call", ["step", "reset"])
-    def test_an_exception_of_an_environment_says_where(self, driver, call):
-        class Broken(ScriptedEnv):
-            def reset(self, **kwargs):
-                if call == "reset" and self.index == 2 and self.episode == 1:
-                    raise KeyError("no floor")
-                return super().reset(**kwargs)
+@every_driver
+@pytest.mark.parametrize("call", ["step", "reset"])
+@pytest.mark.parametrize("error", [KeyError, SystemExit])
+def test_an_exception_of_an_environment_says_where(driver, call, error):
+    class Broken(ScriptedEnv):
+        def reset(self, **kwargs):
+            if call == "reset" and self.index == 2 and self.episode == 1:
+                raise error("no floor")
+            return super().reset(**kwargs)
 
-            def step(self, action):
-                if call == "step" and self.index == 2 and self.at == 2:
-                    raise KeyError("no floor")
-                return super().step(action)
+        def step(self, action):
+            if call == "step" and self.index == 2 and self.at == 2:
+                raise error("no floor")
+            return super().step(action)
 
-        envs = [Broken([Episode(3)], index) for index in (1, 2)]
-        with pytest.raises(KeyError, match="no floor") as caught:
-            list(islice(ExperienceSourceFirstLast(drive(driver, envs), PolicyOfPlace(), 0.9), 20))
-        (note,) = caught.value.__notes__
-        if driver == "list":
-            assert note == {"step": "environment 1, step 2", "reset": "environment 1, reset"}[call]
-        else:
-            assert note in ("step 2 of env", "step 3 of env", "reset of env")
+    stepper = stepper_of(drive(driver, make_envs([[Episode(3)]] * 2, Broken)))
+    with pytest.raises(error, match="no floor") as caught:
+        stepper.advance(20)
+    (note,) = caught.value.__notes__
+    if driver == "list":
+        assert note == {"step": "environment 1, step 2", "reset": "environment 1, reset"}[call]
+    else:
+        assert note in ("step 2 of env", "step 3 of env", "reset of env")
+    assert stepper.needs_reset
 
 
 class Rewards(ScriptedEnv):
@@ -394,11 +410,3 @@ class TestRewards:
         vector.step = lambda actions: (lambda o, r, *rest: (o, r[:, None], *rest))(*step(actions))
         rows = list(islice(ExperienceSourceFirstLast(vector, PolicyOfPlace(), 0.9), 8))
         assert {type(row.reward) for row in rows} == {float}
-
-
-@every_driver
-def test_transitions_count_no_reset_steps(driver):
-    envs = make_envs(PLAN)
-    stepper = stepper_of(drive(driver, envs))
-    stepper.advance(15)
-    assert stepper.transitions == sum(env.steps_taken() for env in envs)

@@ -216,23 +216,6 @@ class TestUnnested:
 
 class TestSteps:
     @every_mode
-    @pytest.mark.parametrize("n", [1, 3])
-    def test_a_changed_agent_acts_in_the_very_next_step(self, mode, n):
-        envs = make_envs([[Episode(5), Episode(2, "truncated")]] * 16)
-        agent = PolicyOfPlace()
-        stream = iter(vector_source(mode, envs, agent, n))
-        for version in range(100):
-            agent.version = version
-            before = [len(env.log) for env in envs]
-            next(stream)
-            for env, length in zip(envs, before, strict=True):
-                for place in range(length, len(env.log)):
-                    event = env.log[place]
-                    if event.kind == "step":
-                        seen = decode(env.log[place - 1].observation)
-                        assert event.action == agent.action(seen)
-
-    @every_mode
     @pytest.mark.parametrize("seed", [None, 0, 11])
     def test_the_seed_goes_to_the_first_reset_only(self, mode, seed):
         class Watched(SyncVectorEnv):
@@ -387,11 +370,11 @@ class TestAtariVectorEnv:
 
     def by_hand(self, mode):
         """Per environment the (state, action, reward, terminated, after) of every true step, and
-        the finished games."""
+        the lengths of the finished games."""
         vector = self.make(mode)
         states, info = vector.reset(seed=5)
         frames, resetting = info["episode_frame_number"].copy(), [False, False]
-        steps, games, running = [[], []], [[], []], [[0.0, 0], [0.0, 0]]
+        steps, games, running = [[], []], [], [0, 0]
         for count in range(self.STEPS):
             actions = np.array([self.action(count, env) for env in range(2)])
             after, rewards, terminated, _, info = vector.step(actions)
@@ -407,13 +390,12 @@ class TestAtariVectorEnv:
                 elif over:
                     over = info["lives"][env] == 0
                     resetting[env] = over
-                steps[env].append(
-                    (states[env], actions[env], rewards[env], terminated[env], true_after)
-                )
-                running[env] = [running[env][0] + rewards[env], running[env][1] + 1]
+                result = actions[env], rewards[env], terminated[env], true_after
+                steps[env].append((states[env], *result))
+                running[env] += 1
                 if over:
-                    games[env].append(tuple(running[env]))
-                    running[env] = [0.0, 0]
+                    games.append(running[env])
+                    running[env] = 0
             frames, states = info["episode_frame_number"].copy(), after
         vector.close()
         return steps, games
@@ -429,35 +411,23 @@ class TestAtariVectorEnv:
                 return actions, agent_states
 
         steps, games = self.by_hand(mode)
-        assert all(len(found) > 0 for found in games)
+        assert len(games) > 1
         vector = self.make(mode)
         source = VectorExperienceSourceFirstLast(vector, ByCount(1), 0.9, env_seed=5)
-        asked = sum(len(found) for found in steps)
-        found = list(islice(source, asked))
+        rows = list(islice(source, sum(map(len, steps))))
         popped = source.pop_rewards_steps()
         vector.close()
-        places = [0, 0]
-        for row in found:
-            env = min(
-                (
-                    env
-                    for env in range(2)
-                    if places[env] < len(steps[env])
-                    and np.array_equal(row.state, steps[env][places[env]][0])
-                    and row.action == steps[env][places[env]][1]
-                ),
-                key=lambda env: places[env],
-            )
-            _, _, reward, terminated, after = steps[env][places[env]]
+        for row in rows:  # each is the next one of one of the environments
+            for left in steps:
+                state, action, reward, terminated, after = left[0] if left else (None,) * 5
+                if np.array_equal(row.state, state) and row.action == action:
+                    del left[0]
+                    break
             assert row.reward == reward
-            assert row.terminated is bool(terminated)
-            assert (row.last_state is None) is bool(terminated)
+            assert row.terminated is (row.last_state is None) is bool(terminated)
             assert np.array_equal(row.final_state, after)
-            places[env] += 1
-        wanted = sorted(steps for finished in games for _, steps in finished)
-        got = sorted(count for _, count in popped)
-        assert got == wanted or got == sorted(wanted)[: len(got)]
-        assert len(got) >= len(wanted) - 1
+        assert [steps for _, steps in popped] == games[: len(popped)]
+        assert len(popped) >= len(games) - 1
 
     def test_one_that_clips_rewards_warns(self):
         vector = gymnasium.make_vec("ALE/Breakout-v5", num_envs=1)
