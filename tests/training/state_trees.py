@@ -49,20 +49,15 @@ def bits(tensor: torch.Tensor) -> bytes:
     return bytes(storage.clone().untyped_storage())
 
 
-def tensors() -> st.SearchStrategy[torch.Tensor]:
-    @st.composite
-    def build(draw: Any) -> torch.Tensor:
-        dtype = draw(st.sampled_from(TORCH))
-        shape = tuple(draw(st.lists(st.integers(0, 4), max_size=3)))
-        size = int(np.prod(shape, dtype=int)) * dtype.itemsize
-        top = 1 if dtype == torch.bool else 255
-        content = bytearray(draw(st.lists(st.integers(0, top), min_size=size, max_size=size)))
-        if not content:
-            return torch.empty(shape, dtype=dtype)
-        tensor = torch.frombuffer(content, dtype=dtype).reshape(shape)
-        return tensor.transpose(0, -1) if tensor.ndim > 1 and draw(st.booleans()) else tensor
-
-    return build()
+@st.composite
+def tensors(draw: Any) -> torch.Tensor:
+    dtype = draw(st.sampled_from(TORCH))
+    shape = tuple(draw(st.lists(st.integers(0, 4), max_size=3)))
+    numbers = st.integers(0, 1 if dtype == torch.bool else 255)
+    size = int(np.prod(shape, dtype=int)) * dtype.itemsize
+    content = draw(st.lists(numbers, min_size=size, max_size=size))
+    tensor = torch.tensor(content, dtype=torch.uint8).view(dtype).reshape(shape)
+    return tensor.transpose(0, -1) if tensor.ndim > 1 and draw(st.booleans()) else tensor
 
 
 def arrays() -> st.SearchStrategy[np.ndarray]:
