@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.collectors.agents import CriticOfPlace, log_prob_of
 from tests.experience.envs import (
+    KINDS,
     MODES,
     Episode,
     Fault,
@@ -20,10 +21,18 @@ from tests.experience.envs import (
     unbatch,
     value_of,
 )
-from tests.experience.oracles import check_first_last, ends, expected_windows, same, steps_of
+from tests.experience.oracles import (
+    check_first_last,
+    discounted,
+    ends,
+    expected_windows,
+    same,
+    steps_of,
+)
 from tests.experience.strategies import GAMMAS, PROPERTY, TRUNCATIONS, driven_plans
 
 from ptan.experience import EpisodeCollector, RolloutCollector, TransitionCollector
+from ptan.experience.recorder import map_arrays
 from ptan.losses import generalized_advantages, policy_gradient_loss
 
 DRIVERS = ["list", *sorted(MODES)]
@@ -41,11 +50,7 @@ def items(collector, count):
 def check_columns(item, index, wanted, gamma, truncation):
     """The columns at an index hold the wanted steps."""
     count = len(wanted)
-    states = item.states
-    if isinstance(states, dict):
-        states = {key: _at(part, index) for key, part in states.items()}
-    else:
-        states = _at(states, index)
+    states = map_arrays(lambda column: column[index], item.states)
     assert all(same(got, row[0]) for got, row in zip(unbatch(states), wanted, strict=True))
     places = [decode(state) for state, *_ in wanted]
     assert item.actions[index].tolist() == [row[1] for row in wanted]
@@ -62,17 +67,11 @@ def check_columns(item, index, wanted, gamma, truncation):
     assert item.valid[index].tolist() == [True] * count
 
 
-def _at(column, index):
-    if isinstance(column, tuple):
-        return tuple(_at(part, index) for part in column)
-    return column[index]
-
-
 @PROPERTY
-@given(driven_plans(), st.integers(1, 7), GAMMAS, TRUNCATIONS)
-def test_rollouts_hold_the_steps_of_every_environment(driven, steps, gamma, truncation):
+@given(driven_plans(), st.sampled_from(list(KINDS)), st.integers(1, 7), GAMMAS, TRUNCATIONS)
+def test_rollouts_hold_the_steps_of_every_environment(driven, kind, steps, gamma, truncation):
     plan, driver = driven
-    envs = make_envs(plan)
+    envs = make_envs(plan, kind=kind)
     collector = RolloutCollector(
         drive(driver, envs), CriticOfPlace(), gamma=gamma, steps=steps, truncation=truncation
     )
@@ -81,6 +80,8 @@ def test_rollouts_hold_the_steps_of_every_environment(driven, steps, gamma, trun
     logs = [steps_of(env, number) for number, env in enumerate(envs)]
     for rollout in rollouts:
         assert rollout.valid.shape == (steps, len(envs))
+        for column in (rollout.rewards, rollout.discounts, rollout.next_values):
+            assert not column[~rollout.valid].any()
         for number, log in enumerate(logs):
             valid = np.flatnonzero(rollout.valid[:, number])
             wanted = log[taken[number] : taken[number] + len(valid)]
@@ -90,27 +91,6 @@ def test_rollouts_hold_the_steps_of_every_environment(driven, steps, gamma, trun
     assert collector.env_steps == sum(taken)
     if driver != "next_step":
         assert all(rollout.valid.all() for rollout in rollouts)
-
-
-@pytest.mark.parametrize("kind", ["pixels", "discrete", "dict", "tuple"])
-@pytest.mark.parametrize("driver", ["list", "next_step", "disabled"])
-def test_rollouts_of_nested_observations(kind, driver):
-    envs = make_envs([[Episode(3, "truncated")], [Episode(4)]], kind=kind)
-    collector = RolloutCollector(drive(driver, envs), CriticOfPlace(), gamma=0.9, steps=6)
-    (rollout,) = items(collector, 1)
-    for number, env in enumerate(envs):
-        valid = np.flatnonzero(rollout.valid[:, number])
-        check_columns(rollout, (valid, number), steps_of(env, number), 0.9, "bootstrap")
-
-
-def test_a_reset_step_of_a_vector_environment_is_not_valid_and_worth_nothing():
-    envs = make_envs([[Episode(2, "truncated")], [Episode(9)]])
-    collector = RolloutCollector(drive("next_step", envs), CriticOfPlace(), gamma=0.9, steps=5)
-    (rollout,) = items(collector, 1)
-    assert rollout.valid.T.tolist() == [[True, True, False, True, True], [True] * 5]
-    for column in (rollout.rewards, rollout.discounts, rollout.next_values):
-        assert column[2, 0] == 0
-    assert collector.env_steps == 9
 
 
 def test_the_agent_states_before_the_first_step_come_along():
@@ -230,6 +210,8 @@ def test_every_environment_plays_its_share_of_whole_episodes(driven, count, gamm
                 check_columns(item, rows, wanted, gamma, truncation)
                 position += 1
     assert collector.env_steps == made
+    if driver == "list":  # those that wait are not stepped
+        assert sum(env.steps_taken() for env in envs) == made
 
 
 def games_by_number(env, number):
@@ -265,12 +247,6 @@ def test_a_long_episode_is_truncated_and_bootstraps_from_where_it_stands(driver)
         last = decode(unbatch(item.states)[4])
         assert item.next_values[4] == value_of(last._replace(step=5))
         assert item.discounts[4] == np.float32(0.9)
-
-
-def test_listed_environments_that_are_done_are_not_stepped():
-    envs = make_envs([[Episode(2)], [Episode(7)]])
-    items(EpisodeCollector(envs, CriticOfPlace(), gamma=0.9, episodes=2), 1)
-    assert [env.steps_taken() for env in envs] == [2, 7]
 
 
 # Rows.
@@ -374,10 +350,7 @@ def test_monte_carlo_returns_of_episodes(driver):
     for number, games in ((0, 2), (1, 2), (2, 1)):
         for game in islice(games_by_number(envs[number], number).values(), games):
             rewards = [reward for _, _, reward, _, _ in game]
-            wanted += [
-                sum(0.9**k * reward for k, reward in enumerate(rewards[start:]))
-                for start in range(len(rewards))
-            ]
+            wanted += [discounted(rewards[start:], 0.9) for start in range(len(rewards))]
     torch.testing.assert_close(found, torch.tensor(wanted), rtol=1e-4, atol=1e-4)
     loss = policy_gradient_loss(item.log_probs, found)
     expected = -np.mean(np.array(wanted) * item.log_probs.numpy())
@@ -396,8 +369,7 @@ def test_n_step_targets_of_rows(driver):
     windows = expected_windows(envs, 3, next_step=driver == "next_step")
     for got, window in zip(found.tolist(), windows, strict=False):
         segment, end = window.segment, window.start + window.steps
-        rewards = segment.rewards[window.start : end]
-        total = sum(0.9**k * reward for k, reward in enumerate(rewards))
+        total = discounted(segment.rewards[window.start : end], 0.9)
         if not segment.flags[end - 1][0]:
             total += 0.9**window.steps * value_of(decode(segment.observations[end]))
         assert got == pytest.approx(total, rel=1e-5)
