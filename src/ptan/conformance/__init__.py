@@ -12,10 +12,14 @@ truncated at 1)`.
 """
 
 from ptan.conformance.buffers import check_buffer, check_prioritized
-from ptan.conformance.environments import check_env, check_vector_env
+from ptan.conformance.environments import (
+    check_env,
+    check_frame_stack,
+    check_vector_env,
+    check_wrapper,
+)
 from ptan.conformance.scripted import Episode, ScriptedAgent, ScriptedEnv
 from ptan.conformance.sources import check_source
-from ptan.conformance.wrappers import check_frame_stack, check_wrapper
 
 __all__ = [
     "Episode",

@@ -5,7 +5,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import combinations, count, product
+from itertools import combinations, count
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -18,18 +18,9 @@ Buffer: TypeAlias = Any
 Rows: TypeAlias = Any  # a sequence of rows, with columns or without
 Make: TypeAlias = Callable[[], Buffer]
 FULL = 8  # capacity of the buffers
-DRAWS = 2_500
 PRIORITIES = (0.5, 4.0, 1.0, 2.0, 0.7, 3.0, 1.5, 2.5)
-COLUMNS = {  # the fields of a row that they hold
-    "states": "state",
-    "actions": "action",
-    "rewards": "reward",
-    "dones": "terminated",
-    "discounts": "discount",
-    "steps": "steps",
-    "last_states": "final_state",
-}
-FIELDS = (*COLUMNS.values(), "last_state", "truncated")
+COLUMNS = ("states", "actions", "rewards", "dones", "discounts", "steps", "last_states")
+HELD = ("state", "action", "reward", "terminated", "discount", "steps", "final_state")
 
 
 def check_buffer(make_buffer: Callable[[Any, int], Buffer]) -> list[str]:
@@ -59,8 +50,8 @@ def check_prioritized(
     `make_buffer(source, capacity, alpha)` returns an empty buffer.
     """
     found = check_buffer(lambda source, capacity: make_buffer(source, capacity, alpha))
-    checks = _check_priorities(partial(make_buffer, None, FULL, alpha), alpha)
-    return found + report(guarded("making the buffer", checks))
+    new = partial(make_buffer, None, FULL, alpha)
+    return found + report(guarded("making the buffer", _check_priorities(new, alpha)))
 
 
 def _check_uniform(make_buffer: Callable[[Any, int], Buffer]) -> Iterator[str]:
@@ -138,7 +129,7 @@ def _check_holds(
         found = [_row_number(row) for row in buffer]
         yield from different(f"{what}: what iteration gives, oldest first,", found, kept)
         yield from _compare(list(buffer), f"{what}: iteration")
-    for size in (1, len(kept), len(kept) + 2, *[100] * (DRAWS // 100)) if kept else ():
+    for size in (1, len(kept), len(kept) + 2, *[100] * 25) if kept else ():
         batch = _sample(buffer, size)
         if len(batch) != size:
             yield from different(f"{what}: the length of sample({size})", len(batch), size)
@@ -162,12 +153,13 @@ def _check_holds(
 
 def _compare(rows: Rows, what: str) -> Iterator[str]:
     """Rows, and columns where there are any, say what was added; None, unless a state, nothing."""
-    columns = {name: field for name, field in COLUMNS.items() if hasattr(rows, name)}
+    columns = [(c, field) for c, field in zip(COLUMNS, HELD, strict=True) if hasattr(rows, c)]
     for i, row in enumerate(rows):
         right = _make_row(number := _row_number(row))
         end = "terminated " * bool(right.terminated) + "truncated " * right.truncated
-        told = [(name, name, getattr(row, name)) for name in FIELDS if hasattr(row, name)]
-        told += [(f"batch.{name}", columns[name], getattr(rows, name)[i]) for name in columns]
+        fields = (name for name in (*HELD, "last_state", "truncated") if hasattr(row, name))
+        told = [(name, name, getattr(row, name)) for name in fields]
+        told += [(f"batch.{c}", field, getattr(rows, c)[i]) for c, field in columns]
         for where, name, found in told:
             masked = name == "final_state" and right.terminated  # by the discount
             if not masked and (found is not None or "state" in name):
@@ -182,12 +174,12 @@ def _check_snapshots(new: Make) -> Iterator[str]:
         columns = {f"batch.{name}": getattr(batch, name, None) for name in sorted(COLUMNS)}
         return {"a row of the batch": tuple(map(_row_number, batch))} | columns
 
-    for rows, more in product((3, FULL), (-1, 0, 2)):
+    for rows, size in ((3, 2), (3, 3), (3, 5), (FULL, FULL - 1), (FULL, FULL), (FULL, FULL + 2)):
         buffer = _add_rows(new(), rows)
-        batch = _sample(buffer, rows + more)
+        batch = _sample(buffer, size)
         if isinstance(batch, list):
             batch[:] = [*batch[1:], _make_row(1)]
-            what = f"sample({rows + more}) returned the internal list; after a change of it"
+            what = f"sample({size}) returned the internal list; after a change of it"
             yield from _check_holds(buffer, rows, what)
             continue
         before = copy.deepcopy(parts(batch))
@@ -195,10 +187,10 @@ def _check_snapshots(new: Make) -> Iterator[str]:
         for name, value in parts(batch).items():
             if not same(before[name], value):
                 yield f"{name} changed when rows were added after it was sampled"
-        arrays = [(name, a) for name, a in parts(batch).items() if isinstance(a, np.ndarray)]
-        for (name, one), (other, two) in combinations(arrays, 2):
-            if np.shares_memory(one, two):
-                yield f"{other} and {name} share memory"
+        arrays = {name: a for name, a in parts(batch).items() if isinstance(a, np.ndarray)}
+        for one, two in combinations(arrays, 2):
+            if np.shares_memory(arrays[one], arrays[two]):
+                yield f"{two} and {one} share memory"
 
 
 def _check_entrances(make_buffer: Callable[[Any, int], Buffer], new: Make) -> Iterator[str]:
