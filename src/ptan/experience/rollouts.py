@@ -8,12 +8,11 @@ import numpy as np
 
 from ptan.actions.policy import Agent, PolicyStep
 from ptan.common.checks import checked_callable, unit_interval
-from ptan.common.types import Array, Envs, Observations, SavedState, State
+from ptan.common.types import Array, Envs, Observations
 from ptan.experience.answers import checked_decision
 from ptan.experience.flags import NO_TRANSITION
 from ptan.experience.recorder import RecordedStep, Rollout, joined, map_arrays, record, stacked
 from ptan.experience.sources import ExperienceSource, SourceOptions
-from ptan.experience.state import plain
 from ptan.experience.stepper import EndedEpisode
 from ptan.experience.stream import SourceIterator
 from ptan.experience.transitions import Transitions
@@ -94,18 +93,6 @@ class ExperienceSourceRollouts(ExperienceSource):
 
     def __iter__(self) -> Iterator[Rollouts]:
         return SourceIterator(self, self._next_rollout)
-
-    def state_dict(self) -> State:  # noqa: D102
-        own = {"steps_count": self.steps_count, "steps": plain(self._steps, "steps")}
-        return {**super().state_dict(), **own}
-
-    def load_state_dict(self, state: SavedState) -> None:  # noqa: D102
-        state = dict(state)
-        if state.pop("steps_count", None) != self.steps_count:
-            raise ValueError(f"state must be of rollouts with steps_count={self.steps_count}")
-        steps = plain(state.pop("steps", []), "steps")
-        super().load_state_dict(state)
-        self._steps = steps
 
     def _drop(self) -> None:
         super()._drop()

@@ -10,11 +10,9 @@ from ptan.common.types import Array, SavedState, State
 from ptan.envs.states import CannotSave
 from ptan.experience.layout import Layout, Leaf, layout_words, layout_written
 from ptan.experience.tape import Tape
-from ptan.experience.transitions import Transitions
 from ptan.experience.windows import WindowCutter, WindowSpec
 
 _STEPS = ("flags", "raw", "rewards", "actions")
-_ROWS = ("actions", "rewards", "discounts", "steps", "flags", "lengths")
 
 
 def plain(value: Any, name: str) -> Any:
@@ -86,20 +84,3 @@ def restored_tape(
     windows = WindowCutter(tape, spec)
     windows.progress[:], windows.returns[:] = state["progress"], state["returns"]
     return tape, windows
-
-
-def rows_state(rows: Transitions) -> State:
-    """Rows, each with the observations that it refers to."""
-    places = np.arange(rows.refs.size, dtype=np.int32).reshape(rows.refs.shape)
-    return {
-        "refs": np.where(rows.refs < 0, -1, places),
-        "frames": [plain(frames[rows.refs.ravel()], "observations") for frames in rows.frames],
-        **{name: plain(getattr(rows, name), name) for name in _ROWS},
-    }
-
-
-def restored_rows(state: SavedState, windows: WindowCutter) -> Transitions:
-    """The rows of a state, of the kind that is cut from a tape."""
-    frames = [column_of(values) for values in state["frames"]]
-    columns: dict[str, Any] = {name: column_of(state[name]) for name in ("refs", *_ROWS)}
-    return Transitions(schema=windows.schema, extras={}, frames=frames, **columns)

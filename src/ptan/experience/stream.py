@@ -7,10 +7,7 @@ from math import inf
 from typing import Any, Generic, TypeVar
 
 from ptan.actions.policy import Agent
-from ptan.common.checks import check_entries
-from ptan.common.types import SavedState, State
 from ptan.experience.coding import decode
-from ptan.experience.state import restored_rows, rows_state
 from ptan.experience.stepper import EndedEpisode, Stepper
 from ptan.experience.transitions import Transitions, TransitionStream
 
@@ -21,7 +18,6 @@ class Source(ABC):
     """What all sources share: finished episodes, and iterators of which the newest is alive."""
 
     _newest: "SourceIterator[Any] | None" = None
-    _resumed = False  # by a state that was loaded: the first iterator goes on from there
 
     def _start(self) -> None:  # noqa: B027 - some have nothing to start
         """Start everything afresh, for an iterator that begins."""
@@ -63,11 +59,8 @@ class SourceIterator(Iterator[T], Generic[T]):
                 "this iterator is out of date: its source was iterated anew, which starts "
                 "everything afresh"
             )
-        source, self._begun = self._source, True
-        source._newest = self
-        if not source._resumed:
-            source._start()
-        source._resumed = False
+        self._begun, self._source._newest = True, self
+        self._source._start()
 
 
 class RowIterator(SourceIterator[Any], TransitionStream):
@@ -182,40 +175,3 @@ class SteppedSource(Source):
     def _keep(self, rows: Transitions | None, episodes: list[EndedEpisode]) -> None:
         self._rows, self._next = rows, 0
         self._episodes += episodes
-
-    # State.
-
-    def state_dict(self) -> State:
-        """Everything that the items to come depend on, except the agent's weights and randomness.
-
-        It is a state tree of its own memory; environments in the middle of their episodes and
-        episodes not popped are part of it.
-
-        Raises:
-            CannotSave: an environment, named by its number, or an agent state cannot be saved.
-        """
-        rows, first = self._rows, self._next
-        return {
-            "stepper": self._stepper.state_dict(),
-            "rows": None if rows is None else rows_state(rows[first:]),
-            "episodes": [(total, steps, rows - first) for total, steps, rows in self._episodes],
-            "shown": list(self._shown),
-        }
-
-    def load_state_dict(self, state: SavedState) -> None:
-        """Go on, to the bit, where the source was that was made with equal arguments.
-
-        The iterator that began last goes on there; if none began yet, the first one that begins
-        does so. Any later one starts everything afresh, as ever.
-
-        Raises:
-            ValueError: it is of another source, or of other environments. Nothing is changed.
-        """
-        check_entries(state, dict.fromkeys(("stepper", "rows", "episodes", "shown")))
-        self._stepper.load_state_dict(state["stepper"])
-        self._drop()
-        self._episodes.extend(state["episodes"])
-        self._shown = list(state["shown"])
-        if state["rows"] is not None:
-            self._rows = restored_rows(state["rows"], self._stepper.windows)
-        self._resumed = self._newest is None
