@@ -18,8 +18,8 @@ from ptan.runs import RunConfig, RunError, RunFolder, RunSettings
 from ptan.runs.plots import (
     LearningCurve,
     area_under,
-    common_grid,
     compare_figure,
+    grid_of,
     group_labels,
     mean_of_steps,
     plot_runs,
@@ -41,7 +41,7 @@ def curve_of(
     means = pairs.copy()
     means[:, 1] = np.cumsum(pairs[:, 1]) / np.arange(1, len(pairs) + 1)
     found = np.array([[50.0, 7.5]] * bool(episodes)).reshape(-1, 2)
-    return LearningCurve(Path("run"), config or config_of(), env_steps, pairs, means, found)
+    return LearningCurve(config or config_of(), env_steps, pairs, means, found)
 
 
 def tens(returns: list[float], env_steps: int = 100, **settings: Any) -> LearningCurve:
@@ -74,13 +74,11 @@ def test_the_mean_of_the_last_steps(episodes, grid, last: int, env_steps: int) -
     assert np.allclose(found, expected, atol=1e-12, equal_nan=True)
 
 
-def test_the_grid_ends_with_the_longest_run() -> None:
-    grid = common_grid([curve_of([], 500), curve_of([], 1_000)], points=4)
-    assert grid.tolist() == [250, 500, 750, 1_000]
-    # 3 · (1/3) style rounding must not put the last point behind the end of the run.
-    for env_steps in (999_983, 12_345_677):
-        curve = curve_of([(1, 2.0)], env_steps)
-        assert mean_of_steps(curve, common_grid([curve], points=199), 10)[-1] == 2.0
+@pytest.mark.parametrize("env_steps", [1_000, 999_983, 12_345_677])
+def test_the_last_point_is_not_behind_the_end_of_a_run(env_steps: int) -> None:
+    grid = grid_of(env_steps)
+    assert (len(grid), grid[0]) == (200, env_steps / 200)
+    assert mean_of_steps(curve_of([(1, 2.0)], env_steps), grid, 10)[-1] == 2.0
 
 
 def test_the_area_under_a_curve() -> None:

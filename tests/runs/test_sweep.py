@@ -76,7 +76,7 @@ def test_impossible_switches_are_refused(switches, message: str) -> None:
 def test_jobs_are_the_base_but_for_switches_and_seeds(tmp_path: Path) -> None:
     base = base_of(double=True, gamma=0.7)
     ablation = Ablation(base, tmp_path, switches=["double", "dueling"], seeds=2)
-    found = {job.path.relative_to(tmp_path).as_posix(): job.config for job in ablation.jobs}
+    found = {job.folder.path.relative_to(tmp_path).as_posix(): job.config for job in ablation.jobs}
     assert list(found)[:2] == ["base/seed-3", "double/seed-3"]
     assert len(found) == 8
     for path, config in found.items():
@@ -164,7 +164,7 @@ def test_an_interrupted_ablation_goes_on(tmp_path: Path) -> None:
 def test_a_run_that_was_killed_before_its_first_checkpoint_begins_anew(tmp_path: Path) -> None:
     ablation = ablation_of(tmp_path, seeds=1)
     begun = ablation.jobs[0]
-    folder = RunFolder.create(begun.path, begun.config)
+    folder = RunFolder.create(begun.folder.path, begun.config)
     folder.metrics.write_text('{"env_steps": 10, "seconds": 1.0, "episodes/reward": 99999.0}\n')
     assert ablation.train()
     assert "99999" not in folder.metrics.read_text()
@@ -174,11 +174,11 @@ def test_a_run_that_was_killed_before_its_first_checkpoint_begins_anew(tmp_path:
 def test_what_is_in_the_way_is_left_alone(tmp_path: Path) -> None:
     ablation = ablation_of(tmp_path)
     job = ablation.jobs[0]
-    job.path.mkdir(parents=True)
-    (job.path / "thesis.txt").write_text("mine")
+    job.folder.path.mkdir(parents=True)
+    (job.folder.path / "thesis.txt").write_text("mine")
     with pytest.raises(RunError, match="in the way"):
         ablation.train()
-    assert (job.path / "thesis.txt").read_text() == "mine"
+    assert (job.folder.path / "thesis.txt").read_text() == "mine"
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_what_is_in_the_way_is_left_alone(tmp_path: Path) -> None:
 )
 def test_runs_of_other_settings_are_not_taken_for_ones_own(tmp_path, settings, message) -> None:
     job = ablation_of(tmp_path).jobs[0]
-    RunFolder.create(job.path, job.config)
+    RunFolder.create(job.folder.path, job.config)
     with pytest.raises(RunError, match=message):
         ablation_of(tmp_path, **settings)
 
@@ -222,12 +222,12 @@ def test_a_failure_side_by_side_is_one_line(tmp_path: Path) -> None:
             ablation.train(jobs=2)
     finally:
         del gymnasium.registry["OnlyHere-v0"]
-    assert not ablation.jobs[0].path.exists()
+    assert not ablation.jobs[0].folder.path.exists()
 
 
 def test_interruption_reaches_runs_side_by_side(tmp_path: Path) -> None:
     ablation = ablation_of(tmp_path, seeds=1, steps=10_000_000)
-    folder = RunFolder(ablation.jobs[0].path)
+    folder = ablation.jobs[0].folder
     assert not ablation.train(jobs=2, interrupted=folder.metrics.exists)
     assert folder.has_checkpoint
 

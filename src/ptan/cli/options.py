@@ -1,8 +1,8 @@
 """Flags made of settings, and command lines read by tyro, with errors of one line."""
 
+import argparse
 import contextlib
 import io
-import itertools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import field, make_dataclass
@@ -88,11 +88,10 @@ def given(words: Sequence[str], flag: str) -> str | None:
 
     Of several the last one counts, as for all flags.
     """
-    found = None
-    for word, value in itertools.zip_longest(words, words[1:], fillvalue=""):
-        if word == flag or word.startswith(flag + "="):
-            found = value if word == flag else word.partition("=")[2]
-    return found
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument(flag, dest="value", nargs="?")
+    value: str | None = parser.parse_known_args(words)[0].value
+    return value
 
 
 def _one_line(text: str) -> str:
@@ -104,10 +103,9 @@ def _one_line(text: str) -> str:
     message = " ".join(parts[0].split()) if parts else text
     message = re.sub(r"^Unrecognized options: (\S+?)(,? .*)?$", r"unknown flag \1", message)
     message = re.sub(r"^unknown flag (?!-)", "unknown argument ", message)
-    similar = "\n".join(part for part in parts if "Perhaps" in part or "similar to" in part)
-    lines = re.findall(r"^--.*", similar, re.MULTILINE)
     wrong = message.removeprefix("unknown flag ")
-    return message + nearest(wrong, re.findall(r"--[\w-]+", " ".join(lines)))
+    named = dict.fromkeys(re.findall(r"--[\w-]+", text))
+    return message + nearest(wrong, [flag for flag in named if flag != wrong])
 
 
 @_REGISTRY.primitive_rule

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, make_dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import arg
 
@@ -14,6 +14,9 @@ from ptan.cli.output import complain, tell
 from ptan.runs import CATALOGUE, RunConfig, RunError, RunSettings
 from ptan.runs.errors import check_name
 from ptan.runs.settings import settings_of_preset
+
+if TYPE_CHECKING:
+    from ptan.runs.folder import Json
 
 __all__ = ["INTERRUPTED", "read_config", "run"]
 
@@ -139,7 +142,7 @@ def _changes(before: RunConfig, after: RunConfig, found: Any) -> dict[str, objec
     return changed | {name: value for name, value in new_only.items() if value}
 
 
-def _report(result: dict[str, Any]) -> None:
+def _report(result: "Json") -> None:
     """Print how a run ended."""
     from ptan.runs.evaluation import described_mean
 

@@ -1,6 +1,6 @@
 """Greedy episodes of a run's network: what their returns say, and how they look."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ from ptan.common.types import Action, Actions, Observations
 from ptan.envs.make import find_spec, is_atari
 from ptan.runs.environments import close, evaluation_atari, evaluation_environments
 from ptan.runs.errors import EnvironmentFailure, RunError
+from ptan.runs.folder import Json
 from ptan.runs.settings import RunSettings
 from ptan.runs.statistics import half_interval
 from ptan.runs.video import video_file
@@ -50,7 +51,7 @@ class Evaluation:
         """Mean return."""
         return float(np.mean(self.returns))
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Json:
         """Mean, spread and every return, with the protocol.
 
         `std` is the standard deviation of the episodes (n − 1), `ci95` half the width of the 95 %
@@ -73,7 +74,7 @@ class Evaluation:
         return described_mean(self.to_json())
 
 
-def described_mean(evaluation: Mapping[str, Any]) -> str:
+def described_mean(evaluation: Json) -> str:
     """The mean return of an evaluation with its interval, in words; from `Evaluation.to_json`."""
     episodes, different = evaluation["episodes"], evaluation["different"]
     count = "one episode" if episodes == 1 else f"{episodes} episodes"

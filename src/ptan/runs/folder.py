@@ -5,18 +5,20 @@ import os
 import platform
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 from ptan.runs.errors import RunError
 from ptan.runs.settings import RunConfig
 from ptan.training.durable import PARTIAL, replace_file, sync
 
-__all__ = ["FORMAT", "RunFolder", "damaged"]
+__all__ = ["FORMAT", "Json", "RunFolder", "damaged", "write_json"]
+
+Json: TypeAlias = dict[str, Any]
 
 FORMAT = 2
 """Version of the layout of run folders."""
@@ -115,7 +117,7 @@ class RunFolder:
         except RunError as error:
             raise RunError(f"{self.config} is no run's: {error}") from None
 
-    def read_result(self) -> dict[str, Any] | None:
+    def read_result(self) -> Json | None:
         """The content of `result.json`; None if there is none, or none that can be read."""
         try:
             return _read(self.result)
@@ -123,7 +125,7 @@ class RunFolder:
             return None
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> Json:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -143,7 +145,7 @@ def damaged(path: Path, error: Exception) -> str:
     return f"{path} is damaged: {reason}"
 
 
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
+def write_json(path: Path, content: Json) -> None:
     """Write a file at once: readers see the old one or the new one, never a part."""
     replace_file(path, (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())
 

@@ -1,8 +1,7 @@
 """The working parts of a run: made from its settings, saved, and put where a checkpoint was."""
 
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -30,7 +29,7 @@ from ptan.training.callbacks import Callbacks
 from ptan.training.checkpoint import Checkpoints, LoadedCheckpoint
 from ptan.training.tracking import EpisodeStatistics, Tracker
 
-__all__ = ["Clock", "RunParts", "Watcher", "make_algorithm"]
+__all__ = ["RunParts", "Watcher", "make_algorithm"]
 
 _INTERVAL = 50_000  # of checkpoints of exact runs, where the settings give none
 
@@ -71,30 +70,6 @@ class Watcher:
         """Show one line about something that happened."""
 
 
-class Clock:
-    """Seconds since it was made; as a function, without those that were paused."""
-
-    def __init__(self) -> None:
-        self._begin = time.perf_counter()
-        self._paused = 0.0
-
-    @property
-    def seconds(self) -> float:
-        """All of them."""
-        return time.perf_counter() - self._begin
-
-    def __call__(self) -> float:
-        """Those that were not paused."""
-        return self.seconds - self._paused
-
-    @contextmanager
-    def pause(self) -> Iterator[None]:
-        """Do not count what happens inside."""
-        begin = time.perf_counter()
-        yield
-        self._paused += time.perf_counter() - begin
-
-
 class RunParts:
     """What a run is made of, how it is saved, and how it goes on from its newest checkpoint.
 
@@ -103,7 +78,7 @@ class RunParts:
     tracker, recent        what is logged, and the mean of recent returns
     state                  where the run stands beside these
     metrics                of the newest update
-    clock                  tells the seconds of training, without evaluations
+    clock                  tells seconds, without those of evaluations
     notes, warnings        lines about how it was resumed, and about its environments
 
     `resumed`: go on from the checkpoint; `more`: even if the run was over.
@@ -123,9 +98,10 @@ class RunParts:
         self.warnings = [] if saved is None else saved.warnings
         self.recent = EpisodeStatistics(self.settings.stop_episodes)
         self.metrics: Mapping[str, Tensor | float] = {}
-        self.clock = Clock()
         self.callbacks = Callbacks([])
-        self._seconds_before = self.state.seconds
+        self._seconds_before, self._began = self.state.seconds, perf_counter()
+        pauses: list[float] = []  # seconds of evaluations
+        self._pauses, self.clock = pauses, lambda: perf_counter() - sum(pauses)
         self._watch = Watcher()
         with warnings_said(self.warnings):
             self.env: Envs = training_environments(self.settings, config.seed, self.state.probe)
@@ -138,17 +114,14 @@ class RunParts:
         except BaseException:
             close(self.env)
             raise
-        if getattr(config.config, "mixed_precision", False) and not getattr(
-            self.algorithm, "mixed_precision", True
-        ):
-            self.notes.append(
-                "mixed precision: float32 is used, as this device only imitates bfloat16"
-            )
+        computes_so = getattr(self.algorithm, "mixed_precision", False)
+        if config.flat.get("mixed_precision") and not computes_so:
+            self.notes.append("mixed precision: float32, as this device only imitates bfloat16")
 
     @property
     def seconds(self) -> float:
         """Seconds of the whole run, without the pauses between its parts."""
-        return self._seconds_before + self.clock.seconds
+        return self._seconds_before + perf_counter() - self._began
 
     @property
     def exact(self) -> bool:

@@ -33,15 +33,13 @@ _NO_GROUP = CHANGEABLE | {"seed", "diagnostics_every"}  # in which runs of one g
 class LearningCurve:
     """What a run has achieved, by environment step.
 
-    folder        the run folder
-    config        its settings
+    config        the settings of the run
     env_steps     how far the run has come
     episodes      (E, 2) where episodes ended, rising, and the undiscounted return of each
     means         (E, 2) the same with the mean of the last 100 returns, as it was logged
     evaluations   (V, 2) where the run was evaluated greedily, and the mean return
     """
 
-    folder: Path
     config: RunConfig
     env_steps: int
     episodes: Floats
@@ -76,16 +74,15 @@ def read_curve(path: Path | str) -> LearningCurve:
         raise RunError(f"{folder.metrics} is damaged: env_steps must not fall")
     ended = (folder.read_result() or {}).get("env_steps", 0)
     end = max([ended, *steps[-1:]])
-    return LearningCurve(folder.path, config, end, episodes, means, evaluations)
+    return LearningCurve(config, end, episodes, means, evaluations)
 
 
 # Averages.
 
 
-def common_grid(curves: Sequence[LearningCurve], points: int = 200) -> Floats:
-    """Evenly spaced environment steps (points,), the last one the end of the longest run."""
-    longest = max(curve.env_steps for curve in curves)
-    return np.linspace(longest / points, longest, points, dtype=np.float64)
+def grid_of(env_steps: int) -> Floats:
+    """200 evenly spaced environment steps, the last one the end."""
+    return np.linspace(env_steps / 200, env_steps, 200, dtype=np.float64)
 
 
 def default_window(env_steps: float) -> int:
@@ -120,7 +117,7 @@ def area_under(curve: LearningCurve, steps: int) -> float | None:
 
     None for a run without episodes.
     """
-    values = mean_of_steps(curve, np.linspace(steps / 200, steps, 200), default_window(steps))
+    values = mean_of_steps(curve, grid_of(steps), default_window(steps))
     return None if np.isnan(values).all() else float(np.nanmean(values))
 
 
@@ -203,7 +200,7 @@ def compare_figure(
     no episode has ended are left out, and the legend says so. Returns a `matplotlib.figure.Figure`.
     """
     curves = [curve for group in groups.values() for curve in group]
-    grid = common_grid(curves)
+    grid = grid_of(max(curve.env_steps for curve in curves))
     last = default_window(grid[-1])
     names = ", ".join(dict.fromkeys(curve.config.settings.env_id for curve in curves))
     figure, axes = _axes(grid[-1], title or names)

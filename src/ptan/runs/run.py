@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from time import perf_counter
 from typing import Any, Self
 
 import torch
@@ -11,7 +12,7 @@ from ptan.envs.make import is_atari
 from ptan.runs.environments import close
 from ptan.runs.errors import EnvironmentFailure, RunError, TrainingFailure, one_line
 from ptan.runs.evaluation import Evaluation, Interrupted, evaluate_greedily
-from ptan.runs.folder import RunFolder, write_json
+from ptan.runs.folder import Json, RunFolder, write_json
 from ptan.runs.means import chosen_threads, opened_logs
 from ptan.runs.parts import RunParts, Watcher
 from ptan.runs.seeds import EVALUATION, FINAL, derived_seed
@@ -83,7 +84,7 @@ class Run(RunParts):
         watch: Watcher | None = None,
         interrupted: Callable[[], bool] = lambda: False,
         callbacks: Sequence[object] = (),
-    ) -> dict[str, Any] | None:
+    ) -> Json | None:
         """Train until the run is over, and write down how it ended.
 
         Args:
@@ -96,7 +97,7 @@ class Run(RunParts):
         environment failed, TrainingFailure if an update or a callback did, with the exception as
         the cause; a checkpoint of everything up to there was saved, or the text says why not.
         """
-        self._watch = watch or Watcher()
+        self._watch = watch or self._watch
         self._interrupted = interrupted
         say, goes_on = self._watch.say, self._resumed_by is not None
         with self._held:
@@ -114,7 +115,7 @@ class Run(RunParts):
                 self.callbacks.on_start(self)
                 return self._train()
 
-    def _train(self) -> dict[str, Any] | None:
+    def _train(self) -> Json | None:
         """Train, save and evaluate; returns the result, None if interrupted."""
         reason = self.state.stopped
         try:
@@ -228,13 +229,14 @@ class Run(RunParts):
     def _evaluate(self, seed: int) -> Evaluation:
         """Evaluate the network as it is; the time is the run's, but not that of training."""
         self._watch.progress(self, "evaluation")
-        with self.clock.pause():
-            agent, episodes = self.algorithm.greedy_agent(), self.settings.eval_episodes
-            evaluation = evaluate_greedily(self.settings, agent, episodes, seed, self._interrupted)
+        begin, agent = perf_counter(), self.algorithm.greedy_agent()
+        episodes = self.settings.eval_episodes
+        evaluation = evaluate_greedily(self.settings, agent, episodes, seed, self._interrupted)
+        self._pauses.append(perf_counter() - begin)
         self.callbacks.on_evaluation(self.algorithm.env_steps, evaluation)
         return evaluation
 
-    def _finish(self, reason: str) -> dict[str, Any]:
+    def _finish(self, reason: str) -> Json:
         """Evaluate the final network, and write the result and the curve."""
         settings, algorithm, recent = self.settings, self.algorithm, self.recent
         evaluation = solved = None

@@ -1,6 +1,5 @@
 """Which switch does what: an algorithm trained with each alone, all, and all but one."""
 
-import math
 import multiprocessing
 import re
 import shutil
@@ -11,12 +10,12 @@ from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from dataclasses import replace
 from multiprocessing.synchronize import Event
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ptan.common.checks import whole_number
 from ptan.common.memory import keep_freed_memory
 from ptan.runs.errors import RunError, check_name
-from ptan.runs.folder import RunFolder, write_json
+from ptan.runs.folder import Json, RunFolder, write_json
 from ptan.runs.parts import Watcher
 from ptan.runs.plots import (
     LearningCurve,
@@ -42,15 +41,15 @@ class Job(NamedTuple):
 
     label: str
     config: RunConfig
-    path: Path
+    folder: RunFolder
 
     def __str__(self) -> str:
         return f"{self.label}, seed {self.config.seed}"
 
     @property
-    def evaluation(self) -> dict[str, Any] | None:
+    def evaluation(self) -> Json | None:
         """That of the final network, as `Evaluation.to_json` gives it; None before the end."""
-        return (RunFolder(self.path).read_result() or {}).get("evaluation")
+        return (self.folder.read_result() or {}).get("evaluation")
 
     @property
     def over(self) -> bool:
@@ -60,7 +59,7 @@ class Job(NamedTuple):
 
 def variants(
     base: RunConfig, switches: Sequence[str] | None = None, *, leave_one_out: bool = False
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, Json]:
     """The settings of each variant of an ablation: the value of every switch, by label.
 
     "base" has all switches off, and "rainbow" all on, or "all" where they are no bundle of the
@@ -114,9 +113,7 @@ class Ablation:
             raise RunError("eval_episodes must be at least 1: final networks are compared by them")
         self.base = replace(base, settings=replace(base.settings, stop_reward=None))
         self.folder = Path(folder)
-        self.variants: Mapping[str, dict[str, Any]] = variants(
-            base, switches, leave_one_out=leave_one_out
-        )
+        self.variants: Mapping[str, Json] = variants(base, switches, leave_one_out=leave_one_out)
         self.seeds = [base.seed + i for i in range(n_seeds)]
         # Seed by seed: an ablation that is stopped early has something of every variant.
         self.jobs = [self._job(label, seed) for seed in self.seeds for label in self.variants]
@@ -136,7 +133,7 @@ class Ablation:
                         f"{folder.path} was made with {key} {there[key]}, not {value}: "
                         "choose another folder, or the same settings to go on"
                     )
-        return Job(label, run, folder.path)
+        return Job(label, run, folder)
 
     def train(
         self,
@@ -195,7 +192,7 @@ class Ablation:
             finally:
                 stop.set()  # also after a second Ctrl-C: the pool waits for its processes
 
-    def results(self) -> dict[str, Any] | None:
+    def results(self) -> Json | None:
         """What the runs that are over say, for JSON; None while no run is over.
 
         Each variant has its `runs`, and the interquartile mean over seeds with its bootstrap
@@ -203,16 +200,16 @@ class Ablation:
         of `area`, the mean of the learning curve.
         """
         steps, protocol = self.base.settings.steps, ""
-        runs: dict[str, list[dict[str, Any]]] = {}
+        runs: dict[str, list[Json]] = {}
         for job in self.jobs:
             if (evaluation := job.evaluation) is not None:
                 # Each evaluation has a seed of its own.
                 protocol = evaluation["protocol"].partition(", seed ")[0]
                 run = {
                     "seed": job.config.seed,
-                    "folder": job.path.relative_to(self.folder).as_posix(),
+                    "folder": job.folder.path.relative_to(self.folder).as_posix(),
                     "final": evaluation["mean"],
-                    "area": area_under(read_curve(job.path), steps),
+                    "area": area_under(read_curve(job.folder.path), steps),
                 }
                 runs.setdefault(job.label, []).append(run)
         if not runs:
@@ -251,7 +248,7 @@ class Ablation:
         groups: dict[str, list[LearningCurve]] = {}
         for job in self.jobs:
             if job.over:
-                groups.setdefault(job.label, []).append(read_curve(job.path))
+                groups.setdefault(job.label, []).append(read_curve(job.folder.path))
         what = self.base.preset or self.base.algorithm
         title = f"{self.base.settings.env_id}: ablation of {what}"
         try:
@@ -264,7 +261,7 @@ class Ablation:
 _SCORES = {"final": "final network, greedy", "area": "on the way"}
 
 
-def table(found: dict[str, Any]) -> str:
+def table(found: Json) -> str:
     """The results of `Ablation.results` as a table in Markdown: a row per variant."""
     seeds, missing = found["seeds"], found["runs"] - found["runs_over"]
     width = max(map(len, found["variants"]))
@@ -299,11 +296,11 @@ def _written(iqm: float | None, low: float | None, high: float | None) -> str:
 
 def _interval(scores: list[float | None]) -> dict[str, float | None]:
     known = [score for score in scores if score is not None]
-    found = bootstrap_interval(known, rng=0, resamples=10_000) if known else [math.nan] * 3
-    return {
-        name: float(v) if v == v else None
-        for name, v in zip(("iqm", "low", "high"), found, strict=True)
-    }
+    if not known:
+        return {"iqm": None, "low": None, "high": None}
+    iqm, low, high = map(float, bootstrap_interval(known, rng=0, resamples=10_000))
+    alone = len(known) == 1
+    return {"iqm": iqm, "low": None if alone else low, "high": None if alone else high}
 
 
 # Making runs.
@@ -316,18 +313,17 @@ def train_job(
 
     A folder of a run that was stopped before its first checkpoint is removed.
     """
-    folder = RunFolder(job.path)
+    folder, settings, command = job.folder, job.config.settings, [sys.executable, *sys.argv]
     if folder.has_checkpoint:
-        settings = job.config.settings
         means = {} if settings.exact else {"threads": settings.threads}
-        run = Run.resume(job.path, means, [sys.executable, *sys.argv])
+        run = Run.resume(folder.path, means, command)
     else:
-        if job.path.exists():
+        if folder.path.exists():
             if not folder.config.exists():
-                raise RunError(f"{job.path} is in the way: it is no run folder")
+                raise RunError(f"{folder.path} is in the way: it is no run folder")
             with folder.locked():
-                shutil.rmtree(job.path)
-        run = Run.create(job.config, job.path, [sys.executable, *sys.argv])
+                shutil.rmtree(folder.path)
+        run = Run.create(job.config, folder.path, command)
     return run.train(watch, interrupted) is not None
 
 
