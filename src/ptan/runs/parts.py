@@ -1,6 +1,6 @@
 """The working parts of a run: made from its settings, saved, and put where a checkpoint was."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from time import perf_counter
 from typing import Any
 
@@ -101,7 +101,8 @@ class RunParts:
         self.callbacks = Callbacks([])
         self._seconds_before, self._began = self.state.seconds, perf_counter()
         pauses: list[float] = []  # seconds of evaluations
-        self._pauses, self.clock = pauses, lambda: perf_counter() - sum(pauses)
+        self._pauses = pauses
+        self.clock: Callable[[], float] = lambda: perf_counter() - sum(pauses)
         self._watch = Watcher()
         with warnings_said(self.warnings):
             self.env: Envs = training_environments(self.settings, config.seed, self.state.probe)
