@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from ptan.conformance import check_buffer, check_prioritized
+from ptan.experience import Batch
 
 from .planted import BatchBuffer, ListBuffer, PriorityList, changed
 
@@ -38,33 +39,19 @@ def one_array(self, right, count):
     return batch
 
 
-class Columns:
-    """A batch whose states are a view of the buffer's array."""
-
-    def __init__(self, rows, states):
-        self.rows, self.states = rows, states
-
-    def __len__(self):
-        return len(self.rows)
-
-    def __iter__(self):
-        return iter(self.rows)
+def write_through(self, right, row):
+    self.__dict__.setdefault("table", np.zeros((self.capacity, 3), np.float32))
+    self.table[self.end % self.capacity] = row.state
+    right.add(row)
 
 
-class LivingColumns(ListBuffer):
-    """Samples a view when the whole buffer is asked for, in order."""
-
-    def __init__(self, source, capacity):
-        super().__init__(source, capacity)
-        self.states = np.zeros((capacity, 3), np.float32)
-
-    def add(self, row):
-        self.states[self.end % self.capacity] = row.state
-        super().add(row)
-
-    def sample(self, count):
-        whole = count == len(self.rows)
-        return Columns([*self.rows], self.states[:count]) if whole else super().sample(count)
+def view_of_all(self, right, count):
+    """Samples a view of its table when the whole buffer is asked for."""
+    if count != len(self):
+        return right.sample(count)
+    batch = Batch.from_rows(self.rows)
+    batch.states = self.table[:count]
+    return batch
 
 
 LOSES_TRUNCATED_STATE = buffer(
@@ -103,7 +90,8 @@ LOSES_TRUNCATED_STATE = buffer(
         (buffer(BatchBuffer, sample=one_array), "batch.states and batch.last_states share memory"),
         (LOSES_TRUNCATED_STATE,
          "batch.last_states of the truncated row 2 is [2. 2. 2.], right is [2.5 2.5 2.5]"),
-        (LivingColumns, "batch.states changed when rows were added after it was sampled"),
+        (buffer(BatchBuffer, add=write_through, sample=view_of_all),
+         "batch.states changed when rows were added after it was sampled"),
         (lambda source, capacity: [], "needs sample(n)"),
         (lambda source, capacity: 1 / 0, "raised ZeroDivisionError"),
     ],

@@ -13,9 +13,7 @@ __all__ = ["as_generator", "check_generator_state", "generator_state"]
 def as_generator(rng: np.random.Generator | int | None) -> np.random.Generator:
     """An `rng` argument as a generator: itself, one with a seed, or (None) a fresh one."""
     if rng is not None and not isinstance(rng, np.random.Generator):
-        if isinstance(rng, bool) or not isinstance(rng, int | np.integer):
-            raise TypeError(f"rng must be a numpy.random.Generator, an int or None, got {rng!r}")
-        whole_number("rng, as a seed,", rng, 0)
+        rng = whole_number("rng, unless it is a numpy.random.Generator or None,", rng, 0)
     return np.random.default_rng(rng)
 
 
