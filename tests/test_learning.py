@@ -3,28 +3,22 @@
 `make test-learning SEEDS=5` trains with the seeds 1 … 5, which takes minutes.
 """
 
-import importlib.util
+import importlib
 import math
 import os
-import sys
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
 
-DEMO = Path(__file__).resolve().parent.parent / "examples" / "cartpole_demo.py"
+EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 
 
 @pytest.fixture
 def demo(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    spec = importlib.util.spec_from_file_location("cartpole_demo", DEMO)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "cartpole_demo", module)  # dataclasses look it up
-    spec.loader.exec_module(module)
-    return module
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    return importlib.import_module("cartpole_demo")
 
 
 @pytest.mark.learning

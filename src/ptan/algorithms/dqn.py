@@ -162,7 +162,12 @@ class DQN:
     def on_steps(self, n_steps: int) -> None:
         """Count transitions made, over all environments, and set ε and step size accordingly."""
         self.env_steps += whole_number("n_steps", n_steps, least=0)
-        self._move_schedules()
+        config, step = self.config, max(0, self.env_steps - self.config.warm_up)
+        if self._explore is not None:
+            self._explore.epsilon = self._epsilons(step)
+        if (final := config.learning_rate_final) is not None:
+            rates = linear(config.learning_rate, final, config.learning_rate_steps)
+            self.optimizers["q"].set_learning_rate(rates(step))
 
     @property
     def epsilon(self) -> float | None:
@@ -236,7 +241,7 @@ class DQN:
         generators of two kinds have no common state.
         """
         states.load_parts(self._parts(), state)
-        self._move_schedules()
+        self.on_steps(0)
 
     def _parts(self) -> dict[str, states.Part]:
         parts = {
@@ -252,15 +257,6 @@ class DQN:
         return parts
 
     # Inside.
-
-    def _move_schedules(self) -> None:
-        """Set what changes with the environment steps, from the end of the warm-up on."""
-        config, step = self.config, max(0, self.env_steps - self.config.warm_up)
-        if self._explore is not None:
-            self._explore.epsilon = self._epsilons(step)
-        if (final := config.learning_rate_final) is not None:
-            rates = linear(config.learning_rate, final, config.learning_rate_steps)
-            self.optimizers["q"].set_learning_rate(rates(step))
 
     def _agent(self, values: Callable[..., Tensor], selector: Selector) -> DQNAgent:
         return DQNAgent(values, selector, self.device, env_actions=self._env_actions)
