@@ -97,7 +97,7 @@ def test_traces_tell_episodes_that_became_one_and_the_same() -> None:
 @pytest.mark.parametrize(
     ("settings", "error", "text"),
     [
-        ({"envs": []}, ValueError, "env"),
+        ({"env": []}, ValueError, "env"),
         ({"episodes": 0}, ValueError, "episodes"),
         ({"episodes": 1.5}, TypeError, "episodes"),
         ({"max_steps": 0}, ValueError, "max_steps"),
@@ -105,4 +105,4 @@ def test_traces_tell_episodes_that_became_one_and_the_same() -> None:
 )
 def test_bad_arguments_are_refused(settings, error, text) -> None:
     with pytest.raises(error, match=text):
-        evaluate(**{"envs": ScriptedEnv([Episode(1)]), "agent": PolicyOfPlace(), **settings})
+        evaluate(**{"env": ScriptedEnv([Episode(1)]), "agent": PolicyOfPlace(), **settings})

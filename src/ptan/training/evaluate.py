@@ -35,34 +35,23 @@ class Played(NamedTuple):
 
 
 def evaluate(
-    envs: Envs,
-    agent: Agent,
-    episodes: int = 10,
-    seed: int | None = None,
-    *,
-    max_steps: int = 27_000,
+    env: Envs, agent: Agent, episodes: int = 10, seed: int | None = None, *, max_steps: int = 27_000
 ) -> list[float]:
     """The returns of `play_parallel`."""
-    played = play_parallel(envs, agent, episodes, seed, max_steps=max_steps)
+    played = play_parallel(env, agent, episodes, seed, max_steps=max_steps)
     return [episode.total for episode in played]
 
 
 def play_parallel(
-    envs: Envs,
-    agent: Agent,
-    episodes: int = 20,
-    seed: int | None = None,
-    *,
-    max_steps: int = 27_000,
+    env: Envs, agent: Agent, episodes: int = 20, seed: int | None = None, *, max_steps: int = 27_000
 ) -> list[Played]:
     """Play whole episodes, in several environments side by side with one agent call per step.
 
-    Which episodes count is settled beforehand: of N environments each plays its own share, the
-    first ones one more where they do not divide evenly, and waits once that is done. As many
-    environments as episodes are fastest.
+    Of N environments each plays a share fixed beforehand, the first ones one more where they do not
+    divide evenly, and waits once that is done. As many environments as episodes are fastest.
 
     Args:
-        envs: One environment, a list of them, or a `VectorEnv` in any auto-reset mode, that
+        env: One environment, a list of them, or a `VectorEnv` in any auto-reset mode, that
             training does not use. Not closed here.
         agent: Whose actions are played, such as `algorithm.greedy_agent()`.
         episodes: How many in all.
@@ -76,7 +65,7 @@ def play_parallel(
         ValueError: a reward or an observation is not finite; environment and step are named.
     """
     n_episodes = whole_number("episodes", episodes)
-    stepper = make_stepper(envs, agent, WindowSpec(), env_seed=seed, max_steps=max_steps)
+    stepper = make_stepper(env, agent, WindowSpec(), env_seed=seed, max_steps=max_steps)
     played: list[list[Played]] = [[] for _ in range(stepper.count)]
     newest = [deque[str](maxlen=_TRACED) for _ in range(stepper.count)]
     left = begin_shares(stepper, n_episodes)
@@ -88,10 +77,10 @@ def play_parallel(
         tape = stepper.tape
         flags, raw = tape.flags[tape.newest], tape.raw[tape.newest]
         shown = np.where(flags & RAW_REWARD, raw, tape.rewards[tape.newest].sum(axis=1)).tolist()
-        for env in np.flatnonzero(flags & NO_TRANSITION == 0).tolist():
-            newest[env].append(f"{stepper.last.actions[env]} {shown[env]}")
-        for env, (total, steps, _) in zip(count_ended(stepper, left), ended.tolist(), strict=True):
-            trace, cut_off = crc32("\n".join(newest[env]).encode()), bool(flags[env] & TRUNCATED)
-            played[env].append(Played(total, trace, int(steps), cut_off))
-            newest[env].clear()
-    return [episode for env in played for episode in env]
+        for e in np.flatnonzero(flags & NO_TRANSITION == 0).tolist():
+            newest[e].append(f"{stepper.last.actions[e]} {shown[e]}")
+        for e, (total, steps, _) in zip(count_ended(stepper, left), ended.tolist(), strict=True):
+            trace, cut_off = crc32("\n".join(newest[e]).encode()), bool(flags[e] & TRUNCATED)
+            played[e].append(Played(total, trace, int(steps), cut_off))
+            newest[e].clear()
+    return [episode for episodes_of_one in played for episode in episodes_of_one]
