@@ -1,7 +1,4 @@
-"""How a step of an environment ended and what is special about it: one bit each, one meaning each.
-
-They travel in one uint8 per step, from the tape to the stored rows.
-"""
+"""How a step ended and what is special about it: one bit each, in a uint8 from tape to rows."""
 
 TERMINATED = 1  # the environment ended the episode (or a life): no future to bootstrap from
 TRUNCATED = 2  # it was cut off there: its true last observation has a value

@@ -1,11 +1,8 @@
 """The layout of a value: which arrays an observation, action or reward consists of.
 
-A layout is a `Leaf`, or a dict or tuple of layouts. Storage keeps one column per leaf; a value is
-flattened into its leaves on the way in and built again on the way out.
-
-Arrays are stored in the native byte order. Tensors are stored as arrays, copied, and come back as
-arrays; those that need a gradient stay objects, as everything does that is no number: text, graphs,
-ragged lists. Objects are kept as given, without columns of numbers.
+A layout is a `Leaf`, or a dict or tuple of layouts. Storage keeps one column per leaf, in native
+byte order. Tensors become arrays. Those that need a gradient stay objects, as everything does that
+is no number: text, graphs, ragged lists. Objects are kept as given.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -30,12 +27,7 @@ _PLAIN_KINDS = frozenset("biufc")
 
 @dataclass(frozen=True)
 class Leaf:
-    """One array (or scalar, or opaque object) of a value.
-
-    shape   of one value; () for scalars
-    dtype   of the column; `object` for values that are kept as given
-    scalar  True for values that come and go as Python scalars
-    """
+    """One array of a value, or a Python scalar, or an object that is kept as given."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
@@ -43,7 +35,7 @@ class Leaf:
 
     @property
     def opaque(self) -> bool:
-        """True for values that are no arrays: kept as given, without columns of numbers."""
+        """True for objects that are kept as given."""
         return self.dtype.hasobject
 
     @property

@@ -151,7 +151,7 @@ class Tape:
             self.put(index + e, observation, "observation", e)
 
     def put_batch(self, index: int, batch: Observations) -> bool:
-        """Write a batch of observations; False if its arrays must be put one by one.
+        """Write a batch of observations, or False if its arrays must be put one by one.
 
         TypeError, KeyError or IndexError if it is not of N environments.
         """
@@ -276,9 +276,9 @@ def copied(value: Any) -> Any:
 def reconciled(leaf: Leaf, value: Any, space: object, *, first: bool) -> tuple[Leaf, Any]:
     """Leaf and value, brought together where they disagree on a dtype or a shape.
 
-    Where the space has a dtype, the value is cast to that of the leaf, if both are of one kind. The
-    first step may also change the leaf to the dtype of the space: what a reset returns is often
-    less exact. Where no space is known, arrays of varying shape are kept as objects.
+    Where the space has a dtype, the value is cast to that of the leaf, if both are of one kind; the
+    first step may change the leaf to the space's, since resets are often less exact. Where there is
+    no space, arrays of varying shape are kept as objects.
     """
     found = leaf_of(value)
     if found.opaque or leaf.opaque or found.scalar != leaf.scalar:

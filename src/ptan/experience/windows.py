@@ -217,7 +217,7 @@ def cut_windows(
     out_flags: Array,
     episodes: Array,
 ) -> tuple[int, int]:
-    """Cut the windows that some steps of a tape complete.
+    """Cut the windows that some steps of a tape complete: how many rows, and finished episodes.
 
     Args:
         span: (begin, end, ring): the steps [begin, end) to read, and the length of the ring.
@@ -228,16 +228,12 @@ def cut_windows(
         progress, returns: of environments, see `WindowCutter`.
         out_…: columns of `Transitions`; rewards (rows, K) of joined windows only.
         episodes: (E, 3) float64: return, steps, rows cut up to the episode's last one.
-
-    Returns:
-        How many rows and how many finished episodes were written.
     """
     begin, end, ring = span
     n, delta, joined = cut
     gamma = powers[1]
     envs = flags.shape[0] // ring
-    rows = 0
-    finished = 0
+    rows, finished = 0, 0
     for t in range(begin, end):
         for e in range(envs):
             slot = (t % ring) * envs + e
@@ -286,6 +282,5 @@ def cut_windows(
                 episodes[finished, 1] = progress[2, e]
                 episodes[finished, 2] = rows
                 finished += 1
-                returns[e] = 0.0
-                progress[2, e] = 0
+                returns[e], progress[2, e] = 0.0, 0
     return rows, finished
