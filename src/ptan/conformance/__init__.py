@@ -21,15 +21,6 @@ from ptan.conformance.environments import (
 from ptan.conformance.scripted import Episode, ScriptedAgent, ScriptedEnv
 from ptan.conformance.sources import check_source
 
-__all__ = [
-    "Episode",
-    "ScriptedAgent",
-    "ScriptedEnv",
-    "check_buffer",
-    "check_env",
-    "check_frame_stack",
-    "check_prioritized",
-    "check_source",
-    "check_vector_env",
-    "check_wrapper",
-]
+__all__ = ["Episode", "ScriptedAgent", "ScriptedEnv", "check_buffer", "check_env"]
+__all__ += ["check_frame_stack", "check_prioritized", "check_source", "check_vector_env"]
+__all__ += ["check_wrapper"]

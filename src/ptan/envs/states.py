@@ -117,10 +117,10 @@ def probe_repeats(make_env: Callable[[], AnyEnv], seed: int = 0, *, steps: int =
             return env
 
         try:
-            seen, states = play(made(True), save_at=[int(share * steps) for share in _RESTORED])
+            seen, states = play(made(True), save=True)
             for step, state in states.items():
                 other = made(True)
-                if play(other, first=step, state=state)[0] != seen[step:]:
+                if play(other, resume=(step, state))[0] != seen[step:]:
                     raise NotRepeated(f"{other} goes on otherwise after a repeated episode")
             return Probe(True, "reset", f"{len(states)} saved episodes went on equally")
         except (CannotSave, NotRepeated) as error:
@@ -135,25 +135,22 @@ def probe_repeats(make_env: Callable[[], AnyEnv], seed: int = 0, *, steps: int =
 
 
 def _play(
-    env: AnyEnv,
-    seed: int,
-    steps: int,
-    first: int = 0,
-    state: State | None = None,
-    save_at: Sequence[int] = (),
+    env: AnyEnv, seed: int, steps: int, *, save: bool = False, resume: tuple[int, State] = (0, {})
 ) -> tuple[list[int], dict[int, State]]:
-    """Checksums of the steps from `first` on, and states before some of them."""
+    """Checksums of the steps, from a state on if there is one, and states before some of them."""
     vector = isinstance(env, VectorEnv)
     itself = vector and env.metadata.get("autoreset_mode") != AutoresetMode.DISABLED
     envs = env if vector else [env]
     env.reset(seed=seed)
-    if state is not None:
+    first, state = resume
+    if state:
         load_envs(envs, state)
     space = copy.deepcopy(env.action_space)
     space.seed(seed)
     actions = [space.sample() for _ in range(steps)]
     cuts = np.random.default_rng(seed).random((steps, getattr(env, "num_envs", 1))) < 1 / _LENGTH
     seen, states = [], {}
+    save_at = [int(share * steps) for share in _RESTORED] if save else []
     for t in range(first, steps):
         if t in save_at:
             states[t] = save_envs(envs)
