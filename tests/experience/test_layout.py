@@ -28,23 +28,10 @@ from ptan.experience.layout import (
 )
 
 
-class Foreign(gymnasium.Env):
-    """Observations and rewards of another machine's byte order."""
-
-    observation_space = spaces.Box(-1, 1, (3,), np.float32)
-    action_space = spaces.Box(-1, 1, (2,), np.float32)
-
-    def reset(self, **_: Any) -> Any:
-        self.t = 0
-        return np.arange(3, dtype=">f4"), {}
-
-    def step(self, action: Any) -> Any:
-        self.t += 1
-        return np.full(3, self.t, ">f4"), np.array([self.t, 2], ">f8"), self.t > 2, False, {}
-
-
-def foreign_agent(observations: Any, states: Any) -> Any:
-    return np.ones((len(observations), 2), ">f4"), states
+def buffer_of(*rows: Any) -> ExperienceReplayBuffer:
+    buffer = ExperienceReplayBuffer(None, 8, gamma=0.9, rng=0)
+    buffer.extend(rows)
+    return buffer
 
 
 def assert_native(batch: Batch) -> None:
@@ -55,9 +42,20 @@ def assert_native(batch: Batch) -> None:
 
 
 def test_a_foreign_byte_order_from_a_source_is_stored_native() -> None:
-    buffer = ExperienceReplayBuffer(
-        ExperienceSourceFirstLast(Foreign(), foreign_agent, 0.9), 20, rng=0
-    )
+    class Foreign(gymnasium.Env):
+        observation_space = spaces.Box(-1, 1, (3,), np.float32)
+        action_space = spaces.Box(-1, 1, (2,), np.float32)
+
+        def reset(self, **_: Any) -> Any:
+            self.t = 0
+            return np.arange(3, dtype=">f4"), {}
+
+        def step(self, action: Any) -> Any:
+            self.t += 1
+            return np.full(3, self.t, ">f4"), np.array([self.t, 2], ">f8"), self.t > 2, False, {}
+
+    source = ExperienceSourceFirstLast(Foreign(), lambda o, s: (np.ones((1, 2), ">f4"), s), 0.9)
+    buffer = ExperienceReplayBuffer(source, 20, rng=0)
     buffer.populate(6)
     batch = buffer.sample_batch(30)
     assert_native(batch)
@@ -72,50 +70,40 @@ def test_a_foreign_byte_order_in_rows_made_by_hand_is_stored_native(kind: str) -
     native = row._replace(
         state=state.astype(dtype.newbyteorder("=")), action=action.astype(dtype.newbyteorder("="))
     )
-    buffer = ExperienceReplayBuffer(None, 4, gamma=0.9)
-    buffer.extend([row, native, row])
+    buffer = buffer_of(row, native, row)
     assert_native(buffer.sample_batch(5))
     assert all(stored.state.dtype.isnative for stored in buffer)
     assert_native(Batch.from_rows([row, native], gamma=0.9))
     assert [stored == native for stored in buffer] == [True] * 3
-    late = ExperienceReplayBuffer(None, 4, gamma=0.9)
-    late.extend([native, row])
-    assert_native(late.sample_batch(5))
+    assert_native(buffer_of(native, row).sample_batch(5))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.uint8, torch.int64])
 def test_tensors_in_rows_made_by_hand_become_arrays_of_their_own(dtype: torch.dtype) -> None:
-    reused = torch.zeros(3, dtype=dtype)
-    buffer = ExperienceReplayBuffer(None, 8, gamma=0.9)
+    reused, buffer = torch.zeros(3, dtype=dtype), buffer_of()
     for t in range(1, 5):
         reused.fill_(t)
         buffer.add(ExperienceFirstLast(reused, torch.tensor(t % 2), 1.0, reused))
     assert [row.state.tolist() for row in buffer] == [[t] * 3 for t in range(1, 5)]
     batch = buffer.sample_batch(6)
     assert batch.states.dtype == torch.zeros(1, dtype=dtype).numpy().dtype
-    assert batch.states.shape == (6, 3)
-    assert batch.actions.shape == (6,)
+    assert (batch.states.shape, batch.actions.shape) == ((6, 3), (6,))
     assert batch.to("cpu").states.dtype == dtype
 
 
-def test_tensors_in_nests_windows_and_added_fields_become_arrays() -> None:
+def test_tensors_in_nests_and_windows_and_halves_become_arrays() -> None:
     state = {"camera": torch.ones(2, 2), "at": (torch.zeros(3), 1)}
     window = tuple(Experience(state, 1, float(t), False, final_state=state) for t in range(2))
     batch = Batch.from_rows([window, window], gamma=0.9)
     assert batch.states["camera"].shape == (2, 2, 2, 2)
     assert batch.states["at"][0].dtype == np.float32
-
-
-def test_halves_of_a_kind_numpy_does_not_know_become_floats() -> None:
-    half = torch.tensor([1.5, -2.0], dtype=torch.bfloat16)
+    half = torch.tensor([1.5, -2.0], dtype=torch.bfloat16)  # NumPy does not know these
     batch = Batch.from_rows([ExperienceFirstLast(half, 0, 0.0, half)], gamma=0.9)
-    assert batch.states.dtype == np.float32
-    assert batch.states.tolist() == [[1.5, -2.0]]
+    assert (batch.states.dtype, batch.states.tolist()) == (np.float32, [[1.5, -2.0]])
 
 
 def test_tensors_mixed_with_arrays_fit_where_shape_and_dtype_do() -> None:
-    buffer = ExperienceReplayBuffer(None, 4, gamma=0.9)
-    buffer.add(ExperienceFirstLast(np.zeros(2, np.float32), 0, 0.0, torch.ones(2)))
+    buffer = buffer_of(ExperienceFirstLast(np.zeros(2, np.float32), 0, 0.0, torch.ones(2)))
     with pytest.raises(ValueError, match=r"state must be .*float32.*float64"):
         buffer.add(ExperienceFirstLast(torch.zeros(2, dtype=torch.float64), 0, 0.0, None))
     assert len(buffer) == 1
@@ -142,9 +130,7 @@ class Pair(tuple):
 )
 def test_everything_else_stays_as_given(value: Any) -> None:
     assert layout_of(value) == OPAQUE
-    buffer = ExperienceReplayBuffer(None, 3, gamma=0.9)
-    buffer.add(ExperienceFirstLast((value, 1.0), 0, 0.5, (value, 2.0)))
-    batch = buffer.sample_batch(2)
+    batch = buffer_of(ExperienceFirstLast((value, 1.0), 0, 0.5, (value, 2.0))).sample_batch(2)
     assert batch[0].state[0] is value
     assert batch.states[0].dtype == object
     assert batch.last_states[1].tolist() == [2.0, 2.0]
