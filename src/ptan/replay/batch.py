@@ -78,15 +78,16 @@ class Batch(Sequence[Item], Generic[T]):
 
     def fill(self, dones: Array, discounts: Array | None) -> None:
         """Make the usual columns of single rows at once, with two that are at hand."""
-        rows, count, columns = self.transitions, len(dones), self.__dict__
+        rows, count = self.transitions, len(dones)
+        columns: Any = self
         assert rows is not None
         if type(rows.schema.state) is Leaf:
             block = rows.frames[0]
-            columns["states"], columns["last_states"] = block[:count], block[count:]
-        columns["actions"], columns["steps"], columns["dones"] = rows.actions, rows.steps, dones
-        columns["rewards"] = rows.rewards.astype(np.float32)
+            columns.states, columns.last_states = block[:count], block[count:]
+        columns.actions, columns.steps, columns.dones = rows.actions, rows.steps, dones
+        columns.rewards = rows.rewards.astype(np.float32)
         if discounts is not None:
-            columns["discounts"] = discounts
+            columns.discounts = discounts
 
     @classmethod
     def from_rows(cls, rows: Iterable[Item], *, gamma: float | None = None) -> "Batch[Array]":

@@ -255,17 +255,17 @@ class PrioReplayBufferNaive(PrioritizedReplayBuffer):
 
 def _as_update(indices: Numbers, priorities: Numbers) -> tuple[Array, Array]:
     """Both as arrays, int64 and float64, of one length."""
-    numbers, values = (
-        np.asarray(given.numpy(force=True) if isinstance(given, Tensor) else given)
-        for given in (indices, priorities)
-    )
+    indices = indices.numpy(force=True) if isinstance(indices, Tensor) else indices
+    priorities = priorities.numpy(force=True) if isinstance(priorities, Tensor) else priorities
+    numbers, values = np.asarray(indices), np.asarray(priorities)
     if numbers.ndim != 1 or numbers.shape != values.shape:
         raise ValueError(
             "indices and priorities must be of one length, "
             f"got shapes {numbers.shape} and {values.shape}"
         )
-    if numbers.size and not (numbers.dtype.kind in "iu" and values.dtype.kind in "biuf"):
-        raise ValueError(
-            f"indices must be integers and priorities numbers, got {indices!r} and {priorities!r}"
-        )
-    return numbers.astype(np.int64, copy=False), values.astype(np.float64, copy=False)
+    if numbers.dtype != np.int64 or values.dtype != np.float64:
+        if numbers.size and not (numbers.dtype.kind in "iu" and values.dtype.kind in "biuf"):
+            text = f"got {indices!r} and {priorities!r}"
+            raise ValueError(f"indices must be integers and priorities numbers, {text}")
+        numbers, values = numbers.astype(np.int64), values.astype(np.float64)
+    return numbers, values

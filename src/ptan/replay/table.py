@@ -102,15 +102,17 @@ class RowTable:
         self.end = begin + count
 
     def _write(self, slots: slice, rows: Transitions) -> None:
-        pairs = [(column, getattr(rows, name)) for name, column in self.columns.items()]
-        pairs += [(column, rows.extras[name]) for name, column in self.extras.items()]
         if not self.schema.windows:
-            for column, values in pairs:
-                column[slots] = values
+            for name, column in self.columns.items():
+                column[slots] = getattr(rows, name)
+            for name, column in self.extras.items():
+                column[slots] = rows.extras[name]
             return
         width = rows.steps.shape[1]
-        for column, values in pairs:
-            column[slots, :width] = values
+        for name, column in {**self.columns, **self.extras}.items():
+            column[slots, :width] = (
+                rows.extras[name] if name in rows.extras else getattr(rows, name)
+            )
             column[slots, width:] = None if column.dtype.hasobject else 0
         self.lengths[slots] = rows.lengths
 
