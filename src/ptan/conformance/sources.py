@@ -227,8 +227,8 @@ def _check_starts(starts: Sequence[Place], case: Case) -> Iterator[str]:
         wanted = (place for place in windows if place.env == number)
         wrong = ((p, found) for p, found in zip(wanted, given, strict=False) if p != found)
         for place, found in islice(wrong, 1):
-            text = f"no row starts here ({windows[place].how}), the next one does at"
-            yield f"{place}: {text} {found}"
+            how = windows[place].how
+            yield f"{place}: no row starts here ({how}), the next one does at {found}"
         if not given:
             yield f"environment {number} gave no rows"
 
@@ -242,11 +242,9 @@ def _check_games(
     games: dict[tuple[int, int], list[float]] = {}
     for place, window in case.steps.items():
         games.setdefault(place[:2], []).append(window.reward)
-    over, known = Counter[tuple[float, int]](), Counter[tuple[float, int]]()
-    for (env, episode), rewards in games.items():
-        key = round(sum(rewards), 3), len(rewards)
-        over[key] += episode < newest.get(env, 0)
-        known[key] += episode < newest.get(env, 0) + 3
+    sums = [(episode - newest.get(env, 0), r) for (env, episode), r in games.items()]
+    over = Counter((round(sum(r), 3), len(r)) for since, r in sums if since < 0)
+    known = Counter((round(sum(r), 3), len(r)) for since, r in sums if since < 3)
     text = "pop_rewards_steps(): the (reward, steps) of"
     yield from different(f"{text} what is no game", [*(told - known)], [])
     yield from different(f"{text} games left out", [*(over - told)], [])
