@@ -84,7 +84,7 @@ class NetworkAgent(BaseAgent):
         return self._act(output, [None] * n_rows if agent_states is None else agent_states, n_rows)
 
     @abstractmethod
-    def _act(self, output: Any, states: Any, n_rows: int) -> PolicyStep:
+    def _act(self, output: Any, states: AgentStates, n_rows: int) -> PolicyStep:
         """A decision about B rows, from what the model says and the agent states so far."""
 
     def _forward(self, observations: States) -> Any:

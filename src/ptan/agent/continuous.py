@@ -7,7 +7,7 @@ import torch
 from numpy.typing import ArrayLike
 
 from ptan.actions import ActionBounds, OrnsteinUhlenbeckProcess, Selector, as_generator
-from ptan.actions.policy import PolicyStep
+from ptan.actions.policy import AgentStates, PolicyStep
 from ptan.agent.base import (
     Model,
     NetworkAgent,
@@ -54,7 +54,7 @@ class DDPGAgent(NetworkAgent):
         self.bounds = ActionBounds(low, high)
         self.explore = explore
 
-    def _act(self, output: Any, states: Any, n_rows: int) -> PolicyStep:
+    def _act(self, output: Any, states: AgentStates, n_rows: int) -> PolicyStep:
         actions = to_numpy(output)
         check_rows(actions, n_rows, "the model")
         noise = self.noise if self.explore else None
@@ -104,7 +104,7 @@ class SACAgent(NetworkAgent):
         self.deterministic = deterministic
         self.rng = as_generator(rng)
 
-    def _act(self, output: Any, states: Any, n_rows: int) -> PolicyStep:
+    def _act(self, output: Any, states: AgentStates, n_rows: int) -> PolicyStep:
         mean, log_std = map(to_numpy, pair_of(output, "mean, log_std"))
         check_rows(mean, n_rows, "the model")
         if not self.deterministic:

@@ -57,7 +57,7 @@ class DQNAgent(NetworkAgent):
         """The model, under its name in the constructor."""
         return self.model
 
-    def _act(self, output: Any, states: Any, n_rows: int) -> PolicyStep:
+    def _act(self, output: Any, states: AgentStates, n_rows: int) -> PolicyStep:
         # Here too: the usual types first, and few calls.
         scores = to_numpy(output)
         if scores.ndim == 0 or len(scores) != n_rows:
@@ -95,7 +95,7 @@ class PolicyAgent(NetworkAgent):
         self.action_selector: Selector = checked_callable("action_selector", action_selector)
         self.apply_softmax = apply_softmax
 
-    def _act(self, output: Any, states: Any, n_rows: int) -> PolicyStep:
+    def _act(self, output: Any, states: AgentStates, n_rows: int) -> PolicyStep:
         actions, columns = self._choose(output, n_rows)
         return PolicyStep(actions, actions, states, columns)
 
@@ -130,7 +130,7 @@ class ActorCriticAgent(PolicyAgent):
     and values (B,) or (B, 1).
     """
 
-    def _act(self, output: Any, states: Any, n_rows: int) -> PolicyStep:  # noqa: ARG002
+    def _act(self, output: Any, states: AgentStates, n_rows: int) -> PolicyStep:  # noqa: ARG002
         policy, value = pair_of(output, "policy, values")
         actions, columns = self._choose(policy, n_rows)
         values = _row_values(value, n_rows)
