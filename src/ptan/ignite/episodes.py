@@ -50,13 +50,12 @@ class EndOfEpisodeHandler:
     and the episode count go on when the engine runs again.
 
     Args:
-        exp_source: An experience source, a collector, or anything else with `pop_rewards_steps()`.
+        exp_source: An experience source, a collector, or another `EpisodeSource`.
         alpha: Share of the old average that one episode keeps, in [0, 1].
         bound_avg_reward: The bound, a reward per episode; None never fires its event.
         subsample_end_of_episode: Fire `EPISODE_COMPLETED` only for every k-th episode.
 
-    Raises:
-        TypeError, ValueError: an argument that makes no sense, by name.
+    An argument that makes no sense raises TypeError or ValueError.
     """
 
     def __init__(

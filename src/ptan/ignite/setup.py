@@ -37,8 +37,7 @@ def setup_ignite(
     with one element. Iterations whose output is None or has no "loss" do not count in `avg_loss`.
 
     Args:
-        engine: Trains.
-        exp_source: An experience source, a collector, or anything else with `pop_rewards_steps()`.
+        exp_source: An experience source, a collector, or another `EpisodeSource`.
         run_name: Names the run; characters that do not fit a folder name become `_`.
         stop_reward: Smoothed reward per episode (`avg_reward`) at which the run prints that it is
             solved, and stops. None: never.
@@ -46,11 +45,8 @@ def setup_ignite(
             `avg_loss` and `avg_fps`. One that is not there yet is left out, with a warning.
         log_dir: Folder for all runs.
 
-    Returns the logger, to attach more handlers to; its `writer.log_dir` is the run's folder.
-
-    Raises:
-        ImportError: TensorBoard is not installed.
-        TypeError, ValueError: an argument that makes no sense, by name.
+    Returns the logger, to attach more handlers to; its `writer.log_dir` is the run's folder. Raises
+    ImportError where TensorBoard is not installed.
     """
     if isinstance(extra_metrics, str):
         raise TypeError(f"extra_metrics must be several names, got the string {extra_metrics!r}")

@@ -18,8 +18,7 @@ class EpisodeFPSHandler:
       for the warm-up of the replay buffer and is not measured;
     * `time_passed`: seconds since this handler was constructed.
 
-    Raises:
-        ValueError: `fps_mul` is not above 0, or `fps_smooth_alpha` not in [0, 1].
+    Raises ValueError unless `fps_mul` is above 0 and `fps_smooth_alpha` in [0, 1].
     """
 
     def __init__(self, fps_mul: float = 1.0, fps_smooth_alpha: float = 0.98) -> None:
