@@ -133,9 +133,11 @@ def test_a_checkpoint_of_other_settings(ptan, small_run: Path) -> None:
 
 
 def test_settings_that_a_resumed_run_keeps(ptan, small_run: Path) -> None:
-    for flag in ("--gamma 0.5", "--seed 4", "--rainbow", "--preset pong", "--env Acrobot-v1"):
+    new = "--gamma 0.5,--seed 4,--rainbow,--preset pong,--env Acrobot-v1,--num-envs 2,--noop-max 3"
+    for flag in new.split(","):
         outcome = ptan("train dqn", flag, "--resume", small_run)
         is_refused(outcome, "cannot change when a run is resumed")
+    is_refused(ptan("train dqn --steps 0 --resume", small_run), "steps must be")
 
 
 @pytest.mark.parametrize(

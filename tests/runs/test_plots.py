@@ -102,6 +102,7 @@ def test_the_area_under_a_curve() -> None:
         ),
         ([config_of(), config_of({"env_id": "Acrobot-v1"})], ["CartPole-v1", "Acrobot-v1"]),
         ([config_of(hidden=(8, 8)), config_of()], ["hidden (8, 8)", "base"]),
+        ([config_of(eps_final=0.0), config_of()], ["eps_final 0.0", "eps_final 0.02"]),
     ],
 )
 def test_labels_name_what_differs_and_leave_out_the_seed(configs, labels) -> None:

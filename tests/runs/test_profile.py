@@ -3,7 +3,6 @@
 import pytest
 
 from ptan.algorithms import DQNConfig
-from ptan.runs import RunError
 from ptan.runs.profile import profile
 
 from .small import config
@@ -30,10 +29,3 @@ def test_vectors_of_games_are_timed_too() -> None:
     found = profile(config(dqn, num_envs=2, env_id="PongNoFrameskip-v4"), env_steps=8)
     assert found["env_steps"] == 8
     assert found["environments"] > 0
-
-
-def test_bad_requests_are_refused() -> None:
-    with pytest.raises(ValueError, match="env_steps"):
-        profile(config(), env_steps=0)
-    with pytest.raises(RunError, match="NoSuchGame"):
-        profile(config(env_id="NoSuchGame-v0"), env_steps=10)

@@ -263,33 +263,6 @@ def test_a_damaged_newest_checkpoint_gives_way_to_the_one_before(tmp_path: Path)
     assert run.algorithm.env_steps == 300
 
 
-def test_settings_that_make_the_environments_may_not_change(tmp_path: Path) -> None:
-    Run.create(config(steps=70), tmp_path / "run").train()
-    for name, value in (("env_id", "Acrobot-v1"), ("num_envs", 2), ("noop_max", 3)):
-        with pytest.raises(RunError, match=name):
-            Run.resume(tmp_path / "run", {name: value})
-    with pytest.raises(RunError, match="steps"):
-        Run.resume(tmp_path / "run", {"steps": 0})
-
-
-def test_a_run_without_checkpoint_cannot_go_on(tmp_path: Path) -> None:
-    Run.create(config(), tmp_path / "run")
-    with pytest.raises(RunError, match="no checkpoint"):
-        Run.resume(tmp_path / "run")
-
-
-def test_nothing_is_written_where_the_parts_cannot_be_made(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match="Discrete"):
-        Run.create(config(env_id="Pendulum-v1"), tmp_path / "run")
-    assert not (tmp_path / "run").exists()
-
-
-def test_the_number_of_threads_is_put_back(tmp_path: Path) -> None:
-    before = torch.get_num_threads()
-    Run.create(config(steps=70, threads=before + 1), tmp_path / "run").train()
-    assert torch.get_num_threads() == before
-
-
 def test_callbacks_are_told_and_may_stop_the_run(tmp_path: Path) -> None:
     class Follower:
         def __init__(self) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from ptan.algorithms import DQNConfig
 from ptan.runs import RunConfig, RunError, RunSettings
-from ptan.runs.errors import EnvironmentFailure, nearest
+from ptan.runs.errors import EnvironmentFailure
 
 
 def test_settings_survive_json() -> None:
@@ -41,11 +41,6 @@ def test_an_unknown_algorithm_or_foreign_settings_are_refused() -> None:
 def test_impossible_settings_are_refused_by_name(name: str, value: object) -> None:
     with pytest.raises(ValueError, match=name):
         RunSettings(**{name: value})
-
-
-def test_the_nearest_names_are_suggested_and_others_are_not() -> None:
-    assert nearest("cartpol-v1", ["CartPole-v1", "Pendulum-v1"]) == "; did you mean 'CartPole-v1'?"
-    assert nearest("xyz", ["CartPole-v1"]) == ""
 
 
 def test_failures_of_environments_are_one_line_with_their_notes() -> None:

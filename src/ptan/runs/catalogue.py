@@ -27,7 +27,6 @@ class Entry:
     config          the dataclass of its settings, every field declared by `setting`; one is `seed`
     presets         its presets by name
     action_spaces   kinds of action spaces that it can act in, by Gymnasium's names
-    summary         what it is, one line
     bundles         settings that are turned on together, by the name of the bundle
     """
 
@@ -35,7 +34,6 @@ class Entry:
     config: type[Any]
     presets: Mapping[str, Preset]
     action_spaces: tuple[str, ...]
-    summary: str
     bundles: Mapping[str, Mapping[str, Any]]
 
     @property
@@ -59,7 +57,6 @@ CATALOGUE: Mapping[str, Entry] = MappingProxyType(
             DQNConfig,
             PRESETS,
             ("Discrete",),
-            "deep Q-learning with six extensions, each a switch",
             {"rainbow": differing(DQNConfig.rainbow())},
         )
     }

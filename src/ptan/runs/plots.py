@@ -132,16 +132,14 @@ def group_labels(curves: Sequence[LearningCurve]) -> list[str]:
     differing = [k for k in names if any(one.get(k) != every[0].get(k) for one in every)]
     if not differing:
         return [curve.config.algorithm for curve in curves]
-    return [
-        ", ".join(
-            _word(name, one[name]) for name in differing if one.get(name) not in (None, False)
-        )
-        or "base"
-        for one in every
-    ]
+    words = ([_word(name, one.get(name)) for name in differing] for one in every)
+    return [", ".join(filter(None, each)) or "base" for each in words]
 
 
 def _word(name: str, value: object) -> str:
+    """A setting in words; none for what is off."""
+    if value is None or value is False:
+        return ""
     if name in ("algorithm", "env_id"):
         return str(value)
     return name if value is True else f"{name} {value}"

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from ptan.common.checks import whole_number
 from ptan.runs.environments import close, spaces_of, training_environments
 from ptan.runs.errors import RunError, TrainingFailure
 from ptan.runs.parts import make_algorithm
@@ -29,7 +28,6 @@ def profile(config: RunConfig, env_steps: int = 4_000) -> dict[str, float]:
         RunError: an unknown or unfit environment, an unfit setting or device.
         TrainingFailure: an environment or an update failed.
     """
-    whole_number("env_steps", env_steps)
     spent = {"environments": 0.0, "updating": 0.0}
 
     def timed(part: str, call: Callable[..., Any], *args: object) -> Any:

@@ -1,15 +1,37 @@
-"""Ctrl-C: the first saves and says how to go on, the second stops at once."""
+"""What a run shows; Ctrl-C: the first saves and says how to go on, the second stops at once."""
 
 import signal
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from ptan.algorithms import DQN
-from ptan.cli.progress import interruption
+from ptan.cli.progress import Lines, interruption
+from ptan.training.tracking import EpisodeStatistics
 
 from .conftest import SMALL
+
+
+def test_speed_looks_back_a_few_seconds_and_tells_the_time_left(capsys) -> None:
+    seconds, lines = iter(range(30)), Lines(every=0.0)
+    run = SimpleNamespace(
+        settings=SimpleNamespace(steps=1_640),
+        algorithm=SimpleNamespace(env_steps=0),
+        recent=EpisodeStatistics(),
+        metrics={"epsilon": 0.5},
+        clock=lambda: float(next(seconds)),
+    )
+    for second in range(30):
+        run.algorithm.env_steps = second * 100 if second < 15 else 1_400 + (second - 14) * 10
+        lines.progress(run, "training" if second else "warm-up")
+        run.recent.on_episode(0, 3.0, 1)
+    out = capsys.readouterr().out.splitlines()
+    assert out[0] == "0/1,640 steps  warm-up  ε 0.50"
+    assert out[-1] == (
+        "1,550/1,640 steps  reward 3.0  mean 3.00  ε 0.50  10 steps/s  0:09 min left"
+    )
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
