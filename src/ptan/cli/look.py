@@ -80,7 +80,9 @@ def play(words: Sequence[str]) -> int:
     played = play_episodes(settings, loaded.agent, options.episodes, seed, options.video)
     for number, episode in enumerate(played, start=1):
         steps += episode.steps
-        cut = f", cut off after {episode.steps:,} steps" if episode.truncated else ""
+        cut = f", cut off after {episode.steps:,} steps" * (
+            episode.steps >= settings.eval_max_steps
+        )
         tell(f"episode {number}: return {episode.total:g}{cut}")
     if options.video is not None:
         tell(f"{options.video}: {steps} pictures")
