@@ -243,14 +243,12 @@ class TestRestart:
         assert stepper.cut()[0] is None
         stepper.restart(70)
         assert [place[2] for place in places(stepper)] == [0, 0]
-        asked = [[e.kwargs["seed"] for e in env.log if e.kwargs.get("seed")] for env in envs]
-        assert asked == [[3, 70], [4, 71]]
-        stepper.advance(2)
-        rows, *_ = stepper.cut()
-        assert len(rows) == 2
-        assert {decode(state)[1] for state in rows.frames[0][rows.refs[:, 0, 0]]} == {2}
+        rows = rows_of(stepper, 2)
+        assert [[decode(row[0])[1] for row in found] for found in rows] == [[2], [2]]
         stepper.restart(None)
-        assert [e.kwargs for e in envs[0].log if e.kind == "reset"][-1] in ({}, {"seed": None})
+        for seed, env in enumerate(envs):
+            asked = [event.kwargs for event in env.log if event.kind == "reset"]
+            assert asked == [{"seed": seed + 3}, {"seed": seed + 70}, {}]
 
 
 class Explaining(BaseAgent):
@@ -333,11 +331,10 @@ class TestDecisions:
             env = Pushed([Episode(9)])
             env.action_space = space
             dtypes = iter([np.float32, np.float64] * 4)
-
-            def agent(observations, states):
-                return np.full((1, 2), 0.1, next(dtypes)), states
-
-            return list(islice(ExperienceSourceFirstLast(env, agent, 0.9), 4))
+            source = ExperienceSourceFirstLast(
+                env, lambda observations, states: (np.full((1, 2), 0.1, next(dtypes)), states), 0.9
+            )
+            return list(islice(source, 4))
 
         box = spaces.Box(-1, 1, (2,), np.float32)
         assert {row.action.dtype for row in rows(box)} == {np.dtype(np.float32)}

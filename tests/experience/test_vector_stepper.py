@@ -5,7 +5,6 @@ from itertools import islice
 import gymnasium
 import numpy as np
 import pytest
-from gymnasium.vector import SyncVectorEnv
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -218,21 +217,14 @@ class TestSteps:
     @every_mode
     @pytest.mark.parametrize("seed", [None, 0, 11])
     def test_the_seed_goes_to_the_first_reset_only(self, mode, seed):
-        class Watched(SyncVectorEnv):
-            def reset(self, **kwargs):
-                asked.append(dict(kwargs))
-                return super().reset(**kwargs)
-
-        asked: list[dict] = []
         envs = make_envs(PLAN)
-        vector = Watched([lambda env=env: env for env in envs], autoreset_mode=MODES[mode])
-        source = VectorExperienceSourceFirstLast(vector, PolicyOfPlace(), 0.9, env_seed=seed)
+        source = vector_source(mode, envs, env_seed=seed)
         list(islice(source, 30))
         list(islice(source, 5))
-        assert asked[0] == ({} if seed is None else {"seed": seed})
-        assert all("seed" not in kwargs or kwargs["seed"] is None for kwargs in asked[1:])
-        seeds = [env.log[0].kwargs for env in envs]
-        assert seeds == [{} if seed is None else {"seed": seed + place} for place in range(3)]
+        for place, env in enumerate(envs):
+            first, *later = [event.kwargs for event in env.log if event.kind == "reset"]
+            assert first == ({} if seed is None else {"seed": seed + place})
+            assert later == [{}] * len(later)
 
     @every_mode
     def test_a_new_stream_starts_new_games_also_where_a_reset_would_go_on(self, mode):
@@ -331,13 +323,14 @@ class TestAsync:
             finally:
                 vector.close()
 
-        found, popped = rows(f"async_{mode}", shared_memory=shared_memory)
-        expected, games = rows(mode)
-        assert found == expected
+        (found, popped), (expected, games) = (
+            rows(f"async_{mode}", shared_memory=shared_memory),
+            rows(mode),
+        )
         assert popped == games
+        assert found == expected
         for row, other in zip(found, expected, strict=True):
-            assert row.discount == other.discount
-            assert (row.terminated, row.truncated) == (other.terminated, other.truncated)
+            assert (row.discount, row.truncated) == (other.discount, other.truncated)
             assert np.array_equal(row.final_state, other.final_state)
 
 
