@@ -43,7 +43,7 @@ class Leaf:
         """Bytes of one value."""
         return self.dtype.itemsize * int(np.prod(self.shape))
 
-    def convert(self, value: Any, name: str) -> Any:
+    def convert(self, value: object, name: str) -> Any:
         """`value` as this leaf stores it; ValueError, with `name`, for another shape or dtype."""
         if type(value) is np.ndarray and not self.scalar and value.dtype == self.dtype:
             array = value
@@ -80,7 +80,7 @@ OPAQUE = Leaf((), np.dtype(object))
 SCALAR_REWARD = Leaf((), np.dtype(np.float64), scalar=True)
 
 
-def leaf_of(value: Any) -> Leaf:
+def leaf_of(value: object) -> Leaf:
     """The leaf that fits a value that is neither a dict nor a tuple."""
     if isinstance(value, (bool, int, float, np.generic)):
         kind = np.asarray(value).dtype.kind
@@ -99,7 +99,7 @@ def leaf_of(value: Any) -> Leaf:
     return OPAQUE
 
 
-def as_array(value: Any) -> Array:
+def as_array(value: object) -> Array:
     """A value as an array; tensors without a copy where that is possible."""
     if isinstance(value, Tensor):
         value = value.float() if value.dtype == torch.bfloat16 else value
@@ -107,7 +107,7 @@ def as_array(value: Any) -> Array:
     return np.asarray(value)
 
 
-def reward_leaf(reward: Any, name: str = "reward") -> Leaf:
+def reward_leaf(reward: object, name: str = "reward") -> Leaf:
     """The leaf of a reward, float64 for scalars; TypeError for what is not of numbers."""
     leaf = leaf_of(reward)
     if leaf.opaque or leaf.dtype.kind not in "biuf":
@@ -126,7 +126,7 @@ def layout_of(value: object, space: object = None) -> Layout:
     return OPAQUE if isinstance(value, tuple) else leaf_of(value)
 
 
-def space_of(space: Any, key: Any) -> Any:
+def space_of(space: Any, key: object) -> Any:
     """The space of one part of a nested space; None where it is not known."""
     try:
         return space.spaces[key]
@@ -164,7 +164,7 @@ def leaf_order(layout: Layout, other: Layout) -> list[int]:
     return parts_of(layout, unflatten(other, count()))
 
 
-def flatten(layout: Layout, value: Any, name: str) -> list[Any]:
+def flatten(layout: Layout, value: object, name: str) -> list[Any]:
     """The leaf values of `value`, as `convert` gives them; ValueError says where it differs."""
     if isinstance(layout, Leaf):
         return [layout.convert(value, name)]

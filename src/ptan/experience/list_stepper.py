@@ -53,8 +53,7 @@ class ListStepper(Stepper):
         return [self.observations[e] for e in envs]
 
     def _put_observations(self, index: int) -> None:
-        for e, observation in enumerate(self.observations):
-            self.tape.put(index + e, observation, "observation", e)
+        self.tape.put_listed(index, self.observations)
 
     def _step(self, tape: Tape, actions: Actions) -> int:
         """The hottest loop of the library, so the usual step goes first."""

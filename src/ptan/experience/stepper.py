@@ -239,8 +239,7 @@ class Stepper(ABC):
     def state_dict(self) -> State:
         """Everything that the steps to come depend on, except the agent's weights and randomness.
 
-        Raises:
-            CannotSave: an environment, named by its number, or an agent state cannot be saved.
+        CannotSave if an environment, named by its number, or an agent state cannot be saved.
         """
         return {
             "made": self._made(),
@@ -250,11 +249,10 @@ class Stepper(ABC):
         }
 
     def load_state_dict(self, state: SavedState) -> None:
-        """Go on where the stepper was whose state it is; the state is not changed.
+        """Go on where the stepper was whose state it is.
 
-        Raises:
-            ValueError: it is of another stepper: nothing is changed. Or of other environments, or
-                an episode cannot be repeated: the environments must be reset.
+        ValueError if it is of another stepper, and nothing is changed; or of other environments, or
+        an episode cannot be repeated: then the environments must be reset.
         """
         try:
             for name, value in self._made().items():

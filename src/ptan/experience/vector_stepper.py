@@ -113,12 +113,9 @@ class VectorStepper(Stepper):
                 return
             singles = [self.one_observation(e) for e in range(self.count)]
         except (TypeError, KeyError, IndexError):
-            raise ValueError(
-                f"observations at step {tape.t} must hold one like the first per environment "
-                f"({self.count}), got {batch!r}"
-            ) from None
-        for e, observation in enumerate(singles):
-            tape.put(index + e, observation, "observation", e)
+            right = f"hold one like the first per environment ({self.count})"
+            raise ValueError(f"observations at step {tape.t} must {right}, got {batch!r}") from None
+        tape.put_listed(index, singles)
 
     # Steps.
 
@@ -163,9 +160,8 @@ class VectorStepper(Stepper):
         tape, count = self.tape, self.count
         part = slice(base, base + count)
         if rewards.shape[:1] != (count,):
-            raise ValueError(
-                f"rewards at step {tape.t} must hold one per environment ({count}), got {rewards!r}"
-            )
+            right = f"hold one per environment ({count})"
+            raise ValueError(f"rewards at step {tape.t} must {right}, got {rewards!r}")
         plain = rewards.ndim == 1 and rewards.dtype.kind in "biuf"
         if plain and not tape.reward_leaf.shape:
             tape.rewards[part, 0] = rewards
@@ -185,10 +181,9 @@ class VectorStepper(Stepper):
     def _put_ends(
         self, base: int, terminated: Array, truncated: Array, info: Info, before: list[Any]
     ) -> int:
-        """What happens to environments that ended, were reset or wait; how many made no transition.
+        """Flags, final observations and agent states where environments ended, were reset or wait.
 
-        That is their flags, final observations and agent states. `before` are the latter from
-        before the step.
+        `before` are the agent states before the step. Returns how many made no transition.
         """
         tape = self.tape
         states = self.agent_states = list(self.agent_states)
