@@ -1,14 +1,19 @@
 """Experience sources: environments and an agent in, rows out."""
 
+from collections import deque
 from collections.abc import Iterator
+from math import inf
 from typing import Any, TypedDict, Unpack
 
 from ptan.actions.policy import Agent
 from ptan.common.checks import unit_interval, whole_number
 from ptan.common.types import Envs, VecEnv
+from ptan.experience.coding import decode
 from ptan.experience.make_stepper import Truncation, make_stepper
 from ptan.experience.rows import Experience
-from ptan.experience.stream import RowIterator, SourceIterator, SteppedSource
+from ptan.experience.stepper import EndedEpisode
+from ptan.experience.stream import Source, SourceIterator
+from ptan.experience.transitions import Transitions, TransitionStream
 from ptan.experience.windows import WindowSpec
 
 
@@ -23,14 +28,30 @@ class SourceOptions(TypedDict, total=False):
     check_finite: bool
 
 
-class ExperienceSource(SteppedSource):
+class RowIterator(SourceIterator[Any], TransitionStream):
+    """An iterator over the rows of a source, which also gives them as columns."""
+
+    def __init__(self, source: "ExperienceSource") -> None:
+        super().__init__(source, source._next_row)
+        self._take = source._take
+
+    def take(self, count: int) -> Transitions:
+        """At least one and at most `count` rows, valid until the next call."""
+        if self._source._newest is not self:
+            self._enter()
+        return self._take(count)
+
+
+class ExperienceSource(Source):
     """Endless sub-trajectories: tuples of up to `steps_count` `Experience` rows.
 
     They start at steps 0, d, 2d … of every episode; at its end the shorter tails follow. Ended
     environments are reset. Weights or settings of the agent that change between two items count
     from the very next step on.
 
-    Every `iter(source)` starts everything afresh, and ends older iterators with RuntimeError.
+    Every `iter(source)` starts everything afresh, and ends older iterators with RuntimeError. After
+    an exception an iterator goes on: rows that were complete come first; if environments were left
+    half stepped, all are reset.
 
     Args:
         env: one environment, a list or tuple of them (stepped in turn, with one call of the agent
@@ -61,16 +82,103 @@ class ExperienceSource(SteppedSource):
         self.env = env
         self.steps_count = whole_number("steps_count", steps_count)
         self.steps_delta = whole_number("steps_delta", steps_delta)
-        stepper = make_stepper(
+        self._stepper = make_stepper(
             env, agent, self._spec(), vectorized=vectorized, env_seed=env_seed, **options
         )
-        super().__init__(stepper)
+        self._shown: list[tuple[float, int]] = []
+        self._drop()
 
     def _spec(self) -> WindowSpec:
         return WindowSpec(self.steps_count, self.steps_delta, row_class=Experience, joined=False)
 
     def __iter__(self) -> Iterator[Any]:
         return RowIterator(self)
+
+    @property
+    def agent(self) -> Agent:
+        """Who acts; another agent acts from the next step on."""
+        agent: Agent = self._stepper.agent
+        return agent
+
+    @agent.setter
+    def agent(self, agent: Agent) -> None:
+        self._stepper.agent = agent
+
+    def pop_rewards_steps(self) -> list[tuple[float, int]]:  # noqa: D102
+        shown, self._shown = self._shown, []
+        return shown
+
+    def _drop(self) -> None:
+        self._rows: Transitions | None = None  # cut, and not delivered from `_next` on
+        self._items: list[object] | None = None  # the same rows as objects
+        self._next = 0
+        self._episodes: deque[EndedEpisode] = deque()  # not shown yet
+
+    def _start(self) -> None:
+        self._show()
+        self._drop()
+        self._stepper.needs_reset = True
+
+    # Deliveries.
+
+    def _next_row(self) -> object:
+        rows = self._ready(1)
+        if self._items is None:
+            self._items = decode(rows)
+        item = self._items[self._next]
+        self._deliver(rows, 1)
+        return item
+
+    def _take(self, count: int) -> Transitions:
+        rows = self._ready(count)
+        first, size = self._next, len(rows)
+        number = min(count, size - first)
+        self._deliver(rows, number)
+        return rows if number == size else rows[first : first + number]
+
+    def _take_step(self) -> list[object]:
+        """All rows that come next out of one step. Their episodes are shown at once."""
+        rows = self._ready(1)
+        self._deliver(rows, len(rows))
+        self._show()
+        return decode(rows)
+
+    def _deliver(self, rows: Transitions, number: int) -> None:
+        self._next += number
+        if self._episodes:
+            self._show(self._next - 1)
+        if self._next == len(rows):
+            self._rows = self._items = None
+
+    def _show(self, rows: float = inf) -> None:
+        """Show the episodes that end with the first so many of the present rows."""
+        while self._episodes and self._episodes[0][2] <= rows:
+            self._shown.append(self._episodes.popleft()[:2])
+
+    # Steps.
+
+    def _ready(self, wanted: int) -> Transitions:
+        """Rows at hand, after as many steps as it takes to have one, towards `wanted`."""
+        if self._episodes:
+            self._show(self._next)
+        while self._rows is None:
+            self._step(wanted)
+        return self._rows
+
+    def _step(self, wanted: int) -> None:
+        stepper, steps = self._stepper, 1
+        if stepper.needs_reset:
+            stepper.begin()
+        if wanted > 1:
+            # No more steps than are certain to be needed: each may complete one row per
+            # environment, and an end completes the windows that are open.
+            steps = -(-(wanted - stepper.windows.open_steps) // stepper.count)
+            steps = max(1, min(steps, stepper.tape.room))
+        stepper.step_and_cut(steps, self._keep)
+
+    def _keep(self, rows: Transitions | None, episodes: list[EndedEpisode]) -> None:
+        self._rows, self._next = rows, 0
+        self._episodes += episodes
 
 
 class ExperienceSourceFirstLast(ExperienceSource):
