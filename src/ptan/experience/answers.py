@@ -91,37 +91,38 @@ def bad_info(info: object, where: str) -> TypeError:
 
 # Agents.
 
-Decision: TypeAlias = tuple[Actions, Actions, list[Any], Mapping[str, Array]]
-"""The fields of a `PolicyStep`: as a plain tuple they cost a third."""
-
 NO_COLUMNS: Mapping[str, Array] = {}
 
 
-def decider(agent: Agent) -> Callable[[Observations, list[Any], int], Decision]:
-    """What asks an agent for the decision of N environments, by its own `step` if it has one."""
+def decider(agent: Agent) -> Callable[[Observations, list[Any]], PolicyStep]:
+    """What asks an agent for a decision: its own `step`, if it has one."""
     checked_callable("agent", agent)
     for cls in type(agent).__mro__:  # a class further down may say by `__call__` how it acts
         if "step" in vars(cls):
-            return partial(_ask_step, agent)
+            return agent.step  # type: ignore[attr-defined, no-any-return]
         if "__call__" in vars(cls):
             break
-    return partial(_ask, agent)
+    return partial(_call, agent)
 
 
-def _ask(agent: Agent, observations: Observations, states: list[Any], count: int) -> Decision:
-    actions, states = checked_decision(agent(observations, states), count)
-    return actions, actions, states, NO_COLUMNS
+def _call(agent: Agent, observations: Observations, states: list[Any]) -> PolicyStep:
+    result = agent(observations, states)
+    actions, states = checked_decision(result, len(states))
+    return PolicyStep(actions, actions, states, NO_COLUMNS)
 
 
-def _ask_step(agent: Any, observations: Observations, states: list[Any], count: int) -> Decision:
-    step = agent.step(observations, states)
+def checked_step(step: object, count: int) -> PolicyStep:
+    """A decision about `count` environments, with arrays and lists in it.
+
+    TypeError or ValueError if it is something else.
+    """
     if not isinstance(step, PolicyStep):
         raise wrong("step of agent", "return a PolicyStep", step)
     actions, states = checked_decision((step.actions, step.states), count)
     env_actions = actions
     if step.env_actions is not step.actions:
         env_actions, _ = checked_decision((step.env_actions, None), count)
-    return actions, env_actions, states, step.columns
+    return PolicyStep(actions, env_actions, states, step.columns)
 
 
 def checked_decision(result: Any, count: int) -> tuple[Actions, list[Any]]:
@@ -148,7 +149,7 @@ def checked_decision(result: Any, count: int) -> tuple[Actions, list[Any]]:
     )
 
 
-def spread(decision: Decision, players: Array, agent_states: list[Any]) -> Decision:
+def spread(decision: PolicyStep, players: Array, agent_states: list[Any]) -> PolicyStep:
     """A decision of the environments `players`, for all: waiting ones keep their agent states."""
     places = np.zeros(len(agent_states), np.int64)
     places[players] = np.arange(len(players))
@@ -161,4 +162,4 @@ def spread(decision: Decision, players: Array, agent_states: list[Any]) -> Decis
     for e, state in zip(players.tolist(), new_states, strict=True):
         states[e] = state
     columns = {name: for_all(np.asarray(column)) for name, column in columns.items()}
-    return for_all(actions), for_all(env_actions), states, columns
+    return PolicyStep(for_all(actions), for_all(env_actions), states, columns)

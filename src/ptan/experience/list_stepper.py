@@ -88,8 +88,8 @@ class ListStepper(Stepper):
             else:
                 tape.flag_view[base + e] = tape.put_reward(base + e, reward, e)
                 scalar_rewards = not tape.reward_leaf.shape
-            usual = terminated is False and truncated is False
-            if not usual or info or info.__class__ is not dict:
+            going_on = terminated is False and truncated is False
+            if not going_on or info or info.__class__ is not dict:
                 observation = self._look(base, e, observation, terminated, truncated, info)
             observations[e] = observation
             if not at_once:
@@ -101,7 +101,7 @@ class ListStepper(Stepper):
                 tape.put(following + e, observations[e], "observation", e)
         if at_once:
             tape.put_listed(following, observations)
-        return count - len(numbered)
+        return len(numbered)
 
     def _look(self, base: int, env: int, observation: Observation, *answer: Any) -> Observation:
         """What is unusual about a step: info, or an end; returns the observation to go on from."""

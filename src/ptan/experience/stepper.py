@@ -18,7 +18,7 @@ from ptan.common.types import (
     State,
 )
 from ptan.envs.states import load_envs, save_envs
-from ptan.experience.answers import NO_COLUMNS, Decision, decider, spread
+from ptan.experience.answers import NO_COLUMNS, checked_step, decider, spread
 from ptan.experience.flags import EPISODE_OVER, NO_TRANSITION, TERMINATED, TRUNCATED
 from ptan.experience.layout import Layout, layout_of
 from ptan.experience.state import plain, restored_tape, tape_state
@@ -79,7 +79,7 @@ class Stepper(ABC):
         self._begun = False
         self._players: Array | None = None  # where some environments wait: those that play
         self._lengths = np.zeros(count, np.int64)  # of the episodes under way, under `max_steps`
-        self._decision: Decision = ([], [], [], NO_COLUMNS)
+        self._decision = PolicyStep([], [], [], NO_COLUMNS)
 
     @property
     def agent(self) -> Any:
@@ -94,7 +94,7 @@ class Stepper(ABC):
     @property
     def last(self) -> PolicyStep:
         """The agent's decision in the last step; what it holds for waiting environments is void."""
-        return PolicyStep(*self._decision)
+        return self._decision
 
     @property
     def over(self) -> Array:
@@ -161,25 +161,31 @@ class Stepper(ABC):
         for _ in range(steps):
             actions = self._act()
             self.needs_reset = True  # until all have stepped
-            skipped = self._step(tape, actions)
+            self.transitions += self._step(tape, actions)
             tape.t += 1
-            self.transitions += self.count - skipped
             self.needs_reset = False
 
     def _act(self) -> Actions:
         """Ask the agent, note its decision and actions; returns those that environments take."""
-        players = self._players
+        players, count = self._players, self.count
         if players is None:
-            decision = self._decide(self.observations, self.agent_states, self.count)
-        elif len(players):
+            step = self._decide(self.observations, self.agent_states)
+        elif count := len(players):
             states = [self.agent_states[e] for e in players]
-            decision = self._decide(self._observations_of(players), states, len(players))
-            decision = spread(decision, players, self.agent_states)
+            step = self._decide(self._observations_of(players), states)
         else:
             raise RuntimeError("all environments wait: call play_all() to go on")
-        self._decision = decision
-        self.tape.put_actions(decision[0])
-        return decision[1]
+        if not (
+            step.__class__ is PolicyStep
+            and step[0].__class__ is np.ndarray
+            and step[1] is step[0]
+            and step[2].__class__ is list
+            and len(step[0]) == len(step[2]) == count
+        ):  # the usual decision is known at a glance
+            step = checked_step(step, count)
+        self._decision = step if players is None else spread(step, players, self.agent_states)
+        self.tape.put_actions(self._decision[0])
+        return self._decision[1]
 
     def _end_flags(self, terminated: bool, truncated: bool, over: bool) -> int:
         """The tape's flags for a step that ended an episode or a life."""
@@ -292,7 +298,7 @@ class Stepper(ABC):
 
     @abstractmethod
     def _step(self, tape: Tape, actions: Actions) -> int:
-        """Step all environments that play; how many of N made no transition."""
+        """Step all environments that play; how many made a transition."""
 
     @abstractmethod
     def one_observation(self, env: int) -> Observation:

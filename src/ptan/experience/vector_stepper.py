@@ -146,7 +146,7 @@ class VectorStepper(Stepper):
         self._put_observations((tape.t + 1) % tape.ring * self.count)
         if self._lives is not None:
             self._lives = info.get("lives")
-        return skipped
+        return self.count - skipped
 
     def _batched(self, actions: list[Any]) -> Actions:
         """A list of actions as the vector environment takes them."""
