@@ -167,7 +167,7 @@ def test_failures_while_exactness_is_found_out_read_as_in_training(
 ) -> None:
     outcome = ptan(f"train dqn --exact --env failing_worlds:{name}-v0", *FLAGS)
     assert outcome.status == 1
-    start = f"ptan: failing_worlds:{name}-v0 failed in training (environment 0, step 45): "
+    start = f"ptan: failing_worlds:{name}-v0 failed in training (environment 0, step 44): "
     assert outcome.err[-1].startswith(start + reason)
 
 
@@ -200,7 +200,7 @@ def test_damaged_metrics_are_one_line(ptan) -> None:
     outcome = ptan("plot run")
     assert outcome.status == 2
     assert outcome.err[0].endswith(
-        "metrics.jsonl is damaged: a line is no JSON object with the numbers that runs write"
+        "metrics.jsonl is damaged: line 1: must have env_steps and seconds, is {'seconds': 1}"
     )
 
 

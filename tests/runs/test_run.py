@@ -9,7 +9,9 @@ import torch
 
 from ptan.algorithms import DQNConfig
 from ptan.runs import Run, RunError
+from ptan.runs.errors import TrainingFailure
 from ptan.training.checkpoint import Checkpoints
+from ptan.training.threads import ThreadTuner
 
 from .small import DQN_SETTINGS, Listener, after, config, metrics
 
@@ -281,3 +283,70 @@ def test_callbacks_are_told_and_may_stop_the_run(tmp_path: Path) -> None:
     assert result is not None
     assert (result["stopped_because"], result["updates"]) == ("enough", 5)
     assert follower.told == ["start", "checkpoint 65 True", "enough"]
+
+
+class Failing:
+    """Fails at an event; notes checkpoints."""
+
+    def __init__(self, event: str) -> None:
+        self.saved: list[int] = []
+        setattr(self, event, self.fail)
+
+    def fail(self, *args: object) -> None:
+        self.saved += [one for one in args[:-1] if isinstance(args[-1], Path)]
+        raise RuntimeError("no\npower")
+
+    def on_checkpoint(self, env_steps: int, path: Path) -> None:
+        self.saved.append(env_steps)
+
+
+@pytest.mark.parametrize(
+    ("event", "steps", "saved"),
+    [
+        ("on_start", 0, [0]),
+        ("on_update", 61, [61]),
+        ("on_checkpoint", 150, [150]),
+        ("on_end", 200, [150, 200]),
+        ("on_evaluation", 200, [150, 200]),
+    ],
+)
+def test_a_failing_callback_is_one_line_and_what_was_learned_is_saved_once(
+    tmp_path: Path, event: str, steps: int, saved: list[int]
+) -> None:
+    settings = config(steps=200, checkpoint_every=150, eval_episodes=1)
+    line = f"training on CartPole-v1 failed in a callback after {steps} steps: RuntimeError: no p"
+    with pytest.raises(TrainingFailure, match=line) as caught:
+        Run.create(settings, tmp_path / "run").train(callbacks=[failing := Failing(event)])
+    assert "\n" not in str(caught.value)
+    assert str(caught.value).endswith("; what was learned so far is saved") == (steps < 200)
+    assert failing.saved == saved
+    result = Run.resume(tmp_path / "run").train()
+    assert result is not None
+    assert result["env_steps"] == 200
+
+
+def test_a_failure_before_a_step_leaves_the_checkpoint_and_a_later_one_costs_exact_episodes(
+    tmp_path: Path,
+) -> None:
+    settings = config(exact=True, steps=120)
+    assert Run.create(settings, tmp_path / "run").train(interrupted=after(9)) is None
+    for event, words in (("on_start", []), ("on_update", []), ("on_end", ["new episodes begin"])):
+        listener, failing = Listener(), Failing(event)
+        with pytest.raises(TrainingFailure):
+            Run.resume(tmp_path / "run").train(listener, callbacks=[failing])
+        assert [one for one in listener.lines if "new episodes" in one] == [
+            f"{one}: those in progress were not saved" for one in words
+        ]
+        assert bool(failing.saved) == (event != "on_start")
+
+
+def test_the_threads_that_were_found_are_saved(tmp_path: Path, monkeypatch) -> None:
+    class Finds(ThreadTuner):
+        def on_update(self, record) -> None:
+            self.threads = 2
+
+    monkeypatch.setattr("ptan.runs.means.ThreadTuner", Finds)
+    monkeypatch.setattr("ptan.runs.means.is_small", lambda parameters: False)
+    run = Run.create(config(threads=0, device="cpu"), tmp_path / "run")
+    assert run.train(interrupted=after(9)) is None
+    assert Run.resume(tmp_path / "run").state.threads == 2

@@ -95,15 +95,22 @@ def test_a_killed_file_goes_on_after_its_last_whole_line_that_counts(
     assert read_json_lines(path) == [*kept, line(9, pytest.approx(last + 2), c=1.0)]
 
 
-@pytest.mark.parametrize("broken", [b"{torn\n", b"\n"])
+@pytest.mark.parametrize(
+    "broken",
+    [
+        *(b"{torn\n", b"\n", b"[1]\n", b"3\n", b"{}\n", b'{"env_steps": 2}\n'),
+        b'{"env_steps": "2", "seconds": 0}\n',
+        b'{"env_steps": 2, "seconds": null}\n',
+    ],
+)
 def test_a_file_with_a_broken_line_or_in_the_way_of_another_is_left_alone(tmp_path, broken) -> None:
     path = tmp_path / "metrics.jsonl"
     whole = json.dumps(line(1)).encode() + b"\n"
     path.write_bytes(whole + broken + whole)
     before = path.read_bytes()
-    with pytest.raises(ValueError, match="line 2"):
+    with pytest.raises(ValueError, match=r"metrics\.jsonl, line 2: "):
         JsonLinesLog(path, truncate_after=9)
-    with pytest.raises(ValueError, match="line 2"):
+    with pytest.raises(ValueError, match=r"metrics\.jsonl, line 2: "):
         read_json_lines(path)
     with pytest.raises(FileExistsError, match=r"metrics\.jsonl"):
         JsonLinesLog(path)

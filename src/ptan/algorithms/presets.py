@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+from typing import Generic, TypeVar
 
 from ptan.algorithms.dqn_config import DQNConfig
 from ptan.envs.atari_settings import AtariSettings
@@ -10,13 +11,16 @@ from ptan.envs.atari_settings import AtariSettings
 __all__ = ["PRESETS", "Preset"]
 
 
+Config = TypeVar("Config", covariant=True)
+
+
 @dataclass(frozen=True)
-class Preset:
+class Preset(Generic[Config]):
     """An environment, the settings to train on it, and when to stop.
 
     Args:
         env_id: Gymnasium's name of the environment. Atari games get `wrap_dqn`.
-        config: All settings.
+        config: All settings of the algorithm.
         stop_reward: Training stops when the mean return of recent training episodes is above this.
         stop_episodes: How many recent episodes that mean is taken over.
         num_envs: Environments that run side by side.
@@ -25,7 +29,7 @@ class Preset:
     """
 
     env_id: str
-    config: DQNConfig
+    config: Config
     stop_reward: float
     stop_episodes: int = 100
     num_envs: int = 1
@@ -71,7 +75,7 @@ _CARTPOLE = DQNConfig(
 _RAINBOW_PONG = DQNConfig.rainbow(double=False, distributional=False)
 _PONG_ID, _BREAKOUT_ID = "PongNoFrameskip-v4", "BreakoutNoFrameskip-v4"
 
-PRESETS: Mapping[str, Preset] = MappingProxyType(
+PRESETS: Mapping[str, Preset[DQNConfig]] = MappingProxyType(
     {
         "pong": Preset(_PONG_ID, _PONG, 18.0),
         "pong-fast": Preset(

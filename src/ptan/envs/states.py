@@ -157,7 +157,7 @@ def _play(
         try:
             *answer, _ = env.step(actions[t])
         except (Exception, SystemExit) as error:
-            error.add_note(f"environment 0, step {t + 1}")
+            error.add_note(f"step {t} of env" if vector else f"environment 0, step {t}")
             raise
         done = cuts[t] | answer[2] | answer[3]
         if done.any() and not itself:

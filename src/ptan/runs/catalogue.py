@@ -32,7 +32,7 @@ class Entry:
 
     home: str
     config: type[Any]
-    presets: Mapping[str, Preset]
+    presets: Mapping[str, Preset[Any]]
     action_spaces: tuple[str, ...]
     bundles: Mapping[str, Mapping[str, Any]]
 

@@ -37,8 +37,6 @@ def chosen_threads(
         state.threads = torch.get_num_threads()
         say(f"threads: {state.threads}" + ("" if fixed else ", to be adapted"))
         yield tuner
-        for one in tuner:
-            state.threads = one.threads
 
 
 @contextmanager
@@ -47,7 +45,7 @@ def opened_logs(folder: RunFolder, cut: int | None, say: Say) -> Iterator[list[L
     with ExitStack() as opened:
         try:
             logs: list[Log] = [JsonLinesLog(folder.metrics, truncate_after=cut)]
-        except (ValueError, KeyError, TypeError) as error:
+        except ValueError as error:
             raise RunError(damaged(folder.metrics, error)) from error
         opened.callback(logs[0].close)
         try:

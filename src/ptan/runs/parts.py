@@ -20,13 +20,14 @@ from ptan.runs.environments import (
     training_environments,
     warnings_said,
 )
-from ptan.runs.errors import RunError, one_line
+from ptan.runs.errors import RunError, TrainingFailure, one_line
 from ptan.runs.folder import RunFolder
 from ptan.runs.seeds import NEW_EPISODES, TRACKING, derived_seed
 from ptan.runs.settings import RunConfig
 from ptan.runs.state import RunState, load_checkpoint
 from ptan.training.callbacks import Callbacks
 from ptan.training.checkpoint import Checkpoints, LoadedCheckpoint
+from ptan.training.threads import ThreadTuner
 from ptan.training.tracking import EpisodeStatistics, Tracker
 
 __all__ = ["RunParts", "Watcher", "make_algorithm"]
@@ -99,6 +100,8 @@ class RunParts:
         self.recent = EpisodeStatistics(self.settings.stop_episodes)
         self.metrics: Mapping[str, Tensor | float] = {}
         self.callbacks = Callbacks([])
+        self._tuners: list[ThreadTuner] = []
+        self._saved = saved is not None  # nothing has happened since the newest checkpoint
         self._seconds_before, self._began = self.state.seconds, perf_counter()
         pauses: list[float] = []  # seconds of evaluations
         self._pauses = pauses
@@ -128,6 +131,20 @@ class RunParts:
     def exact(self) -> bool:
         """Whether a resumed run equals the uncut one to the bit."""
         return self.state.repeats or self.state.restart in ("reset", "remake")
+
+    def _tell(self, event: str, *arguments: object) -> None:
+        """Tell the callbacks; TrainingFailure if one fails."""
+        try:
+            getattr(self.callbacks, event)(*arguments)
+        except Exception as error:
+            raise self._failed(error, "training on {} failed in a callback") from error
+
+    def _failed(
+        self, error: BaseException, what: str, kind: type[TrainingFailure] = TrainingFailure
+    ) -> TrainingFailure:
+        """What is said about an exception."""
+        where = f"after {self.algorithm.env_steps:,} steps"
+        return kind.of(error, f"{what.format(self.settings.env_id)} {where}")
 
     # Making.
 
@@ -173,8 +190,9 @@ class RunParts:
             state.stopped = None
         done = f"{algorithm.env_steps:,} environment steps and {algorithm.updates:,} updates"
         self.notes.append(f"resumed at {done}")
-        if not (over or parts["episodes"] or self.exact):
-            self.notes.append("new episodes begin: those in progress were not saved (--exact does)")
+        if not (over or parts["episodes"]):
+            able = "" if self.settings.exact else " (--exact does)"
+            self.notes.append(f"new episodes begin: those in progress were not saved{able}")
         if anew:
             self.notes.append("the warm-up begins anew: what it had gathered was not saved")
         elif self.collector.phase == "warm-up" and algorithm.updates and not over:
@@ -231,6 +249,8 @@ class RunParts:
         """Write a checkpoint."""
         algorithm, state = self.algorithm, self.state
         state.saved_at, state.seconds = algorithm.env_steps, self.seconds
+        for one in self._tuners:
+            state.threads = one.threads
         collector = self.collector.state_dict(episodes=episodes) if self.settings.exact else None
         parts = {
             "algorithm": algorithm.state_dict(),
@@ -241,7 +261,8 @@ class RunParts:
             "run": vars(state),
         }
         path = self.checkpoints.save(parts, algorithm.env_steps)
-        self.callbacks.on_checkpoint(algorithm.env_steps, path)
+        self._saved = True
+        self._tell("on_checkpoint", algorithm.env_steps, path)
 
     @property
     def _interval(self) -> int:

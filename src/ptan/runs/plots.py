@@ -68,7 +68,7 @@ def read_curve(path: Path | str) -> LearningCurve:
             ).reshape(-1, 2)
             for tag in tags
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, TypeError) as error:
         raise RunError(damaged(folder.metrics, error)) from error
     if steps != sorted(steps):
         raise RunError(f"{folder.metrics} is damaged: env_steps must not fall")

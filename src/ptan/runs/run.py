@@ -108,24 +108,24 @@ class Run(RunParts):
                 return earlier
             threads = chosen_threads(self.settings, self.state, self.algorithm, say)
             logs = opened_logs(self.folder, self.state.saved_at if goes_on else None, say)
-            with threads as tuner, logs as self.tracker.logs:
+            with threads as self._tuners, logs as self.tracker.logs:
                 if self._resumed_by is not None:
                     self.folder.note_resumed(self.config, self._resumed_by)
-                self.callbacks = Callbacks([self.tracker, self.recent, *tuner, *callbacks])
-                self.callbacks.on_start(self)
+                self.callbacks = Callbacks([self.tracker, self.recent, *self._tuners, *callbacks])
                 return self._train()
 
     def _train(self) -> Json | None:
         """Train, save and evaluate; returns the result, None if interrupted."""
         reason = self.state.stopped
         try:
-            if reason is None:
-                self.folder.result.unlink(missing_ok=True)  # of a run that was over and goes on
+            if reason is not None:
+                self._tell("on_start", self)
+            else:
                 reason = self._loop()
                 if reason != "interrupted":
                     self.state.stopped = reason
                     self._write(self._can_save_episodes)
-            self.callbacks.on_end(reason)
+            self._tell("on_end", reason)
             return None if reason == "interrupted" else self._finish(reason)
         except Interrupted:
             self._watch.say("interrupted during the last evaluation: there is no result yet")
@@ -136,16 +136,15 @@ class Run(RunParts):
         algorithm, limit = self.algorithm, self.settings.steps
         before, updates_before = algorithm.env_steps, algorithm.updates
         try:
+            self._tell("on_start", self)
+            self.folder.result.unlink(missing_ok=True)  # of a run that was over and goes on
             if self.state.evaluation_cut_off and self._solved():
                 return "stop_reward"
             if self.exact and self._resumed_by is None:
                 self._write(self._can_save_episodes)
             while algorithm.env_steps < limit:
                 record = self._next_record()
-                try:
-                    self.callbacks.record(record)
-                except Exception as error:
-                    raise self._failed(error, "training on {} failed in a callback") from error
+                self._tell("record", record)
                 self.metrics = record.metrics or self.metrics
                 self._watch.progress(self, self.collector.phase)
                 if record.updated and record.episodes and self._solved():
@@ -173,7 +172,7 @@ class Run(RunParts):
         steps = min(_STEPS, self.settings.steps - self.algorithm.env_steps)
         if self._interval:
             steps = min(steps, self._interval - self.algorithm.env_steps % self._interval)
-        items = self.collector.iteration
+        items, self._saved = self.collector.iteration, False
         try:
             return next(train(self.algorithm, self.collector, look_every=steps))
         except (Exception, SystemExit) as error:
@@ -183,20 +182,15 @@ class Run(RunParts):
                 raise self._failed(error, "training on {} failed in an update") from error
             raise self._failed(error, "{} failed in training", EnvironmentFailure) from error
 
-    def _failed(
-        self, error: BaseException, what: str, kind: type[TrainingFailure] = TrainingFailure
-    ) -> TrainingFailure:
-        """What is said about an exception."""
-        where = f"after {self.algorithm.env_steps:,} steps"
-        return kind.of(error, f"{what.format(self.settings.env_id)} {where}")
-
     def _rescue(self) -> str:
         """Save what can be saved after a failure; returns in words whether that went well."""
-        self.state.beginnings += 1
         try:
-            self._write(episodes=False)
+            if not self._saved:
+                self.state.beginnings += 1
+                self._write(episodes=False)
         except Exception as error:
-            return f"it could not be saved: {one_line(error)}"
+            if not self._saved:  # otherwise a callback failed that was told of it
+                return f"it could not be saved: {one_line(error)}"
         return "what was learned so far is saved"
 
     # Evaluating.
@@ -233,7 +227,7 @@ class Run(RunParts):
         episodes = self.settings.eval_episodes
         evaluation = evaluate_greedily(self.settings, agent, episodes, seed, self._interrupted)
         self._pauses.append(perf_counter() - begin)
-        self.callbacks.on_evaluation(self.algorithm.env_steps, evaluation)
+        self._tell("on_evaluation", self.algorithm.env_steps, evaluation)
         return evaluation
 
     def _finish(self, reason: str) -> Json:

@@ -166,7 +166,7 @@ class RunConfig:
         return cls(algorithm=name, settings=settings, config=config, preset=content.get("preset"))
 
 
-def settings_of_preset(preset: Preset) -> dict[str, Any]:
+def settings_of_preset(preset: Preset[Any]) -> dict[str, Any]:
     """What a preset says about settings of the run, those of Atari games among them."""
     said = {**vars(preset), **dataclasses.asdict(preset.atari)}
     return {one.name: said[one.name] for one in list_settings(RunSettings) if one.name in said}

@@ -2,6 +2,7 @@
 
 import json
 import math
+import reprlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from time import perf_counter
@@ -10,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ptan.common.checks import whole_number
+from ptan.common.checks import number, whole_number
 
 __all__ = ["JsonLinesLog", "Log", "TensorBoardLog", "read_json_lines"]
 
@@ -87,9 +88,14 @@ def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             return
         end += len(text)
         try:
-            yield end, json.loads(text)
-        except ValueError as error:
+            line = json.loads(text)
+            if not isinstance(line, dict) or not {"env_steps", "seconds"} <= line.keys():
+                raise ValueError(f"must have env_steps and seconds, is {reprlib.repr(line)}")
+            whole_number("env_steps", line["env_steps"], least=0)
+            number("seconds", line["seconds"])
+        except (ValueError, TypeError) as error:
             raise ValueError(f"{path}, line {i}: {error}") from None
+        yield end, line
 
 
 class TensorBoardLog(Log):
