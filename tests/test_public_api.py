@@ -10,8 +10,8 @@ import pytest
 
 SURFACE = {
     "ptan": """
-        actions agent algorithms cli common conformance envs experience ignite losses nn runs
-        training
+        actions agent algorithms cli collectors common conformance envs experience ignite losses nn
+        replay runs training
     """,
     "ptan.actions": """
         ActionBounds ActionSelector Agent ArgmaxActionSelector EpsilonGreedyActionSelector
@@ -26,8 +26,11 @@ SURFACE = {
         Batch Collector EpisodeCollector Episodes Experience ExperienceFirstLast
         ExperienceReplayBuffer ExperienceSource ExperienceSourceBuffer ExperienceSourceFirstLast
         ExperienceSourceRollouts PrioReplayBufferNaive PrioritizedReplayBuffer ReplayCollector
-        Rollout RolloutCollector Rollouts TransitionCollector Update
+        Rollout RolloutCollector Rollouts SourceOptions TransitionCollector Update
         VectorExperienceSourceFirstLast batch_generator unpack_batch
+    """,
+    "ptan.collectors": """
+        Collector Stepping SteppingCollector Update
     """,
     "ptan.common": """
         memory utils wrappers wrappers_simple

@@ -3,6 +3,7 @@
 * `ptan.actions`: from scores or probabilities to actions
 * `ptan.agent`: from observations to actions; target networks
 * `ptan.experience`: from environments to rows, replay buffers and batches
+* `ptan.replay`, `ptan.collectors`: where its buffers and collectors live
 * `ptan.envs`: preprocessing, vectors of games, episodes that repeat
 * `ptan.common`: trackers, and the names of published programs
 * `ptan.conformance`: checks for your own environments, sources and buffers
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
         agent,
         algorithms,
         cli,
+        collectors,
         common,
         conformance,
         envs,
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
         ignite,
         losses,
         nn,
+        replay,
         runs,
         training,
     )
@@ -43,6 +46,7 @@ __all__ = [
     "agent",
     "algorithms",
     "cli",
+    "collectors",
     "common",
     "conformance",
     "envs",
@@ -50,6 +54,7 @@ __all__ = [
     "ignite",
     "losses",
     "nn",
+    "replay",
     "runs",
     "training",
 ]

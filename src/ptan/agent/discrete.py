@@ -133,7 +133,7 @@ class ActorCriticAgent(PolicyAgent):
     def _act(self, output: Any, states: AgentStates, n_rows: int) -> PolicyStep:  # noqa: ARG002
         policy, value = pair_of(output, "policy, values")
         actions, columns = self._choose(policy, n_rows)
-        values = _row_values(value, n_rows)
+        values = _one_value_per_row(value, n_rows)
         columns["values"] = values.astype(np.float32)
         return PolicyStep(actions, actions, values.astype(float).tolist(), columns)
 
@@ -144,10 +144,10 @@ class ActorCriticAgent(PolicyAgent):
     ) -> NDArray[np.float32]:
         """The critic's values of B observations (B,), without choosing actions."""
         _, value = pair_of(self._forward(observations), "policy, values")
-        return _row_values(value, batch_size(observations)).astype(np.float32)
+        return _one_value_per_row(value, batch_size(observations)).astype(np.float32)
 
 
-def _row_values(output: Any, n_rows: int) -> Array:
+def _one_value_per_row(output: Any, n_rows: int) -> Array:
     values = to_numpy(output)
     if values.shape not in ((n_rows,), (n_rows, 1)):
         raise ValueError(

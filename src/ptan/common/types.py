@@ -34,6 +34,9 @@ AnyEnv: TypeAlias = Any
 Envs: TypeAlias = Any
 """One environment, a list of them, or a vector environment."""
 
+Info: TypeAlias = dict[str, Any]
+"""What an environment adds to an observation."""
+
 State: TypeAlias = dict[str, Any]
 """A state tree: nested dicts, lists and tuples of None, bools, numbers, text, arrays, tensors."""
 

@@ -14,7 +14,7 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 
-from ptan.common.types import Action, AnyEnv, Array, Envs, Observation, Observations
+from ptan.common.types import Action, AnyEnv, Array, Envs, Info, Observation, Observations
 
 N_ACTIONS = 4
 ENDS = {"terminated": (True, False), "truncated": (False, True), "both": (True, True)}
@@ -139,8 +139,8 @@ class ScriptedEnv(gymnasium.Env[Observation, Action]):
         return reward_of(self.place, action)
 
     def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Observation, dict[str, Any]]:
+        self, *, seed: int | None = None, options: Info | None = None
+    ) -> tuple[Observation, Info]:
         """The next episode, or the same one after a lost life."""
         super().reset(seed=seed, options=options)
         kind = "resume" if self.resume and self.lost_life else "reset"
@@ -150,7 +150,7 @@ class ScriptedEnv(gymnasium.Env[Observation, Action]):
         observation = self._log(kind, kwargs={} if seed is None else {"seed": seed})
         return observation, {"life_loss": True} if kind == "resume" else {}
 
-    def step(self, action: Action) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+    def step(self, action: Action) -> tuple[Observation, float, bool, bool, Info]:
         """One step of the script."""
         if not self.running:
             raise RuntimeError("step() was called after the end of an episode without a reset()")

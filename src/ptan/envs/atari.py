@@ -6,9 +6,9 @@ import numpy as np
 from gymnasium.spaces import Discrete
 from gymnasium.wrappers import AtariPreprocessing, FrameStackObservation
 
-from ptan.common.types import Action, Env
+from ptan.common.types import Action, Env, Info
 from ptan.envs.atari_settings import AtariSettings, need_extra
-from ptan.envs.wrappers import Info, Reset, Step, Wrapper
+from ptan.envs.wrappers import Reset, Step, Wrapper
 
 __all__ = ["wrap_dqn"]
 

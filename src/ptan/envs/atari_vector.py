@@ -8,9 +8,8 @@ from gymnasium.vector import VectorWrapper
 from numpy.typing import ArrayLike, NDArray
 
 from ptan.common.checks import whole_number
-from ptan.common.types import VecEnv
+from ptan.common.types import Info, VecEnv
 from ptan.envs.atari_settings import AtariSettings, need_extra
-from ptan.envs.wrappers import Info
 
 __all__ = ["make_atari_vec"]
 

@@ -15,10 +15,10 @@ from gymnasium.envs.registration import EnvSpec, load_env_creator
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 
 from ptan.common.checks import warn_user
-from ptan.common.types import Action, AnyEnv, Env, VecEnv
+from ptan.common.types import Action, AnyEnv, Env, Info, VecEnv
 from ptan.envs.atari import wrap_dqn
 from ptan.envs.atari_settings import AtariSettings, need_extra
-from ptan.envs.wrappers import Info, Reset, Step
+from ptan.envs.wrappers import Reset, Step
 
 __all__ = ["OldGym", "find_spec", "is_atari", "is_old", "make_env", "make_vector"]
 
@@ -77,7 +77,7 @@ def find_spec(env_id: str) -> EnvSpec:
         raise ValueError(text) from None
 
 
-def _make(spec: EnvSpec, kwargs: Info) -> Env:
+def _make(spec: EnvSpec, kwargs: dict[str, Any]) -> Env:
     try:
         env: Env = gymnasium.make(spec, **kwargs)
         if not is_old(env.unwrapped):

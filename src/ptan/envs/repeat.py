@@ -9,8 +9,8 @@ from zlib import crc32
 import numpy as np
 
 from ptan.common.checks import check_entries, whole_number
-from ptan.common.types import Action, Actions, Env, SavedState, State
-from ptan.envs.wrappers import Info, Reset, Step, Wrapper
+from ptan.common.types import Action, Actions, Env, Info, SavedState, State
+from ptan.envs.wrappers import Reset, Step, Wrapper
 
 __all__ = ["MadeAnew", "NotRepeated", "RepeatEpisodes"]
 

@@ -9,11 +9,10 @@ from gymnasium.spaces import Box
 from gymnasium.wrappers import FrameStackObservation, TransformObservation
 
 from ptan.common.checks import whole_number
-from ptan.common.types import Action, Array, Env, Observation
+from ptan.common.types import Action, Array, Env, Info, Observation
 
 __all__ = ["BufferWrapper", "FrameStack1D", "ImageToPyTorch"]
 
-Info: TypeAlias = dict[str, Any]
 Reset: TypeAlias = tuple[Observation, Info]
 Step: TypeAlias = tuple[Observation, SupportsFloat, bool, bool, Info]
 Wrapper: TypeAlias = gymnasium.Wrapper[Observation, Action, Observation, Action]

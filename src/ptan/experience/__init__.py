@@ -2,7 +2,7 @@
 
 * rows: `Experience`, `ExperienceFirstLast`
 * sources: `ExperienceSource`, `ExperienceSourceFirstLast`, `VectorExperienceSourceFirstLast`,
-  `ExperienceSourceRollouts`, `ExperienceSourceBuffer`
+  `ExperienceSourceRollouts`, `ExperienceSourceBuffer`; `SourceOptions`: what all but the last take
 * buffers: `ExperienceReplayBuffer`, `PrioReplayBufferNaive`, `PrioritizedReplayBuffer`,
   `batch_generator`
 * batches: `Batch`, `unpack_batch`
@@ -19,6 +19,7 @@ from ptan.experience.rows import Experience, ExperienceFirstLast
 from ptan.experience.sources import (
     ExperienceSource,
     ExperienceSourceFirstLast,
+    SourceOptions,
     VectorExperienceSourceFirstLast,
 )
 from ptan.experience.stored import ExperienceSourceBuffer
@@ -49,6 +50,7 @@ __all__ = [
     "Rollout",
     "RolloutCollector",
     "Rollouts",
+    "SourceOptions",
     "TransitionCollector",
     "Update",
     "VectorExperienceSourceFirstLast",

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from functools import partial
 from operator import itemgetter
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from gymnasium import spaces
@@ -11,10 +11,8 @@ from torch import Tensor
 
 from ptan.actions.policy import Agent, PolicyStep
 from ptan.common.checks import checked_callable
-from ptan.common.types import Actions, AnyEnv, Array, Observation, Observations
+from ptan.common.types import Actions, AnyEnv, Array, Info, Observation, Observations
 from ptan.experience.layout import leaf_of, mapped
-
-Info: TypeAlias = dict[str, Any]
 
 
 def wrong(what: str, right: str, got: object) -> TypeError:

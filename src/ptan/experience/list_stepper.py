@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 
 from ptan.actions.policy import Agent
-from ptan.common.types import Actions, AnyEnv, Array, Observation
-from ptan.experience.answers import Info, bad_info, flag_of, reset_parts, step_parts
+from ptan.common.types import Actions, AnyEnv, Array, Info, Observation
+from ptan.experience.answers import bad_info, flag_of, reset_parts, step_parts
 from ptan.experience.flags import NO_TRANSITION, RAW_REWARD
 from ptan.experience.stepper import Stepper
 from ptan.experience.tape import Tape

@@ -9,9 +9,9 @@ from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 from gymnasium.vector.utils import concatenate, create_empty_array
 
 from ptan.actions.policy import Agent
-from ptan.common.types import Actions, Array, Observation, Observations, VecEnv
+from ptan.common.types import Actions, Array, Info, Observation, Observations, VecEnv
 from ptan.envs.atari_settings import is_atari_vector
-from ptan.experience.answers import Info, bad_info, entry, flags_of, wrong
+from ptan.experience.answers import bad_info, entry, flags_of, wrong
 from ptan.experience.flags import EPISODE_OVER, INT_REWARD, NO_TRANSITION, RAW_REWARD
 from ptan.experience.layout import space_of
 from ptan.experience.stepper import Stepper

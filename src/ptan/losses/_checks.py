@@ -63,7 +63,7 @@ def alike(**tensors: Tensor) -> list[Tensor]:
     return [shaped(name, tensor, shape) for name, tensor in tensors.items()]
 
 
-def row_values(name: str, output: object, n_rows: int) -> Tensor:
+def one_value_per_row(name: str, output: object, n_rows: int) -> Tensor:
     """One number per row from a network whose last layer gives (B, 1) or (B,): shape (B,)."""
     return shaped(name, output, (n_rows,), (n_rows, 1)).reshape(n_rows)
 

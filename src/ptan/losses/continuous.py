@@ -18,7 +18,7 @@ from ptan.losses._checks import (
     ShapeError,
     as_priorities,
     check_batch,
-    row_values,
+    one_value_per_row,
     shaped,
     weighted_mean,
 )
@@ -176,7 +176,7 @@ def _values(
     if not critics:
         raise ValueError(f"{name} must hold at least one critic, got none")
     return [
-        row_values(f"{name}[{i}]", critic(states, actions), n_rows)
+        one_value_per_row(f"{name}[{i}]", critic(states, actions), n_rows)
         for i, critic in enumerate(critics)
     ]
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from ptan.common.checks import check_above_zero
 from ptan.common.types import Observations
 from ptan.experience import Batch
-from ptan.losses._checks import alike, check_batch, row_values, shaped
+from ptan.losses._checks import alike, check_batch, one_value_per_row, shaped
 from ptan.losses.distributions import categorical_entropies, categorical_log_probs
 from ptan.losses.value import value_loss
 
@@ -83,10 +83,10 @@ def a2c_loss(batch: Batch[Tensor], net: ActorCritic) -> A2CLoss:
     n_rows = check_batch(batch)
     # The pass with gradients comes last: a noisy net draws new noise into its buffers each time.
     with torch.no_grad():
-        next_values = row_values("values of last_states", net(batch.last_states)[1], n_rows)
+        next_values = one_value_per_row("values of last_states", net(batch.last_states)[1], n_rows)
         targets = batch.rewards + batch.discounts * next_values
     logits, output = net(batch.states)
-    values = row_values("values of states", output, n_rows)
+    values = one_value_per_row("values of states", output, n_rows)
     advantages = targets - values.detach()
     return A2CLoss(
         policy=policy_gradient_loss(categorical_log_probs(logits, batch.actions), advantages),
