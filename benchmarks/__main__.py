@@ -19,14 +19,15 @@ QUESTIONS = {
     "replay_atari": "Replay, Atari stacks",
     "throughput": "Training throughput, DQN on Pong",
 }
+BY_HAND = "<!-- Below this line `make bench` changes nothing. -->"
 DEFAULT_OUT = peers.ROOT / "docs" / "benchmarks.md"
 HEADING = """# Benchmarks
 
-This page is written by `make bench` (`python -m benchmarks`). Each library runs in a process of its
-own with one thread, or two where that is said; hand-written references run in ours. They take turns
-in short slices, while the others wait, and the order turns round every time. A ratio is taken
-within a round: the table gives the median over the rounds and, in brackets, the lowest and the
-highest. Time is {clock} time.
+This page is written by `make bench` (`python -m benchmarks`), all but its last section, which stays
+as it is. Each library runs in a process of its own with one thread, or two where that is said;
+hand-written references run in ours. They take turns in short slices, while the others wait, and
+the order turns round every time. A ratio is taken within a round: the table gives the median over
+the rounds and, in brackets, the lowest and the highest. Time is {clock} time.
 
 * *Hand loop*: the best loop we could write by hand. It steps the same environments, runs the same
   network and the same selector, and stores nothing.
@@ -69,7 +70,9 @@ def main() -> None:
     # A run of some questions must not overwrite the results of all.
     out = arguments.out or (None if arguments.questions else DEFAULT_OUT)
     if out is not None:
-        out.write_text(text)
+        written = out.read_text() if out.exists() else ""
+        _, mark, by_hand = written.partition(BY_HAND)
+        out.write_text(f"{text}\n{mark}{by_hand}" if mark else text)
 
 
 def table(findings: list[Finding]) -> str:

@@ -10,7 +10,7 @@
         update = algorithm.update(data)
         collector.after(update)
 
-The first four are public in `ptan.experience`.
+The collectors have their public names in `ptan.experience`.
 """
 
 from ptan.collectors.base import Collector, Stepping, SteppingCollector, Update
