@@ -421,3 +421,63 @@ def test_environments_that_cannot_repeat_a_state_begin_anew():
     for env, n in zip(envs, begun, strict=True):
         assert [event.kind for event in env.unwrapped.log[n:]][:2] == ["reset", "step"]
         assert sum(event.kind == "step" for event in env.unwrapped.log[n:]) == 4
+
+
+class BrokenAtRestart(ScriptedEnv):
+    """A reset with the seed 9 fails, once."""
+
+    broken = True
+
+    def reset(self, *, seed=None, options=None):
+        if seed == 9 and self.broken:
+            self.broken = False
+            raise Fault("no reset")
+        return super().reset(seed=seed, options=options)
+
+
+@pytest.mark.parametrize("kind", [rollout, episode])
+def test_a_restart_that_fails_glues_no_episodes_together(kind):
+    collector = kind(make_envs(PLANS, BrokenAtRestart), critic())
+    collector.advance(3)
+    if collector._open:
+        collector.after(None)
+    with pytest.raises(Fault):
+        collector.restart(9)
+    item = next(collector)
+    for env in (1, 2, 3):
+        ours = [place for place in places_of(item) if place.env == env]
+        assert ours[0].step == 0
+        assert_go_on(ours)
+
+
+@pytest.mark.parametrize("seed", ["a", -1, 1.5])
+def test_a_seed_of_a_restart_that_is_none_changes_nothing(seed):
+    envs = make_envs(PLANS)
+    collector = rollout(envs, critic())
+    collector.advance(3)
+    before = [len(env.log) for env in envs]
+    with pytest.raises((TypeError, ValueError), match="env_seed must be"):
+        collector.restart(seed)
+    assert [len(env.log) for env in envs] == before
+    next(collector)
+
+
+@pytest.mark.parametrize("change", ["kind", "gamma", "_debt"])
+def test_states_of_other_collectors_are_refused(change):
+    one = replay(make_envs(PLANS), critic())
+    state = one.state_dict(episodes=False)
+    if change == "kind":
+        one = rollout(make_envs(PLANS), critic())
+    elif change == "gamma":
+        state["made"]["gamma"] = 0.5
+    else:
+        state["values"]["_debt"] = "x"
+    with pytest.raises(ValueError, match={"kind": "ReplayCollector"}.get(change, change)):
+        one.load_state_dict(state)
+    play(one, critic(), 1)
+
+
+@pytest.mark.parametrize("wrong", [{"env_steps": -5}, {"on_steps": 3}], ids=str)
+def test_wrong_options_are_named(wrong):
+    with pytest.raises((TypeError, ValueError), match=next(iter(wrong))):
+        rollout(make_envs(PLANS), critic(), **wrong)

@@ -281,3 +281,28 @@ def test_held_out_states_are_nested_as_the_environment_has_them(kind):
 def test_wrong_settings_are_refused_by_name(settings, error):
     with pytest.raises(error, match=next(iter(settings))):
         collector_of(make_envs(PLANS), **settings)
+
+
+class OwnPriorities(ExperienceReplayBuffer):
+    """A user's prioritized buffer, without β."""
+
+    def __init__(self):
+        super().__init__(None, 50, rng=1)
+        self.updates = []
+
+    def update_priorities(self, indices, priorities):
+        self.updates.append((indices, priorities))
+
+
+def test_priorities_reach_a_buffer_of_the_users():
+    buffer = OwnPriorities()
+    envs = make_envs([[Episode(5)]])
+    collector = ReplayCollector(envs, PolicyOfPlace(), buffer, gamma=0.9, warm_up=3)
+        make_envs([[Episode(5)]]), PolicyOfPlace(), buffer, gamma=0.9, warm_up=3
+    )
+    batch = next(collector)
+    collector.after(Update({}, priorities=np.ones(len(batch))))
+    assert collector.metrics == {}
+    ((indices, priorities),) = buffer.updates
+    assert indices.tolist() == batch.indices.tolist()
+    assert priorities.tolist() == [1.0] * 32

@@ -127,6 +127,17 @@ def test_spaces_are_not_needed():
     assert [row.truncated for row in rows] == [True] * 4
 
 
+def test_environments_whose_first_rewards_differ_in_shape_are_refused_at_once():
+    class Two(NewToyEnv):
+        def step(self, action):
+            observation, _, *rest = super().step(action)
+            return observation, np.array([1.0, 2.0]), *rest
+
+    source = ExperienceSourceFirstLast([NewToyEnv(), Two()], DullAgent(1), 0.9)
+    with pytest.raises(ValueError, match="reward of environment 1 at step 0 must be a Python"):
+        next(iter(source))
+
+
 class Spoiled(NewToyEnv):
     """The third observation, and the reward with it, are another."""
 

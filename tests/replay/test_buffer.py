@@ -246,6 +246,14 @@ def test_a_batch_of_given_rows_shares_no_memory_with_their_numbers() -> None:
     assert batch.indices.tolist() == batch.states.tolist() == [5, 2, 2]
 
 
+@pytest.mark.parametrize("numbers", [[], [1], [6], [-1], [2.0], [[2]]], ids=str)
+def test_rows_that_are_not_there_cannot_be_taken(numbers: list[Any]) -> None:
+    buffer = ExperienceReplayBuffer(None, 4, gamma=GAMMA)
+    buffer.extend(numbered(i) for i in range(6))
+    with pytest.raises(ValueError, match=r"numbers must be row numbers in \[2, 6\)"):
+        buffer.take(np.array(numbers))
+
+
 def test_discounts_of_hand_made_rows_need_a_gamma() -> None:
     buffer = ExperienceReplayBuffer(None, 3)
     buffer.add(numbered(0))

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, Protocol, TypeAlias, Type
 from torch import Tensor
 
 from ptan.actions.policy import Agent
-from ptan.common.checks import unit_interval, whole_number
+from ptan.common.checks import checked_callable, checked_seed, unit_interval, whole_number
 from ptan.common.types import Array, Envs, SavedState, State
 from ptan.experience.make_stepper import make_stepper
 from ptan.experience.sources import SourceOptions
@@ -37,8 +37,8 @@ class Update(NamedTuple):
 class Collector(Protocol[D_co]):
     """What a loop needs: one item of data after the other, each closed by `after`.
 
-    env_steps   transitions made so far, also those that an exception cut off; reset steps of a
-                vector environment are none
+    env_steps   transitions made so far, also those that an item lacks because of an exception.
+                Reset steps of a vector environment are none, nor is a step that it interrupted
     iteration   items yielded so far
     """
 
@@ -140,9 +140,12 @@ class SteppingCollector(Collector[D]):
     ) -> None:
         self.gamma = unit_interval("gamma", gamma)
         spec = WindowSpec(whole_number("n_steps", n_steps), gamma=gamma)
-        self.env_steps = stepping.pop("env_steps", 0)
+        self.n_steps = n_steps
+        self.env_steps = whole_number("env_steps", stepping.pop("env_steps", 0), 0)
         self.iteration = 0
         self._on_steps = stepping.pop("on_steps", None)
+        if self._on_steps is not None:
+            checked_callable("on_steps", self._on_steps)
         self._stepper = make_stepper(env, agent, spec, **stepping)  # type: ignore[misc]
         self._agent = agent
         self._finished: list[tuple[float, int]] = []
@@ -182,8 +185,9 @@ class SteppingCollector(Collector[D]):
 
     def restart(self, env_seed: int | None) -> None:
         self._require_closed("a restart")
-        self._stepper.restart(env_seed)
+        self._stepper.seed = checked_seed(env_seed)
         self._drop()
+        self._stepper.begin()
 
     def state_dict(self, *, episodes: bool = True) -> State:
         self._require_closed("state_dict()")
@@ -191,17 +195,28 @@ class SteppingCollector(Collector[D]):
         for name in (*self._saved, *(self._saved_with_episodes if episodes else ())):
             if name not in values:
                 values[name] = copy.copy(getattr(self, name))
-        return {"stepper": self._stepper.state_dict() if episodes else None, "values": values}
+        stepper = self._stepper.state_dict() if episodes else None
+        return {"made": self._arguments(), "stepper": stepper, "values": values}
+
+    def _arguments(self) -> State:
+        """What must be equal for a state to fit."""
+        return {"kind": type(self).__name__, "gamma": self.gamma, "n_steps": self.n_steps}
 
     def load_state_dict(self, state: SavedState) -> None:
         self._require_closed("load_state_dict()")
         try:
+            if (made := state["made"]) != self._arguments():
+                raise ValueError(f"state must be of {self._arguments()}, is of {made}")
             stepper, saved = state["stepper"], state["values"]
             names = (*self._saved, *(() if stepper is None else self._saved_with_episodes))
             values = {name: saved[name] for name in names}
         except (KeyError, TypeError) as error:
             raise ValueError(f"state must be of a {type(self).__name__}: {error!r}") from error
         parts = self._parts()
+        for name in self._saved:
+            if name not in parts and type(values[name]) is not type(getattr(self, name)):
+                kind = type(getattr(self, name)).__name__
+                raise ValueError(f"state's {name} must be of type {kind}, got {values[name]!r}")
         before = {name: part.state_dict() for name, part in parts.items()}
         try:
             for name, part in parts.items():

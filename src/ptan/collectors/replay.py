@@ -15,7 +15,6 @@ from ptan.common.types import Actions, Envs, Observations, Space
 from ptan.experience.transitions import Transitions
 from ptan.replay.batch import Batch
 from ptan.replay.buffer import ExperienceReplayBuffer
-from ptan.replay.prioritized import PrioritizedReplayBuffer
 
 # A debt of updates that was added up from fractions may miss a whole number by rounding.
 _ROUNDING = 1e-6
@@ -78,7 +77,8 @@ class ReplayCollector(SteppingCollector[Batch]):
         self._uniform = UniformPolicy(agent, space, as_generator(rng), env_actions)
         self._filled_at = self.env_steps + warm_up
         self._debt = 0.0
-        self._prioritized = buffer if isinstance(buffer, PrioritizedReplayBuffer) else None
+        # Any buffer that takes priorities: a user's need not be a subclass of ours.
+        self._prioritized: Any = buffer if hasattr(buffer, "update_priorities") else None
         self._indices: Any = None
 
     @property
@@ -89,7 +89,8 @@ class ReplayCollector(SteppingCollector[Batch]):
     @property
     def metrics(self) -> dict[str, float]:
         """`beta` of a prioritized buffer."""
-        return {} if self._prioritized is None else {"beta": self._prioritized.beta}
+        beta = getattr(self.buffer, "beta", None)
+        return {} if beta is None else {"beta": beta}
 
     def held_out(self, n: int, rng: np.random.Generator) -> Observations:
         """Observations (n, *obs) of different rows, or of all, nested as the environment's."""
@@ -119,13 +120,14 @@ class ReplayCollector(SteppingCollector[Batch]):
         if transitions <= 0:
             owed = 1 - _ROUNDING - self._debt
             transitions = owed / self.updates_per_step if len(self.buffer) else 1
-        return min(_AT_ONCE, math.ceil(transitions / self._stepper.count))
+        most = min(_AT_ONCE, self._stepper.tape.room)
+        return min(most, math.ceil(transitions / self._stepper.count))
 
     def _item(self) -> Batch | None:
         if self._debt < 1 - _ROUNDING:
             return None
-        if self._prioritized is not None:
-            self._prioritized.update_beta(max(0, self.env_steps - self.warm_up))
+        if hasattr(self.buffer, "update_beta"):
+            self.buffer.update_beta(max(0, self.env_steps - self.warm_up))
         batch = self.buffer.sample_batch(self.batch_size)
         self._debt -= 1
         self._indices = batch.indices

@@ -27,6 +27,11 @@ def whole_number(name: str, value: object, least: int = 1, most: int | None = No
     return int(value)
 
 
+def checked_seed(env_seed: object) -> int | None:
+    """A seed of environments, if any: an int of at least 0."""
+    return None if env_seed is None else whole_number("env_seed", env_seed, 0)
+
+
 def number(name: str, value: object, right: str = "a number") -> float:
     """A plain float, which may be NaN or infinite; `right` is what an error says it must be."""
     if isinstance(value, bool | np.bool_) or not isinstance(value, Real):

@@ -39,7 +39,7 @@ def make_stepper(
     agent with a `step` of its own is asked by it. Episodes are truncated after `max_steps`.
     """
     options: dict[str, Any] = {
-        "seed": None if env_seed is None else whole_number("env_seed", env_seed, 0),
+        "seed": env_seed,
         "terminal": checked_truncation(truncation) == "terminal",
         "check_finite": check_finite,
         "max_steps": None if max_steps is None else whole_number("max_steps", max_steps),

@@ -111,7 +111,7 @@ class ExperienceSourceRollouts(ExperienceSource):
             self._steps.append(record(self._stepper))
         try:
             made = joined(self._steps, self._stepper, self.gamma)
-        except ValueError:  # steps whose values are wrong must not come again
+        except Exception:  # steps whose values are wrong must not come again
             self._start()
             raise
         left = made.valid

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, TypeAlias
 import numpy as np
 
 from ptan.actions.policy import Agent, PolicyStep
+from ptan.common.checks import checked_seed
 from ptan.common.types import (
     Actions,
     Array,
@@ -69,7 +70,8 @@ class Stepper(ABC):
         check_finite: bool = True,
         max_steps: int | None = None,
     ) -> None:
-        self.agent, self.count, self.spec, self.seed = agent, count, spec, seed
+        self.agent, self.count, self.spec = agent, count, spec
+        self.seed = checked_seed(seed)
         self.terminal, self.check_finite, self.max_steps = terminal, check_finite, max_steps
         self.observations: Observations = None
         self.agent_states: list[Any] = []
@@ -120,7 +122,7 @@ class Stepper(ABC):
 
     def restart(self, env_seed: int | None) -> None:
         """Begin new episodes everywhere with new seeds; windows in progress are dropped."""
-        self.seed = env_seed
+        self.seed = checked_seed(env_seed)
         self.begin()
 
     def _new_tape(self, layout: Layout) -> Tape:

@@ -196,7 +196,7 @@ class Tape:
         if leaf.shape in ((), (1,)) and not leaf.scalar:
             reward, leaf = np.asarray(reward).item(), SCALAR_REWARD
         if leaf.shape != self.reward_leaf.shape:
-            if self.t or self.reward_leaf.shape:
+            if self.t or env or self.reward_leaf.shape:
                 raise ValueError(
                     f"{name} must be {self.reward_leaf}, like the first one, got {reward!r}"
                 )
@@ -229,7 +229,7 @@ class Tape:
                 for e, action in enumerate(actions):
                     self._action_view[base + e] = action
                 return
-            except TypeError:  # no ints: the checks below say what is wrong
+            except (TypeError, ValueError):  # no int64: the checks below say what is wrong
                 pass
         if leaf.opaque:
             for e, action in enumerate(actions):

@@ -133,6 +133,13 @@ class WindowCutter:
         columns = (actions, rewards, discounts, steps, flags, lengths)
         return Transitions(self.schema, *columns, {}, refs, tape.frames)
 
+    def _after(self, begin: int, end: int) -> Array:
+        """Where the observations after the steps [begin, end) lie, final ones included."""
+        tape = self.tape
+        slots = tape.slots(max(begin, 0), end)
+        finals = slots[tape.flags[slots] & ENDED != 0] + tape.ring * tape.count
+        return np.concatenate([tape.slots(begin + 1, end + 1), finals])
+
     def first_flaw(self, begin: int | None = None) -> str | None:
         """What is not finite in the steps since the last cut, or None.
 
@@ -146,6 +153,8 @@ class WindowCutter:
         for values in tape.float_frames:
             if values.dtype.itemsize in (4, 8):
                 row = find_flaw(values, tape.flags, begin, end, ring, 1, _VALUE_LIMIT)
+            elif np.isfinite(values[self._after(begin, end)]).all():
+                continue
             else:  # compiled code knows no halves and no long doubles
                 limit = np.finfo(values.dtype).max
                 row = find_flaw.py_func(values, tape.flags, begin, end, ring, 1, limit)

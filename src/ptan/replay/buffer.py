@@ -160,8 +160,13 @@ class ExperienceReplayBuffer(PublishedBuffer):
         return 0 if self._table is None else self._table.first
 
     def take(self, numbers: Array) -> Batch[Array]:
-        """The batch of the given row numbers, which must all be there."""
-        return self._filled(len(numbers)).batch(np.array(numbers))
+        """The batch of the given row numbers (B,), which must all be there, else ValueError."""
+        table, rows = self._filled(1), np.array(numbers)
+        known = rows.ndim == 1 and len(rows) and rows.dtype.kind in "iu"
+        if not known or rows.min() < table.first or rows.max() >= table.end:
+            here = f"[{table.first}, {table.end})"
+            raise ValueError(f"numbers must be row numbers in {here}, got {numbers!r}")
+        return table.batch(rows)
 
     def _filled(self, batch_size: int) -> RowTable | ObjectRing:
         """The table to sample from, after a check of the request."""

@@ -156,8 +156,8 @@ class PrioritizedReplayBuffer(ExperienceReplayBuffer):
             raise ValueError(f"indices must be row numbers in [0, {end}), got {numbers[i]}")
         if wrong == 2:
             raise ValueError(
-                f"priorities must be positive and finite, and at most {limit:.3g} to the power "
-                f"alpha, got {values[i]}"
+                f"priorities must be positive and finite, and to the power alpha at most "
+                f"{limit:.3g}, got {values[i]}"
             )
         self.stale_updates += len(numbers) - len(slots)
         self._max_priority = max(self._max_priority, greatest)
