@@ -298,8 +298,6 @@ def test_priorities_reach_a_buffer_of_the_users():
     buffer = OwnPriorities()
     envs = make_envs([[Episode(5)]])
     collector = ReplayCollector(envs, PolicyOfPlace(), buffer, gamma=0.9, warm_up=3)
-        make_envs([[Episode(5)]]), PolicyOfPlace(), buffer, gamma=0.9, warm_up=3
-    )
     batch = next(collector)
     collector.after(Update({}, priorities=np.ones(len(batch))))
     assert collector.metrics == {}
