@@ -243,6 +243,53 @@ def test_an_episode_longer_than_its_budget_is_marked_and_not_kept():
         resumed(Odd, {"steps": 3})
 
 
+@pytest.mark.parametrize("bad", [-1, True, 1.7, "0"])
+def test_a_reset_with_a_bad_seed_changes_nothing(bad):
+    env, other = played(Odd, 12), played(Odd, 12)
+    env.resume_from = other.state_dict()
+    with pytest.raises((TypeError, ValueError), match="seed must be"):
+        env.reset(seed=bad)
+    assert repr(env.state_dict()) == repr(other.state_dict())
+    env.reset()
+    assert play(env, 20) == play(other, 20)
+
+
+@pytest.mark.parametrize("life", [0, 5])  # options after a lost life begin a new episode
+def test_an_episode_is_repeated_with_the_options_of_its_reset(life):
+    class Starts(Odd):
+        def reset(self, *, seed=None, options=None):
+            obs, info = super().reset(seed=seed)
+            return obs + (options or {"at": [0.0]})["at"].pop(), info
+
+    env, options = RepeatEpisodes(Starts(), 3), {"at": [1.0, 2.5]}
+    env.reset()
+    play(env, life, reset_lives=False)
+    env.reset(options=options)
+    options["at"].clear()
+    state = env.state_dict()
+    assert state["options"] == {"at": [1.0, 2.5]}
+    for _ in range(2):  # the state is not changed
+        other = resumed(Starts, state)
+        assert repr(other.state_dict()) == repr(state)
+    play(env, 4)
+    resumed(Starts, env.state_dict())
+    env.reset()
+    assert env.state_dict()["options"] is None
+
+
+def test_options_that_cannot_be_saved_are_named():
+    env = RepeatEpisodes(Odd(), 3)
+    env.reset(options={"at": 2j})
+    with pytest.raises(TypeError, match=r"state\['options'\]\['at'\] is a builtins.complex"):
+        encode(env.state_dict())
+
+
+def test_actions_around_lost_lives_are_one_array():
+    state = played(Odd, 16).state_dict()
+    assert (state["actions"].shape, state["actions"].dtype) == ((16,), np.int64)
+    assert state["resets"].tolist() == [5, 11, 17]
+
+
 @pytest.mark.parametrize("bad", [-1, True, 1.5, "0", None])
 def test_bad_seeds_are_refused(bad):
     for name, seeds in (("seed", (bad,)), ("index", (0, bad))):

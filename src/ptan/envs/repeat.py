@@ -23,9 +23,10 @@ class RepeatEpisodes(Wrapper):
     """Seeds every episode and remembers its actions, so that another object can go on within it.
 
     Episode k of environment i is reset with a seed made of (seed, i, k), in every auto-reset mode;
-    `reset(seed=s)` replaces the seed and counts from 0 again. `load_state_dict` repeats the actions
-    and compares a checksum of all observations, rewards and flags. The state of an episode of more
-    than `budget` steps has no actions, and cannot be loaded (`ptan.envs.states.within_budget`).
+    `reset(seed=s)` replaces the seed and counts from 0 again. `load_state_dict` repeats the reset,
+    with its options, and the actions, and compares a checksum of all observations, rewards and
+    flags. The state of an episode of more than `budget` steps has no actions, and cannot be loaded
+    (`ptan.envs.states.within_budget`).
 
     It must be the outermost wrapper: what is below it is repeated, what is above it is not saved.
     A reset after a lost life (`info["life_loss"]`, see `wrap_dqn`) belongs to the episode.
@@ -43,11 +44,14 @@ class RepeatEpisodes(Wrapper):
 
     def _forget(self) -> None:
         self._actions: list[Action] = []  # None for a reset after a lost life
+        self._options: Info | None = None
         self._steps = self._checksum = 0
         self._life_lost = self._over = False
 
     def reset(self, *, seed: int | None = None, options: Info | None = None) -> Reset:
         """Begin the next episode, or go on with a game after a lost life."""
+        if seed is not None:
+            seed = whole_number("seed", seed, 0)
         state, self.resume_from = self.resume_from, None
         if state is not None and seed is None:
             return self._resume(state)
@@ -56,7 +60,7 @@ class RepeatEpisodes(Wrapper):
             self._actions.append(None)
         else:
             if seed is not None:
-                self._seed, self._episode = int(seed), -1
+                self._seed, self._episode = seed, -1
             self._episode += 1
             obs, info = self._begin(options)
         self._life_lost = self._over = False
@@ -65,6 +69,7 @@ class RepeatEpisodes(Wrapper):
 
     def _begin(self, options: Info | None = None) -> Reset:
         self._forget()
+        self._options = copy.deepcopy(options)  # an environment may write into them
         words = np.random.SeedSequence((self._seed, self._index, max(self._episode, 0)))
         seed = int(words.generate_state(1)[0]) >> 1  # what fits any environment's int32
         return self.env.reset(seed=seed, options=options)
@@ -86,14 +91,17 @@ class RepeatEpisodes(Wrapper):
         return result
 
     def state_dict(self) -> State:
-        """Plain values and arrays."""
+        """Plain values and arrays, if actions and the options of the reset are."""
+        resets = [i for i, action in enumerate(self._actions) if action is None]
         return {
             "seed": self._seed,
             "index": self._index,
             "episode": self._episode,
             "steps": self._steps,
             "checksum": self._checksum,
-            "actions": _together(self._actions),
+            "options": copy.deepcopy(self._options),
+            "actions": _together([action for action in self._actions if action is not None]),
+            "resets": np.array(resets, np.int64),  # after lost lives: their places among these
             "within_budget": self._steps <= self._budget,
         }
 
@@ -109,10 +117,13 @@ class RepeatEpisodes(Wrapper):
             raise ValueError(f"state must be of an episode within its budget, is of {steps} steps")
         self._seed, self._index, self._episode = state["seed"], state["index"], episode
         try:
-            obs, info = self._begin()
+            obs, info = self._begin(copy.deepcopy(state["options"]))
             if episode >= 0:  # otherwise it was not reset yet
                 self._checksum = checksum(obs)
-                for action in state["actions"]:
+                actions = list(state["actions"])
+                for i in state["resets"]:
+                    actions.insert(i, None)
+                for action in actions:
                     if action is None:
                         obs, info = self.reset()
                     else:
