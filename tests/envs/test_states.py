@@ -226,3 +226,17 @@ def test_the_probe_closes_what_it_makes():
     assert [env.closed for env in made] == [True] * 4
     with pytest.raises(ValueError, match="steps must be at least 8"):
         probe_repeats(Odd, steps=7)
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_the_probe_names_the_step_that_failed_as_steppers_do(several):
+    class Fails(Odd):
+        def step(self, action):
+            if self.t == 3:
+                raise RuntimeError("no power")
+            return super().step(action)
+
+    with pytest.raises(RuntimeError, match="no power") as caught:
+        probe_repeats(vector(Fails) if several else Fails)
+    words = "step 3 of env" if several else "environment 0, step 3"
+    assert caught.value.__notes__ == [words]
