@@ -75,17 +75,17 @@ class NetworkAgent(BaseAgent):
         decision = self.step(observations, agent_states)
         return decision.env_actions, decision.states
 
+    @abstractmethod
     def step(self, observations: States, agent_states: AgentStates = None) -> PolicyStep:
         """Choose as when called, and say what else belongs to the decision."""
-        # With one environment microseconds count: the usual type first.
-        is_list = observations.__class__ is list
-        n_rows = len(observations) if is_list else batch_size(observations)
-        output = self._forward(observations)
-        return self._act(output, [None] * n_rows if agent_states is None else agent_states, n_rows)
 
-    @abstractmethod
-    def _act(self, output: Any, states: AgentStates, n_rows: int) -> PolicyStep:
-        """A decision about B rows, from what the model says and the agent states so far."""
+    def _asked(
+        self, observations: States, agent_states: AgentStates
+    ) -> tuple[Any, AgentStates, int]:
+        """What the model says of B observations, their agent states so far, and B."""
+        n_rows = batch_size(observations)
+        output = self._forward(observations)
+        return output, [None] * n_rows if agent_states is None else agent_states, n_rows
 
     def _forward(self, observations: States) -> Any:
         # The same as torch.no_grad() at half the cost; not inference_mode, whose tensors fail in

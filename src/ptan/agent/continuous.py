@@ -1,7 +1,5 @@
 """Agents for continuous actions: DDPG's noisy deterministic policy and SAC's stochastic one."""
 
-from typing import Any
-
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
@@ -12,6 +10,7 @@ from ptan.agent.base import (
     Model,
     NetworkAgent,
     Preprocessor,
+    States,
     check_rows,
     pair_of,
     to_numpy,
@@ -54,7 +53,8 @@ class DDPGAgent(NetworkAgent):
         self.bounds = ActionBounds(low, high)
         self.explore = explore
 
-    def _act(self, output: Any, states: AgentStates, n_rows: int) -> PolicyStep:
+    def step(self, observations: States, agent_states: AgentStates = None) -> PolicyStep:
+        output, states, n_rows = self._asked(observations, agent_states)
         actions = to_numpy(output)
         check_rows(actions, n_rows, "the model")
         noise = self.noise if self.explore else None
@@ -104,7 +104,8 @@ class SACAgent(NetworkAgent):
         self.deterministic = deterministic
         self.rng = as_generator(rng)
 
-    def _act(self, output: Any, states: AgentStates, n_rows: int) -> PolicyStep:
+    def step(self, observations: States, agent_states: AgentStates = None) -> PolicyStep:
+        output, states, n_rows = self._asked(observations, agent_states)
         mean, log_std = map(to_numpy, pair_of(output, "mean, log_std"))
         check_rows(mean, n_rows, "the model")
         if not self.deterministic:

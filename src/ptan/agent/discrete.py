@@ -57,15 +57,18 @@ class DQNAgent(NetworkAgent):
         """The model, under its name in the constructor."""
         return self.model
 
-    def _act(self, output: Any, states: AgentStates, n_rows: int) -> PolicyStep:
-        # Here too: the usual types first, and few calls.
-        scores = to_numpy(output)
+    def step(self, observations: States, agent_states: AgentStates = None) -> PolicyStep:
+        # All in one method: with one environment every call shows.
+        is_list = observations.__class__ is list
+        n_rows = len(observations) if is_list else batch_size(observations)
+        scores = to_numpy(self._forward(observations))
         if scores.ndim == 0 or len(scores) != n_rows:
             check_rows(scores, n_rows, "the model")
         actions = self.action_selector(scores)
         if actions.__class__ is not np.ndarray or len(actions) != n_rows:
             check_rows(actions, n_rows, "the action selector")
         env_actions = actions if self._env_actions is None else self._env_actions(actions)
+        states = [None] * n_rows if agent_states is None else agent_states
         return PolicyStep(actions, env_actions, states, {})
 
 
@@ -95,7 +98,8 @@ class PolicyAgent(NetworkAgent):
         self.action_selector: Selector = checked_callable("action_selector", action_selector)
         self.apply_softmax = apply_softmax
 
-    def _act(self, output: Any, states: AgentStates, n_rows: int) -> PolicyStep:
+    def step(self, observations: States, agent_states: AgentStates = None) -> PolicyStep:
+        output, states, n_rows = self._asked(observations, agent_states)
         actions, columns = self._choose(output, n_rows)
         return PolicyStep(actions, actions, states, columns)
 
@@ -130,7 +134,8 @@ class ActorCriticAgent(PolicyAgent):
     and values (B,) or (B, 1).
     """
 
-    def _act(self, output: Any, states: AgentStates, n_rows: int) -> PolicyStep:  # noqa: ARG002
+    def step(self, observations: States, agent_states: AgentStates = None) -> PolicyStep:
+        output, _, n_rows = self._asked(observations, agent_states)
         policy, value = pair_of(output, "policy, values")
         actions, columns = self._choose(policy, n_rows)
         values = _one_value_per_row(value, n_rows)

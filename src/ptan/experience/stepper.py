@@ -30,6 +30,8 @@ from ptan.experience.windows import WindowCutter, WindowSpec
 EndedEpisode: TypeAlias = tuple[float, int, int]
 """Return, steps, and how many of the rows cut with it come before its end."""
 
+_ARRAY = np.ndarray
+
 
 class Stepper(ABC):
     """Some environments, the agent that acts in them, and the tape of their newest steps.
@@ -169,25 +171,30 @@ class Stepper(ABC):
 
     def _act(self) -> Actions:
         """Ask the agent, note its decision and actions; returns those that environments take."""
-        players, count = self._players, self.count
-        if players is None:
-            step = self._decide(self.observations, self.agent_states)
-        elif count := len(players):
-            states = [self.agent_states[e] for e in players]
-            step = self._decide(self._observations_of(players), states)
+        if self._players is not None:
+            step = self._act_of_players(self._players)
         else:
+            step = self._decide(self.observations, self.agent_states)
+            if step.__class__ is not PolicyStep:
+                checked_step(step, self.count)
+            actions, env_actions, states, _ = step
+            # The usual decision is known at a glance.
+            usual = actions.__class__ is _ARRAY and env_actions is actions
+            if not (
+                usual and states.__class__ is list and len(actions) == len(states) == self.count
+            ):
+                step = checked_step(step, self.count)
+        self._decision = step
+        self.tape.put_actions(step[0])
+        return step[1]
+
+    def _act_of_players(self, players: Array) -> PolicyStep:
+        """A decision of some environments, spread over all."""
+        if not len(players):
             raise RuntimeError("all environments wait: call play_all() to go on")
-        if not (
-            step.__class__ is PolicyStep
-            and step[0].__class__ is np.ndarray
-            and step[1] is step[0]
-            and step[2].__class__ is list
-            and len(step[0]) == len(step[2]) == count
-        ):  # the usual decision is known at a glance
-            step = checked_step(step, count)
-        self._decision = step if players is None else spread(step, players, self.agent_states)
-        self.tape.put_actions(self._decision[0])
-        return self._decision[1]
+        states = [self.agent_states[e] for e in players]
+        step = checked_step(self._decide(self._observations_of(players), states), len(players))
+        return spread(step, players, self.agent_states)
 
     def _end_flags(self, terminated: bool, truncated: bool, over: bool) -> int:
         """The tape's flags for a step that ended an episode or a life."""
