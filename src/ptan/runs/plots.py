@@ -50,7 +50,7 @@ class LearningCurve:
 def read_curve(path: Path | str) -> LearningCurve:
     """Read the learning curve of a run, also while it goes on.
 
-    A torn last line in its metrics is left out, and so are returns that are not finite.
+    A cut-off last line in its metrics is left out, and so are returns that are not finite.
 
     Raises:
         RunError: it is no run folder, or what it holds is damaged.

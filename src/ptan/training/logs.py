@@ -37,7 +37,7 @@ class JsonLinesLog(Log):
     are written as null. Images are left out.
 
     A run that is resumed at `truncate_after` environment steps goes on with the file, without its
-    lines of later steps and a torn last one; None begins a new file.
+    lines of later steps and a last one that was cut off; None begins a new file.
 
     Raises:
         FileExistsError: the file exists, and truncate_after is None.
@@ -74,7 +74,7 @@ class JsonLinesLog(Log):
 def read_json_lines(path: Path | str) -> list[dict[str, Any]]:
     """Read what a `JsonLinesLog` has written, also while it is being written.
 
-    Numbers that are not finite are None; a torn last line is left out. A line of something else
+    Numbers that are not finite are None; a last line that was cut off is left out. A line of something else
     raises ValueError.
     """
     return [line for _, line in _lines(Path(path))]
@@ -84,7 +84,7 @@ def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Each line as a dict, with the number of bytes up to its end."""
     end = 0
     for i, text in enumerate(path.read_bytes().splitlines(keepends=True), start=1):
-        if not text.endswith(b"\n"):  # torn by a kill
+        if not text.endswith(b"\n"):  # cut off by a kill
             return
         end += len(text)
         try:
