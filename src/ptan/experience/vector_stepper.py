@@ -47,7 +47,7 @@ class VectorStepper(Stepper):
             or isinstance(env.unwrapped, (SyncVectorEnv, AsyncVectorEnv))
         )
         self._resetting: list[int] = []  # environments whose next step is a reset
-        self._leftover: list[int] = []  # those that must first end an episode that is not learned from
+        self._leftover: list[int] = []  # those that first end an episode without learning
         self._lives: Array | None = None
 
     # Resets.

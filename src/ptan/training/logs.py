@@ -74,8 +74,8 @@ class JsonLinesLog(Log):
 def read_json_lines(path: Path | str) -> list[dict[str, Any]]:
     """Read what a `JsonLinesLog` has written, also while it is being written.
 
-    Numbers that are not finite are None; a last line that was cut off is left out. A line of something else
-    raises ValueError.
+    Numbers that are not finite are None; a last line that was cut off is left out. A line of
+    something else raises ValueError.
     """
     return [line for _, line in _lines(Path(path))]
 
