@@ -61,6 +61,8 @@ class Leaf:
 
     def column(self, values: Sequence[Any]) -> Array:
         """An array of `len(values)` values that `convert` returned."""
+        if self.scalar:
+            return np.array(values, self.dtype)
         out = np.empty((len(values), *self.shape), self.dtype)
         for i, value in enumerate(values):
             out[i] = value
