@@ -35,7 +35,7 @@ def checked_seed(env_seed: object) -> int | None:
 def number(name: str, value: object, right: str = "a number") -> float:
     """A plain float, which may be NaN or infinite; `right` is what an error says it must be."""
     if value.__class__ is float:  # nearly always, and the check below is slow
-        return value  # type: ignore[return-value]
+        return value
     if isinstance(value, bool | np.bool_) or not isinstance(value, Real):
         raise TypeError(f"{name} must be {right}, got {value!r}")
     return float(value)
