@@ -160,6 +160,17 @@ class PolicyOfPlace(BaseAgent):
         return (action_at(place) + self.version) % N_ACTIONS
 
 
+def check_counted(envs: Iterable[ScriptedEnv]) -> None:
+    """Every action of a `CountingAgent` is the number of steps since its own game began."""
+    for env in envs:
+        count = 0
+        for event in env.log:
+            count = 0 if event.kind == "reset" else count
+            if event.kind == "step":
+                assert event.action == count % N_ACTIONS
+                count += 1
+
+
 class CountingAgent(BaseAgent):
     """Its state is the number of steps since the episode began, its action that number."""
 

@@ -22,6 +22,7 @@ from .envs import (
     PolicyOfPlace,
     ScriptedEnv,
     ToyEnv,
+    check_counted,
     decode,
     drive,
     make_envs,
@@ -38,13 +39,7 @@ class TestAgentCalls:
     def test_agent_states_begin_with_every_episode_of_every_environment(self, plan):
         envs, agent = make_envs(plan), CountingAgent()
         list(islice(ExperienceSourceFirstLast(envs, agent, 0.9), ITEMS))
-        for env in envs:
-            count = 0
-            for event in env.log:
-                count = 0 if event.kind == "reset" else count
-                if event.kind == "step":
-                    assert event.action == count % 4
-                    count += 1
+        check_counted(envs)
         begun = sum(env.episode for env in envs)
         assert begun <= agent.initial_states <= begun + len(envs)
 

@@ -24,6 +24,7 @@ from .envs import (
     FaultyEnv,
     PolicyOfPlace,
     ScriptedEnv,
+    check_counted,
     decode,
     drive,
     make_envs,
@@ -114,13 +115,7 @@ class TestAgainstTheOracle:
         for item, games in zip(popped, expected, strict=True):
             assert [steps for _, steps in item] == [steps for _, steps in games]
             assert [total for total, _ in item] == pytest.approx([total for total, _ in games])
-        for env in envs:  # every action is the number of steps since its own game began
-            count = 0
-            for event in env.log:
-                count = 0 if event.kind == "reset" else count
-                if event.kind == "step":
-                    assert event.action == count % 4
-                    count += 1
+        check_counted(envs)
 
     @PROPERTY
     @given(plans(), modes, st.integers(1, 5), st.integers(0, 1000))

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, Protocol, TypeAlias, Type
 from torch import Tensor
 
 from ptan.actions.policy import Agent
-from ptan.common.checks import checked_callable, checked_seed, unit_interval, whole_number
+from ptan.common.checks import checked_callable, unit_interval, whole_number
 from ptan.common.types import Array, Envs, SavedState, State
 from ptan.experience.make_stepper import make_stepper
 from ptan.experience.sources import SourceOptions
@@ -167,6 +167,7 @@ class SteppingCollector(Collector[D]):
             if left == 0:
                 return None
             if self._stepper.needs_reset:
+                self._drop()
                 self._stepper.begin()
             left -= self._collect(left)
         self.iteration += 1
@@ -185,9 +186,8 @@ class SteppingCollector(Collector[D]):
 
     def restart(self, env_seed: int | None) -> None:
         self._require_closed("a restart")
-        self._stepper.seed = checked_seed(env_seed)
+        self._stepper.restart(env_seed)
         self._drop()
-        self._stepper.begin()
 
     def state_dict(self, *, episodes: bool = True) -> State:
         self._require_closed("state_dict()")
@@ -226,8 +226,6 @@ class SteppingCollector(Collector[D]):
         except BaseException:
             for name, part in parts.items():
                 part.load_state_dict(before[name])
-            if self._stepper.needs_reset:
-                self._drop()
             raise
         for name, value in values.items():
             setattr(self, name, copy.copy(value))
@@ -259,8 +257,6 @@ class SteppingCollector(Collector[D]):
         self._finished += [episode[:2] for episode in episodes]
         if rows is not None:
             self._keep(rows)
-        if self._stepper.needs_reset:
-            self._drop()
 
     # What kinds of collectors do in ways of their own.
 

@@ -37,7 +37,6 @@ class _RecordingCollector(SteppingCollector[R]):
         except BaseException:
             if stepper.tape.t != before:  # the item would lack a step: all episodes begin anew
                 stepper.needs_reset = True
-                self._drop()
             raise
         return 1
 
